@@ -1,0 +1,7 @@
+"""AR-VAE: variational auto-encoders whose latent dimensions each carry one attribute you can name.
+
+A reproducible compendium of Pati & Lerch, "Attribute-based Regularization of Latent Spaces for
+Variational Auto-Encoders" (2020, doi 10.1007/s00521-020-05270-2).
+"""
+
+__version__ = "0.1.0"
