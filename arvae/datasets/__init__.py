@@ -1,0 +1,54 @@
+"""The data sets: one way to prepare one, one way to load it.
+
+`prepare` downloads, draws or parses, measures the attributes and writes data/prepared/<name>; `load` reads that.
+Each data set is a module here with `prepare(sizes, source, raw, cache, log) -> Dataset`.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from arvae.datasets.contract import SPLITS, DataError, Dataset, PackedImages, Split
+from arvae.paths import root
+
+__all__ = ["MODULES", "SPLITS", "DataError", "Dataset", "PackedImages", "Split", "load", "prepare"]
+
+MODULES = {"dsprites": "dsprites", "mnist": "mnist", "bach": "chorales", "folk": "folk"}
+
+
+def load(name: str, directory: Path | str | None = None) -> Dataset:
+    """Read the prepared data set `name`, from data/prepared/<name> unless a folder is given; checksums are verified.
+
+    Raises DataError, with the command that makes it again, when it is missing or a file was altered.
+    """
+    return Dataset.load(root() / "data" / "prepared" / name if directory is None else directory, name)
+
+
+def prepare(
+    name: str,
+    sizes: Mapping[str, int | None] | None = None,
+    source: str = "auto",
+    directory: Path | str | None = None,
+    raw: Path | str | None = None,
+    cache: Path | str | None = None,
+    log: Callable[[str], None] = print,
+) -> Dataset:
+    """Make the data set `name` and write it to `directory` (default data/prepared/<name>).
+
+    sizes: how many examples of "train", "validation", "test" (and "tunes" to read, for music); None is all.
+    source: "auto" tries the data set's sources in order; else the name of one. raw: where downloads are kept
+    (default data/raw); cache: where parsed and measured intermediate results are kept (default data/cache).
+    """
+    if name not in MODULES:
+        raise DataError(f"no data set {name!r}: it is one of {', '.join(MODULES)}")
+    data = root() / "data" if None in (directory, raw, cache) else Path()
+    module = importlib.import_module(f"arvae.datasets.{MODULES[name]}")
+    dataset = module.prepare(
+        dict(sizes or {}),
+        source,
+        Path(raw if raw is not None else data / "raw"),
+        Path(cache if cache is not None else data / "cache"),
+        log=log,
+    )
+    dataset.save(directory if directory is not None else data / "prepared" / name)
+    return dataset
