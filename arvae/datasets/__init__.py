@@ -1,7 +1,7 @@
 """The data sets: one way to prepare one, one way to load it.
 
-`prepare` downloads, draws or parses, measures the attributes and writes data/prepared/<name>; `load` reads that.
-Each data set is a module here with `prepare(sizes, source, raw, cache, log) -> Dataset`.
+`prepare` downloads, draws or parses, measures the attributes and writes data/prepared/<name>; `load` reads
+that. Each data set is a module here with `prepare(sizes, source, raw, cache, log) -> Dataset`.
 """
 
 import importlib
@@ -17,9 +17,9 @@ MODULES = {"dsprites": "dsprites", "mnist": "mnist", "bach": "chorales", "folk":
 
 
 def load(name: str, directory: Path | str | None = None) -> Dataset:
-    """Read the prepared data set `name`, from data/prepared/<name> unless a folder is given; checksums are verified.
+    """Read the prepared data set `name`, from data/prepared/<name> unless a folder is given.
 
-    Raises DataError, with the command that makes it again, when it is missing or a file was altered.
+    Checksums are verified. Raises DataError, with the command that makes it again, when it is missing or a file was altered.
     """
     return Dataset.load(root() / "data" / "prepared" / name if directory is None else directory, name)
 

@@ -20,7 +20,7 @@ FORMAT = 1
 
 
 class DataError(ValueError):
-    """Prepared or downloaded data that is missing, damaged or not what it should be; the text says the remedy."""
+    """Prepared or downloaded data that is missing, damaged or not what it should be; it says the remedy."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,7 +35,8 @@ class PackedImages:
     def __post_init__(self) -> None:
         if self.packed.dtype != np.uint8 or self.packed.ndim != 3:
             raise DataError(
-                f"packed images must be uint8 (n, height, width / 8), not {self.packed.dtype} {self.packed.shape}"
+                f"packed images must be uint8 (n, height, width / 8), "
+                f"not {self.packed.dtype} {self.packed.shape}"
             )
 
     @classmethod
@@ -63,7 +64,7 @@ class PackedImages:
         return len(self.packed)
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        """uint8 of zeros and ones, (height, width) for a number, (m, height, width) for a slice or an array."""
+        """Zeros and ones, uint8: (height, width) for a number, (m, height, width) for a slice or an array."""
         return np.unpackbits(self.packed[index], axis=-1)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -93,13 +94,14 @@ class Split:
         for name, array in {"x": self.x, **self.extra}.items():
             if len(array) != len(self.attributes):
                 raise DataError(
-                    f"{name} has {len(array)} rows but the attributes have {len(self.attributes)}: they must pair up"
+                    f"{name} has {len(array)} rows, the attributes have {len(self.attributes)}: "
+                    "they must pair up"
                 )
         bad = np.flatnonzero(~np.isfinite(self.attributes).all(axis=1))
         if len(bad):
             raise DataError(
-                f"attributes of example {bad[0]} are {self.attributes[bad[0]].tolist()} ({len(bad)} such examples): "
-                "leave such examples out or correct the attribute function"
+                f"attributes of example {bad[0]} are {self.attributes[bad[0]].tolist()} "
+                f"({len(bad)} such examples): leave such examples out or correct the attribute function"
             )
 
     def __len__(self) -> int:
@@ -110,8 +112,8 @@ class Split:
 class Dataset:
     """A data set: what every notebook, model and metric of the project works on.
 
-    kind: "images" or "music"; attribute_names and attribute_units: k strings each; vocabulary: only for music;
-    provenance: where the bytes came from and what was done to them (JSON values, free of dates).
+    kind: "images" or "music"; attribute_names and attribute_units: k strings each; vocabulary: only for
+    music; provenance: where the bytes came from and what was done to them (JSON values, free of dates).
     """
 
     name: str
@@ -155,7 +157,7 @@ class Dataset:
         return getattr(self, name)
 
     def save(self, directory: Path | str) -> None:
-        """Write the data set to a folder; the manifest goes last, so half a data set is never taken for a whole."""
+        """Write the data set to a folder, the manifest last: half a data set is never taken for a whole."""
         directory = Path(directory)
         (directory / "manifest.json").unlink(missing_ok=True)
         files = {}
