@@ -1,0 +1,52 @@
+"""`params.yaml` as frozen, checked objects: a typo or an impossible value is refused before anything runs.
+
+params = load()
+cell = params.cell("mnist", "arvae")     # all that decides one training: data set x model at a scale
+"""
+
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from arvae import paths
+from arvae.params.faults import ParamsError, checked
+from arvae.params.schema import (
+    Cell,
+    ClassifierKnobs,
+    ClassifierSchedule,
+    Engine,
+    EvaluationSizes,
+    ImageArchitecture,
+    ModelKnobs,
+    MusicArchitecture,
+    Params,
+    Schedule,
+)
+
+__all__ = [
+    "Cell",
+    "ClassifierKnobs",
+    "ClassifierSchedule",
+    "Engine",
+    "EvaluationSizes",
+    "ImageArchitecture",
+    "ModelKnobs",
+    "MusicArchitecture",
+    "Params",
+    "ParamsError",
+    "Schedule",
+    "load",
+]
+
+
+def load(path: Path | str | None = None) -> Params:
+    """Read and check params.yaml (default: the project's). Raises ParamsError naming every fault found."""
+    path = Path(path) if path is not None else paths.root() / "params.yaml"
+    try:
+        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise ParamsError(f"{path.name} is not valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise ParamsError(f"{path.name} holds {type(raw).__name__}, not a mapping of keys to values")
+    return checked(Params, raw, path.name)
