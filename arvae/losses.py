@@ -1,0 +1,126 @@
+"""The terms of the loss: reconstruction, Kullback-Leibler divergence and the attribute regularization.
+
+Pati & Lerch, "Attribute-based Regularization of Latent Spaces for Variational Auto-Encoders", Neural
+Computing and Applications 2020 (doi 10.1007/s00521-020-05270-2), section 3. Every term is computed in
+float32 (float64 where that is what comes in), whatever precision the network runs in.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+# Pairs handled at a time: what a block of them needs (4 bytes a pair, a few times over) stays in the
+# processor's cache, and a large batch never holds more than this.
+_PAIRS_AT_ONCE = 1 << 17
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """float16, bfloat16 and integers become float32; float32 and float64 stay."""
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+
+
+class _AttributeRegularization(torch.autograd.Function):
+    """The loss and its gradient in one pass over the pairs, a block of rows at a time.
+
+    The pairs (i, j) and (j, i) contribute the same, both to the loss and to the gradient of z_i. So the
+    gradient of row i is twice the sum over j, and nothing of size m * m outlives its block.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, attributes: Tensor, delta: float) -> Tensor:
+        columns = at_least_float32(z.detach()).t().contiguous()  # (k, m)
+        values = attributes.detach().t().contiguous()  # (k, m), kept in its own precision
+        k, m = columns.shape
+        gradient = torch.empty_like(columns) if z.requires_grad else None
+        total = columns.new_zeros(())
+        rows = max(1, _PAIRS_AT_ONCE // (k * m))
+        for start in range(0, m, rows):
+            block = slice(start, min(start + rows, m))
+            left, right = values[:, block, None], values[:, None, :]
+            d = columns[:, block, None] - columns[:, None, :]  # (k, rows, m)
+            # 1 - |tanh| by way of the sigmoid: 1 - tanh^2 = u (2 - u) keeps its digits where tanh is near 1.
+            u = torch.sigmoid_(d.abs().mul_(-2.0 * delta)).mul_(2.0)
+            # Compared, not subtracted: exact for every type, unsigned ones included.
+            residual = torch.copysign(1.0 - u, d).sub_((left > right).to(u)).add_((left < right).to(u))
+            total = total + residual.abs().sum()
+            if gradient is not None:
+                torch.sum(residual.sign_().mul_(u).mul_(2.0 - u), dim=2, out=gradient[:, block])
+        if gradient is not None:
+            ctx.save_for_backward(gradient.t().mul(2.0 * delta / (m * m)).to(z.dtype))
+        return total / (m * m)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return (gradient * upstream).to(gradient.dtype), None, None
+
+
+def attribute_regularization(z: Tensor, attributes: Tensor, delta: float = 1.0) -> Tensor:
+    """L_AR summed over the attributes: order along z's column c should be the order of attribute c.
+
+    For each column, the mean over all m * m pairs (i, j), the diagonal included, of
+    ``|tanh(delta * (z_i - z_j)) - sign(a_i - a_j)|`` (Pati & Lerch 2020, equations 3 to 5; sign(0) = 0).
+
+    Args:
+        z: (m, k) sampled codes, only the regularized dimensions, in the attributes' order.
+        attributes: (m, k) attribute values of any type. Give them in the precision they were measured
+            in: rounding makes ties.
+        delta: steepness, > 0.
+
+    Returns:
+        A scalar, float32 (float64 for float64 codes). Differentiable once with respect to z.
+
+    Raises:
+        ValueError: for shapes that differ or are not (m, k), an empty batch, or delta <= 0.
+    """
+    if z.ndim != 2 or z.shape != attributes.shape or z.numel() == 0:
+        raise ValueError(
+            f"z and attributes must both be (m, k) and not empty; got {tuple(z.shape)} and "
+            f"{tuple(attributes.shape)}: give only the regularized columns of z, one per attribute"
+        )
+    if not (math.isfinite(delta) and delta > 0):
+        raise ValueError(f"delta must be a positive number, got {delta}: the paper uses 1 and 10")
+    return _AttributeRegularization.apply(z, attributes, float(delta))
+
+
+def kl_divergence(mean: Tensor, log_std: Tensor) -> Tensor:
+    """KL(N(mean, exp(log_std)^2) || N(0, I)), summed over dimensions, averaged over the batch, in nats.
+
+    Args:
+        mean, log_std: (m, d).
+    """
+    mean, log_std = at_least_float32(mean), at_least_float32(log_std)
+    # expm1 keeps the digits of exp(2 s) - 1 where the posterior is close to the prior.
+    terms = torch.expm1(2.0 * log_std) + mean.square() - 2.0 * log_std
+    return 0.5 * terms.sum(dim=1).mean()
+
+
+def kl_penalty(kl: Tensor, beta: float, capacity: float = 0.0) -> Tensor:
+    """beta * |KL - C| (Burgess et al. 2018); with capacity C = 0 the term of the beta-VAE."""
+    return beta * (kl - capacity).abs()
+
+
+def reconstruction_images(logits: Tensor, x: Tensor) -> Tensor:
+    """Binary cross-entropy summed over pixels, divided by the batch size, in nats.
+
+    Args:
+        logits: (m, 1, h, w) before the sigmoid.
+        x: the same shape, values in 0..1.
+    """
+    logits = at_least_float32(logits)
+    return F.binary_cross_entropy_with_logits(logits, x.to(logits.dtype), reduction="sum") / len(x)
+
+
+def reconstruction_music(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Cross-entropy averaged over ticks and batch, in nats.
+
+    Args:
+        logits: (m, ticks, vocabulary).
+        tokens: (m, ticks) int64.
+    """
+    return F.cross_entropy(at_least_float32(logits).flatten(0, 1), tokens.flatten())

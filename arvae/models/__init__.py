@@ -1,0 +1,92 @@
+"""All models behind one door: `build(cell)` gives the network of a cell, freshly initialised.
+
+Every model is an `nn.Module` with `kind` ("images" or "music"), `latent_dim`, `encode(x)` -> (mean, log_std)
+and `decode(z)` -> logits. A part that draws random numbers while training has an attribute `generator`,
+set for all of them at once by `set_generator`. To add a model: one function here, one entry in BUILDERS.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from arvae.models.image_vae import ImageVAE, image_vae
+from arvae.params import Cell
+
+__all__ = ["BUILDERS", "ImageVAE", "build", "initialise", "parameter_count", "set_generator"]
+
+
+def build(
+    cell: Cell,
+    vocabulary_size: int | None = None,
+    generator: torch.Generator | None = None,
+    image_size: int | None = None,
+) -> nn.Module:
+    """The network of a cell, Xavier-normal weights drawn from `generator` (default: one seeded with 0).
+
+    Args:
+        vocabulary_size: number of symbols, needed for music.
+        image_size: height = width of the images; None: 64 or 28, as the architecture says.
+
+    Raises:
+        ValueError: where there is no such model for this kind of data, or the vocabulary is missing.
+    """
+    try:
+        builder = BUILDERS[cell.kind, cell.knobs.objective]
+    except KeyError:
+        known = ", ".join(f"{objective} ({kind})" for kind, objective in BUILDERS)
+        raise ValueError(
+            f"cell {cell.name}: no model for objective {cell.knobs.objective!r} on {cell.kind}; "
+            f"known: {known}"
+        ) from None
+    # torch's own initialisation draws from the global generator: keep that from leaking out.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = builder(cell, vocabulary_size, image_size)
+    return initialise(model, generator or torch.Generator().manual_seed(0))
+
+
+def initialise(model: nn.Module, generator: torch.Generator) -> nn.Module:
+    """Xavier-normal weights (everything with two or more dimensions), as in the paper; zero biases."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim >= 2:
+                nn.init.xavier_normal_(parameter, generator=generator)
+            else:
+                parameter.zero_()
+    return model
+
+
+def set_generator(model: nn.Module, generator: torch.Generator | None) -> None:
+    """Give every part of the model that draws random numbers the generator it draws them from."""
+    for module in model.modules():
+        if hasattr(module, "generator"):
+            module.generator = generator
+
+
+def parameter_count(model: nn.Module) -> int:
+    """How many numbers the model learns."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _image_vae(cell: Cell, vocabulary_size: int | None, image_size: int | None) -> nn.Module:
+    architecture = cell.architecture.model_dump()
+    return image_vae(cell.latent_dim, **architecture, image_size=image_size)
+
+
+def _measure_vae(cell: Cell, vocabulary_size: int | None, image_size: int | None) -> nn.Module:
+    if vocabulary_size is None:
+        raise ValueError(
+            f"cell {cell.name}: a music model needs vocabulary_size (the data set's vocabulary.size)"
+        )
+    from arvae.models.measure_vae import MeasureVAE
+
+    return MeasureVAE(vocabulary_size, cell.latent_dim, **cell.architecture.model_dump())
+
+
+Builder = Callable[[Cell, int | None, int | None], Any]
+BUILDERS: dict[tuple[str, str], Builder] = {
+    ("images", "vae"): _image_vae,
+    ("music", "vae"): _measure_vae,
+}

@@ -1,0 +1,111 @@
+"""The image networks: parameter counts, golden outputs, dropout's statistics."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from arvae import losses, models, params
+from arvae.models.layers import Dropout
+
+# Values computed with the paper's released implementation (Pati & Lerch 2020).
+GOLDEN = np.load(Path(__file__).parent / "golden" / "forward_dsprites.npz", allow_pickle=False)
+COUNTS = {"dsprites": 502_005, "mnist": 1_644_145}
+SHAPES = {"dsprites": (1, 64, 64), "mnist": (1, 28, 28)}
+
+
+@pytest.mark.parametrize("dataset", ["dsprites", "mnist"])
+def test_image_models_have_the_papers_size_and_shapes(dataset: str) -> None:
+    cell = params.load().cell(dataset, "arvae")
+    model = models.build(cell).eval()
+    assert models.parameter_count(model) == COUNTS[dataset]
+    x = torch.rand(3, *SHAPES[dataset], generator=torch.Generator().manual_seed(0))
+    mean, log_std = model.encode(x)
+    assert mean.shape == log_std.shape == (3, cell.latent_dim)
+    assert model.decode(mean).shape == x.shape
+
+
+def golden_model() -> models.ImageVAE:
+    """dSprites VAE with the golden weights, setting B; its parameters are in the golden order."""
+    model = models.build(params.load().cell("dsprites", "arvae"))
+    with torch.no_grad():
+        for k, (parameter, text) in enumerate(zip(model.parameters(), GOLDEN["param_shapes"], strict=True)):
+            shape = tuple(int(size) for size in str(text).strip("[]").split(","))
+            assert shape == tuple(parameter.shape)
+            scale = 0.1 if len(shape) == 1 else 1.5 / np.sqrt(np.prod(shape[1:]))
+            values = np.random.RandomState(1000 + k).uniform(-1, 1, shape)
+            parameter.copy_(torch.from_numpy(np.float32(scale * values)))
+    return model
+
+
+def test_dsprites_outputs_and_losses_match_the_golden_values() -> None:
+    model = golden_model()
+    x = torch.from_numpy(GOLDEN["x"])
+    mean, log_std = model.encode(x)
+    np.testing.assert_allclose(mean.detach(), GOLDEN["B_z_mean"], atol=1e-5, rtol=0)
+    np.testing.assert_allclose(log_std.detach(), GOLDEN["B_z_log_std"], atol=1e-5, rtol=0)
+    for z, wanted in (
+        (mean, "B_logits_at_z_mean"),
+        (torch.from_numpy(GOLDEN["z_random"]), "B_logits_at_z_random"),
+    ):
+        np.testing.assert_allclose(model.decode(z).detach(), GOLDEN[wanted], atol=1e-5, rtol=0)
+    z = mean + log_std.exp() * torch.from_numpy(GOLDEN["eps"])
+    reconstruction = losses.reconstruction_images(model.decode(z), x)
+    kl = losses.kl_penalty(losses.kl_divergence(mean, log_std), 1.0)
+    # The released code numbers the attributes 0 (colour, constant) to 5; dimension r has attribute r.
+    regularization = losses.attribute_regularization(
+        z[:, 1:6], torch.from_numpy(GOLDEN["attributes"])[:, 1:6]
+    )
+    for value, name in (
+        (reconstruction, "recon_bernoulli"),
+        (kl, "kld_weighted"),
+        (10 * regularization, "reg_weighted"),
+        (reconstruction + kl + 10 * regularization, "total"),
+    ):
+        np.testing.assert_allclose(value.item(), GOLDEN[f"B_b1_c0_{name}"], rtol=1e-4)
+    (reconstruction + kl + 10 * regularization).backward()
+    norms = [parameter.grad.norm().item() for parameter in model.parameters()]
+    np.testing.assert_allclose(norms, GOLDEN["B_b1_c0_grad_norm_per_param"], rtol=1e-3, atol=1e-6)
+
+
+def test_building_is_decided_by_the_generator_alone() -> None:
+    cell = params.load().cell("mnist", "arvae")
+    before = torch.random.get_rng_state()
+    one, same, other = (models.build(cell, generator=torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
+    assert not torch.equal(one.mean.weight, other.mean.weight)
+
+
+@pytest.mark.parametrize("p", [0.5, 0.2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_dropout_drops_the_right_share_independently(p: float, dtype: torch.dtype) -> None:
+    layer = Dropout(p)
+    layer.generator = torch.Generator().manual_seed(0)
+    x = torch.ones(64, 8, 16, 16, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    y = layer(x)
+    assert y.dtype == dtype
+    assert y.stride() == x.stride()
+    kept = (y != 0).float()
+    torch.testing.assert_close(y[y != 0].float().unique(), torch.tensor([1 / (1 - p)]), rtol=4e-3, atol=0)
+    sigma = (p * (1 - p) / kept.numel()) ** 0.5
+    assert abs(kept.mean().item() - (1 - p)) < 5 * sigma
+    flat = kept.permute(0, 2, 3, 1).flatten()  # the order in which the bits were dealt out
+    for lag in (1, 8, 64, 512):  # neighbouring elements, bytes, words
+        together = (flat[lag:] * flat[:-lag]).mean().item()
+        assert abs(together - (1 - p) ** 2) < 5 * sigma
+    assert torch.equal(layer.eval()(x), x)
+
+
+def test_dropout_refuses_to_draw_from_nowhere() -> None:
+    with pytest.raises(RuntimeError, match="set_generator"):
+        Dropout(0.5)(torch.ones(3))
+    with pytest.raises(ValueError, match="0 <= p < 1"):
+        Dropout(1.0)
+
+
+def test_unknown_models_and_missing_vocabularies_are_named() -> None:
+    cell = params.load().cell("bach", "arvae")
+    with pytest.raises(ValueError, match="vocabulary_size"):
+        models.build(cell)
