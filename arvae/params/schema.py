@@ -185,6 +185,7 @@ class Engine(Knobs):
     device: Literal["auto", "cpu", "cuda"]
     precision: Literal["auto", "bfloat16", "float32"]
     checkpoint_seconds: Positive
+    timeout_minutes: Positive | None = None
     address: str | None = None
 
 

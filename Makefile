@@ -1,0 +1,62 @@
+# make repro   set up everything and regenerate all results     make test   set up and run the tests
+# make lab     JupyterLab on the notebooks                      make check  are the committed results those of this code?
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Tools of the environment come first, so that `python` in a pipeline stage is the environment's.
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.PHONY: repro test lab check lint format bench lock clean help
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n '1,2p' Makefile
+
+repro: $(VENV)/ready
+	$(BIN)/python -m arvae.params
+	$(BIN)/dvc repro
+	@echo "Open reports/index.html in a browser. From here on: $(BIN)/dvc repro, $(BIN)/jupyter lab (or make lab)."
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest $(ARGS)
+
+lab: $(VENV)/ready
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1
+
+check: $(VENV)/ready
+	$(BIN)/python -m arvae.check
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/ready
+	$(BIN)/python -m benchmarks.images
+	$(BIN)/python -m benchmarks.music
+
+# The environment: exactly the versions of requirements.lock, and this package, editable.
+# The .pth line lets `.venv/bin/dvc repro` find its own python without activating anything.
+$(VENV)/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo 'import os, sys; os.environ["PATH"] = os.path.join(sys.prefix, "bin") + os.pathsep + os.environ.get("PATH", "")' \
+		> "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/environment_first_on_path.pth"
+	touch $@
+
+# New versions of everything: resolve pyproject.toml afresh in an empty environment and write them down.
+lock:
+	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet torch==2.13.0
+	$(VENV)-lock/bin/python -m pip install --quiet '.[test]'
+	(echo '# Written by `make lock`: every version that `make repro` and `make test` install.'; \
+	 $(VENV)-lock/bin/python -m pip freeze --exclude arvae --exclude pip | sed 's/+cpu$$//') > requirements.lock
+	rm -rf $(VENV)-lock build *.egg-info
+
+clean:
+	rm -rf $(VENV) data/cache data/checkpoints

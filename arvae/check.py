@@ -1,0 +1,62 @@
+"""`python -m arvae.check` (make check): do the committed reports, dvc.lock, parameters and code belong together?
+
+DVC compares the hashes in dvc.lock with the files here. On a fresh clone the files that DVC itself keeps
+(data/, not in git) are absent, which is no fault; anything else that differs means that a committed result was
+not made by the committed code, data or parameters.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from arvae import paths
+
+
+def stale(home: Path) -> list[str]:
+    """What differs between dvc.lock and the tree at `home`, a line each: stage, file, how.
+
+    Raises:
+        RuntimeError: DVC could not tell.
+    """
+    asked = subprocess.run(
+        [sys.executable, "-m", "dvc", "status", "--json"], cwd=home, capture_output=True, text=True, check=False
+    )
+    if asked.returncode:
+        raise RuntimeError(f"dvc status failed:\n{asked.stderr.strip()}")
+    return faults(json.loads(asked.stdout), absent_is_fine=lambda path: path.startswith("data/") and not (home / path).exists())
+
+
+def faults(status: dict[str, Any], absent_is_fine: Any) -> list[str]:
+    """The lines for `dvc status --json`, leaving out absent files for which `absent_is_fine(path)`."""
+    found = []
+    for stage, changes in status.items():
+        for change in changes:
+            if not isinstance(change, dict):
+                found.append(f"{stage}: {change}")
+                continue
+            for what, files in change.items():
+                for path, how in files.items():
+                    if not (how == "deleted" and absent_is_fine(path)):
+                        found.append(f"{stage}: {path} ({what.removeprefix('changed ')}: {how})")
+    return found
+
+
+def main() -> int:
+    """Print what is stale and return 1, or say that all is fresh and return 0."""
+    home = paths.root()
+    if not (home / "dvc.lock").is_file():
+        print("there is no dvc.lock: run `dvc repro` and commit it with reports/", file=sys.stderr)
+        return 1
+    found = stale(home)
+    if found:
+        print("committed results are stale; run `dvc repro` and commit dvc.lock and reports/:", file=sys.stderr)
+        print("\n".join(f"  {line}" for line in found), file=sys.stderr)
+        return 1
+    print("dvc.lock, reports, parameters and code belong together")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

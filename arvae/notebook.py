@@ -1,0 +1,155 @@
+"""The one runner of the pipeline: execute a parameterized notebook with papermill, live and refusing typos.
+
+    python -m arvae.notebook notebooks/2_train.ipynb reports/notebooks/train-mnist-arvae.ipynb \\
+        -p dataset mnist -p model arvae
+
+Before anything runs, params.yaml is checked and every parameter name is compared with the notebook's
+`parameters` cell (papermill itself only warns). What the notebook prints appears here as it is printed. The
+executed notebook loses what differs from run to run (timings, random cell ids); in cells tagged `log` long
+printed output keeps its beginning and end. If a cell fails, the notebook so far is kept, with its error.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+import nbformat
+import papermill
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from arvae import params, paths
+from arvae.files import atomic_write
+from arvae.params.faults import unknown
+from arvae.progress import clock
+
+LOG_HEAD, LOG_TAIL = 3, 6  # lines kept of long printed output in cells tagged `log`
+CASTS = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": lambda text: {"true": True, "false": False}[text.lower()],
+}
+
+
+class NotebookError(RuntimeError):
+    """A notebook could not be run; the message says which, why, and what to do."""
+
+
+def run(
+    source: Path, target: Path, values: dict[str, str], timeout: float | None = None, log: TextIO = sys.stdout
+) -> None:
+    """Execute the notebook `source` with parameters `values` (as text) and write it to `target`.
+
+    Args:
+        timeout: seconds that one cell may take; None: no limit.
+        log: where the notebook's printed output goes while it runs.
+
+    Raises:
+        NotebookError: unknown or ill-typed parameter, failing cell, dead or hanging kernel.
+        ParamsError: params.yaml is unsound.
+    """
+    params.load()
+    home = paths.root()
+    typed = _typed(source, values)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # The project's own folder comes first, so that an experiment in a copy imports that copy.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(home), os.environ.get("PYTHONPATH")]))
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+    start = time.monotonic()
+    print(f"{target.stem}: running {source.name}", file=log, flush=True)
+    fault: str | None = None
+    try:
+        papermill.execute_notebook(
+            str(source),
+            str(target),
+            typed,
+            kernel_name="python3",
+            cwd=str(home),
+            progress_bar=False,
+            stdout_file=log,
+            stderr_file=log,
+            execution_timeout=timeout,
+            record_timing=False,
+            request_save_on_cell_execute=True,
+        )
+    except PapermillExecutionError as error:
+        fault = f"cell {error.exec_count} failed with {error.ename}: {error.evalue}"
+    except CellTimeoutError:
+        fault = f"a cell took longer than {clock(timeout or 0)} and was stopped: see engine.timeout_minutes in params.yaml"
+    except DeadKernelError:
+        fault = (
+            "its kernel died (killed, or out of memory?); run `dvc repro` again: finished members are kept"
+        )
+    finally:
+        if target.exists():
+            _normalise(target)
+    if fault:
+        raise NotebookError(f"{source.name}: {fault}\nThe notebook so far is kept in {target}")
+    print(f"{target.stem}: done in {clock(time.monotonic() - start)}", file=log, flush=True)
+
+
+def _typed(source: Path, values: dict[str, str]) -> dict[str, Any]:
+    """The parameters with the types their `parameters` cell declares."""
+    if not source.is_file():
+        raise NotebookError(f"there is no notebook {source}")
+    declared = papermill.inspect_notebook(str(source))
+    typed: dict[str, Any] = {}
+    for name, text in values.items():
+        if name not in declared:
+            raise NotebookError(unknown(f"parameter of {source.name}", name, declared))
+        kind = declared[name]["inferred_type_name"]
+        try:
+            typed[name] = CASTS.get(kind, str)(text)
+        except (ValueError, KeyError):
+            raise NotebookError(f"parameter {name} of {source.name} is a {kind}, not {text!r}") from None
+    return typed
+
+
+def _normalise(path: Path) -> None:
+    """Remove from an executed notebook what differs between two equal runs, and shorten its logs."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.pop("papermill", None)
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number:02d}"
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if "log" in cell.metadata.get("tags", []):
+            for output in cell.get("outputs", []):
+                if output.output_type == "stream":
+                    output.text = _shortened(output.text)
+    with atomic_write(path) as temporary:
+        nbformat.write(notebook, temporary)
+
+
+def _shortened(text: str) -> str:
+    lines = text.splitlines()
+    if len(lines) <= LOG_HEAD + LOG_TAIL + 1:
+        return text
+    left_out = f"... ({len(lines) - LOG_HEAD - LOG_TAIL} lines more) ..."
+    return "\n".join([*lines[:LOG_HEAD], left_out, *lines[-LOG_TAIL:]]) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line: SOURCE TARGET [-p NAME VALUE ...]; exit status 1 with the reason when it fails."""
+    parser = argparse.ArgumentParser(
+        prog="python -m arvae.notebook", description="run a parameterized notebook"
+    )
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    given = parser.parse_args(arguments)
+    try:
+        minutes = params.load().engine.timeout_minutes
+        run(given.source, given.target, dict(given.parameter), 60 * minutes if minutes else None)
+    except (NotebookError, params.ParamsError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
