@@ -10,6 +10,7 @@ import matplotlib.style
 import numpy as np
 from IPython.display import Image as Shown
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -117,6 +118,20 @@ def metric_label(name: str) -> str:
 def model_colour(name: str) -> str:
     """The one colour of a model; a model of your own gets black."""
     return MODEL_COLOURS.get(name, "#000000")
+
+
+def model_ink(name: str) -> str:
+    """A model's colour dark enough to write with on white (a contrast of 4.5 and more)."""
+    rgb = np.array(to_rgb(MODEL_COLOURS.get(name, INK)))
+    while _luminance(rgb) > 0.18:
+        rgb = rgb * 0.95
+    return to_hex(rgb)
+
+
+def _luminance(rgb: np.ndarray) -> float:
+    """Relative luminance of an sRGB colour (WCAG 2.1)."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
 def bare(axes: Axes) -> Axes:
