@@ -1,0 +1,191 @@
+"""How well latent dimensions carry attributes: pure functions of (codes, attributes), one file a metric.
+
+result = evaluate(latents, attributes, names, dimensions)
+
+Rules for odd input. NaN or infinite values, shapes that do not fit and too few rows are refused
+(MetricError). A constant latent dimension carries nothing: its mutual information, R2 and rank correlation
+are 0. A constant attribute cannot be carried: all its values are 0. Discrete attributes are evaluated like
+continuous ones, as published (see `arvae.metrics.information`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from arvae.metrics.density import observed_range, occupancy
+from arvae.metrics.dmig import carried_attributes, dmig
+from arvae.metrics.information import mutual_information, self_information
+from arvae.metrics.interpretability import choose_dimensions, interpretability, r2_matrix
+from arvae.metrics.mig import gaps, mig
+from arvae.metrics.modularity import modularity
+from arvae.metrics.sap import sap
+from arvae.metrics.scc import scc, spearman_matrix
+
+__all__ = [
+    "METRICS",
+    "MetricError",
+    "carried_attributes",
+    "choose_dimensions",
+    "dmig",
+    "evaluate",
+    "gaps",
+    "interpretability",
+    "mig",
+    "modularity",
+    "mutual_information",
+    "observed_range",
+    "occupancy",
+    "r2_matrix",
+    "sap",
+    "scc",
+    "self_information",
+    "spearman_matrix",
+]
+
+METRICS = ("interpretability", "mig", "modularity", "sap", "scc", "dmig")
+MIN_ROWS = 10
+
+
+class MetricError(ValueError):
+    """Codes or attributes cannot be evaluated; the message names what is wrong and the remedy."""
+
+
+def evaluate(
+    latents: Any,
+    attributes: Any,
+    names: Sequence[str],
+    dimensions: Mapping[str, int] | Sequence[int | None] | None = None,
+    random_state: int = 0,
+    workers: int | None = None,
+) -> dict[str, Any]:
+    """All metrics of codes (n, d) against attributes (n, k) called `names`: JSON-serialisable floats.
+
+    dimensions: the regularized dimension of each attribute, as a mapping by name or k entries (None: that one
+    is not regularized). random_state fixes the estimator's noise: equal input gives equal numbers, with any
+    number of workers (threads, None: one a core).
+
+    Returns interpretability, mig, modularity, sap, scc and dmig, means over attributes with each attribute's
+    dimension chosen by mutual information, as published; per_attribute[name] with the same, and the
+    dimension, entropy and signed Spearman correlation; `regularized`: the same with the regularized
+    dimensions (None where there are none; means over the regularized attributes); mutual_information[name]: d
+    values in nats; modularity_by_dimension: d values; n, constant_dimensions, constant_attributes. A DMIG
+    that is undefined (one attribute determines another) is None and left out of the mean.
+    """
+    z, a, names = _checked(latents, attributes, names)
+    tied = _tied(dimensions, names, z.shape[1])
+    still, still_attributes = (np.ptp(columns, axis=0) == 0 for columns in (z, a))
+
+    information = mutual_information(z, a, random_state, workers=workers)
+    entropy = self_information(a, random_state, workers=workers)
+    information[still, :] = 0.0
+    information[:, still_attributes] = 0.0
+    entropy[still_attributes] = 0.0
+    r2, rho = r2_matrix(z, a), spearman_matrix(z, a)
+    known: dict[tuple[int, int], float] = {}
+
+    def between(i: int, other: int) -> float:
+        if (i, other) not in known:
+            pair = mutual_information(a[:, [other]], a[:, [i]], random_state, workers=1)
+            known[i, other] = 0.0 if still_attributes[other] else float(pair[0, 0])
+        return known[i, other]
+
+    def measure(chosen: np.ndarray | None, columns: list[int], carried: list[int | None]) -> dict[str, Any]:
+        """Every metric for attributes `columns`, along `chosen` or along what suits each metric best."""
+        info, h = information[:, columns], entropy[columns]
+        carried = [None if i is None else columns.index(i) for i in carried]
+        used = choose_dimensions(info) if chosen is None else chosen
+        values = {
+            "interpretability": interpretability(r2[:, columns], used),
+            "mig": mig(info, h, chosen),
+            "sap": sap(r2[:, columns], chosen),
+            "scc": scc(rho[:, columns], chosen),
+            "dmig": dmig(info, h, lambda i, other: between(columns[i], columns[other]), carried, chosen),
+        }
+        result: dict[str, Any] = {metric: _mean(column) for metric, column in values.items()}
+        result["per_attribute"] = {
+            names[i]: {metric: _number(column[j]) for metric, column in values.items()}
+            | {
+                "dimension": int(used[j]),
+                "spearman": float(rho[used[j], i]),
+                "entropy": float(entropy[i]),
+            }
+            for j, i in enumerate(columns)
+        }
+        return result
+
+    result = measure(None, list(range(len(names))), carried_attributes(information, tied))
+    result["regularized"] = None
+    if tied is not None:
+        columns = [i for i, dimension in enumerate(tied) if dimension is not None]
+        along = np.array([tied[i] for i in columns])
+        result["regularized"] = measure(along, columns, carried_attributes(information, tied))
+    per_dimension = modularity(information)
+    return result | {
+        "modularity": float(per_dimension.mean()),
+        "modularity_by_dimension": [float(value) for value in per_dimension],
+        "mutual_information": {name: [float(v) for v in information[:, i]] for i, name in enumerate(names)},
+        "n": len(z),
+        "constant_dimensions": [i for i, constant in enumerate(still) if constant],
+        "constant_attributes": [
+            name for name, constant in zip(names, still_attributes, strict=True) if constant
+        ],
+    }
+
+
+def _checked(latents: Any, attributes: Any, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    z, a, names = np.asarray(latents, dtype=np.float64), np.asarray(attributes, dtype=np.float64), list(names)
+    for what, array in (("latents", z), ("attributes", a)):
+        if array.ndim != 2 or array.shape[1] == 0:
+            raise MetricError(f"{what} have shape {array.shape}: give two axes, (rows, columns)")
+        wrong = np.argwhere(~np.isfinite(array))
+        if len(wrong):
+            row, column = (int(index) for index in wrong[0])
+            where = f"column {column}" + (
+                f" ({names[column]})" if what == "attributes" and column < len(names) else ""
+            )
+            raise MetricError(
+                f"{what} hold {array[row, column]} in row {row}, {where} ({len(wrong)} such values): leave "
+                "those rows out, or look for a model that diverged"
+            )
+    if len(z) != len(a):
+        raise MetricError(
+            f"{len(z)} rows of latents but {len(a)} of attributes: they must describe the same items"
+        )
+    if len(z) < MIN_ROWS:
+        raise MetricError(
+            f"{len(z)} rows are too few for the metrics: give at least {MIN_ROWS}, better thousands"
+        )
+    if len(names) != a.shape[1] or len(set(names)) != len(names):
+        raise MetricError(
+            f"names {names} do not fit {a.shape[1]} columns of attributes: one distinct name each"
+        )
+    return z, a, names
+
+
+def _tied(
+    dimensions: Mapping[str, int] | Sequence[int | None] | None, names: list[str], d: int
+) -> list[int | None] | None:
+    if dimensions is None:
+        return None
+    if isinstance(dimensions, Mapping):
+        unknown = [name for name in dimensions if name not in names]
+        if unknown:
+            raise MetricError(f"dimensions name {unknown}, but the attributes are {names}")
+        dimensions = [dimensions.get(name) for name in names]
+    tied = [None if dimension is None else int(dimension) for dimension in dimensions]
+    given = [dimension for dimension in tied if dimension is not None]
+    if len(tied) != len(names):
+        raise MetricError(f"{len(tied)} dimensions for {len(names)} attributes: give one (or None) for each")
+    if len(set(given)) != len(given) or any(not 0 <= dimension < d for dimension in given):
+        raise MetricError(f"dimensions {tied} must be distinct and from 0 to {d - 1}")
+    return tied if given else None
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _mean(values: np.ndarray) -> float | None:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else None

@@ -1,0 +1,285 @@
+"""Metrics: golden values of the published evaluation, oracle codes, rules for odd input."""
+
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.feature_selection import mutual_info_regression
+
+from arvae import metrics
+from arvae.metrics import MetricError, evaluate
+from arvae.metrics.density import observed_range, occupancy
+from arvae.metrics.dmig import carried_attributes, dmig
+from arvae.metrics.information import mutual_information, self_information
+
+# Values computed with the paper's released implementation (Pati & Lerch 2020).
+GOLDEN = Path(__file__).parent / "golden" / "metrics.npz"
+NAMES = list("abcde")
+
+
+@pytest.fixture(scope="module")
+def golden():
+    with np.load(GOLDEN, allow_pickle=False) as archive:
+        return {key: archive[key] for key in archive.files}
+
+
+@pytest.fixture(scope="module")
+def evaluated(golden):
+    cases = ("clean", "discrete", "constdim")
+    return {case: evaluate(golden[f"{case}_latent"], golden[f"{case}_attr"], NAMES) for case in cases}
+
+
+@pytest.mark.parametrize("case", ["clean", "discrete", "constdim"])
+def test_published_values(case, golden, evaluated):
+    result = evaluated[case]
+    per_attribute = [result["per_attribute"][name] for name in NAMES]
+    exact = {"rtol": 0, "atol": 1e-9}
+    np.testing.assert_allclose(result["sap"], golden[f"{case}_sap"], **exact)
+    np.testing.assert_allclose(result["scc"], golden[f"{case}_scc"], **exact)
+    dimensions = [values["dimension"] for values in per_attribute]
+    scores = [values["interpretability"] for values in per_attribute]
+    if case != "constdim":  # there one attribute is carried by nothing: its choice of dimension is arbitrary
+        np.testing.assert_array_equal(dimensions, golden[f"{case}_interp_dim"])
+    np.testing.assert_allclose(scores, golden[f"{case}_interp_score"], **exact)
+    np.testing.assert_allclose(result["interpretability"], golden[f"{case}_interp_mean_avg"], **exact)
+    for metric in ("mig", "modularity"):
+        tolerance = max(1e-9, 3 * float(golden[f"{case}_{metric}_std"]))
+        assert abs(result[metric] - golden[f"{case}_{metric}_avg"]) <= tolerance
+    if case != "discrete":
+        information = np.array([result["mutual_information"][name] for name in NAMES]).T
+        np.testing.assert_allclose(information, golden[f"{case}_mi_matrix_avg"], **exact)
+        entropy = [values["entropy"] for values in per_attribute]
+        np.testing.assert_allclose(entropy, golden[f"{case}_self_mi_avg"], **exact)
+
+
+@pytest.mark.parametrize("case", ["clean", "discrete", "constdim"])
+def test_published_matrices(case, golden):
+    z, a = golden[f"{case}_latent"], golden[f"{case}_attr"]
+    np.testing.assert_allclose(metrics.r2_matrix(z, a), golden[f"{case}_sap_matrix"], atol=1e-9, rtol=0)
+    rho = np.abs(metrics.spearman_matrix(z, a))
+    np.testing.assert_allclose(rho, golden[f"{case}_scc_matrix"], atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("state", [0, 7])
+def test_mutual_information_equals_scikit_learn(state):
+    generator = np.random.default_rng(3)
+    z = generator.standard_normal((400, 4))
+    z[:, 1] = np.round(z[:, 1], 1)  # ties
+    z[:, 2] = z[:, 0] + 0.01 * z[:, 3]
+    z[:, 3] = 5.0  # constant
+    a = np.column_stack([z[:, 0] ** 3, generator.integers(0, 3, 400), 1e6 + z[:, 2], np.full(400, 2.0)])
+    expected = np.stack([mutual_info_regression(z, y, random_state=state) for y in a.T], axis=1)
+    np.testing.assert_allclose(mutual_information(z, a, state), expected, atol=1e-12, rtol=0)
+    own = [mutual_info_regression(y[:, None], y, random_state=state)[0] for y in a.T]
+    np.testing.assert_allclose(self_information(a, state), own, atol=1e-12, rtol=0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(10, 60), st.integers(1, 8), st.integers(0, 2**31 - 1))
+def test_mutual_information_equals_scikit_learn_on_lattices(n, levels, seed):
+    generator = np.random.default_rng(seed)
+    z, a = generator.integers(0, levels, (n, 2)) / 3.0, generator.integers(0, levels, (n, 1)) * 7.0
+    expected = mutual_info_regression(z, a[:, 0], random_state=seed % 1000)
+    np.testing.assert_allclose(mutual_information(z, a, seed % 1000)[:, 0], expected, atol=1e-12, rtol=0)
+
+
+def oracle(n=1500, k=3, d=5, seed=0):
+    generator = np.random.default_rng(seed)
+    a = generator.standard_normal((n, k))
+    z = generator.standard_normal((n, d))
+    z[:, 1 : k + 1] = a
+    return z, a, list("abc")[:k], list(range(1, k + 1))
+
+
+def test_identity_codes_are_perfect():
+    z, a, names, dimensions = oracle()
+    result = evaluate(z, a, names, dimensions)
+    for values in (result, result["regularized"]):
+        assert values["interpretability"] == pytest.approx(1)
+        assert values["scc"] == pytest.approx(1)
+        assert values["sap"] > 0.99
+        assert values["mig"] > 0.95 and values["dmig"] > 0.95
+    carrying = [result["modularity_by_dimension"][dimension] for dimension in dimensions]
+    assert min(carrying) > 0.99
+    assert [result["per_attribute"][name]["dimension"] for name in names] == dimensions
+
+
+def test_any_monotonic_map_keeps_ranks():
+    z, a, names, dimensions = oracle()
+    z[:, 1:4] = np.stack([np.exp(a[:, 0]), -np.arctan(a[:, 1]), a[:, 2] ** 3], axis=1)
+    result = evaluate(z, a, names, dimensions)
+    assert result["scc"] == pytest.approx(1)
+    assert result["per_attribute"]["b"]["spearman"] == pytest.approx(-1)
+    assert result["interpretability"] < 0.97
+
+
+def test_constant_codes_carry_nothing():
+    _, a, names, dimensions = oracle()
+    result = evaluate(np.full((len(a), 5), 3.0), a, names, dimensions)
+    for metric in metrics.METRICS:
+        assert result[metric] == 0
+    assert result["constant_dimensions"] == [0, 1, 2, 3, 4]
+    assert result["regularized"]["scc"] == 0
+
+
+def test_noise_carries_next_to_nothing():
+    generator = np.random.default_rng(5)
+    result = evaluate(generator.standard_normal((3000, 5)), generator.standard_normal((3000, 3)), list("abc"))
+    for metric in ("interpretability", "mig", "sap", "scc"):
+        assert 0 <= result[metric] < 0.06
+
+
+def test_duplicated_codes_have_no_gap():
+    z, a, names, _ = oracle()
+    result = evaluate(np.concatenate([z, z], axis=1), a, names)
+    assert result["sap"] == pytest.approx(0, abs=1e-12)
+    assert result["mig"] < 0.02 and result["dmig"] < 0.02
+    assert result["interpretability"] == pytest.approx(1) and result["scc"] == pytest.approx(1)
+
+
+def test_permuted_dimensions_change_nothing_but_their_names():
+    z, a, names, _ = oracle()
+    z += 0.3 * np.random.default_rng(1).standard_normal(z.shape)
+    order = [4, 2, 0, 3, 1]
+    before, after = evaluate(z, a, names), evaluate(z[:, order], a, names)
+    for metric in ("interpretability", "sap", "scc"):
+        assert after[metric] == pytest.approx(before[metric], abs=1e-12)
+    for metric in ("mig", "modularity", "dmig"):  # the tie-breaking noise moves with the columns
+        assert after[metric] == pytest.approx(before[metric], abs=0.01)
+    for name in names:
+        assert order[after["per_attribute"][name]["dimension"]] == before["per_attribute"][name]["dimension"]
+
+
+def test_permuted_rows_and_a_wrong_dimension_show():
+    z, a, names, _ = oracle()
+    result = evaluate(z, a, names, {"a": 2, "b": 1, "c": 3})["regularized"]["per_attribute"]
+    assert result["a"]["interpretability"] < 0.02 and result["c"]["interpretability"] == pytest.approx(1)
+    assert result["a"]["mig"] < -0.9 and result["a"]["sap"] < -0.9
+    shuffled = evaluate(z[np.random.default_rng(0).permutation(len(z))], a, names)
+    assert shuffled["scc"] < 0.1
+
+
+def test_more_noise_is_never_better():
+    z, a, names, _ = oracle()
+    noise = np.random.default_rng(2).standard_normal(z.shape)
+    results = [evaluate(z + level * noise, a, names) for level in (0, 0.2, 1.0)]
+    for metric in ("interpretability", "mig", "sap", "scc"):
+        values = [result[metric] for result in results]
+        assert values == sorted(values, reverse=True)
+
+
+def test_regularization_of_some_attributes_only():
+    z, a, names, _ = oracle()
+    result = evaluate(z, a, names, {"c": 3})
+    assert list(result["regularized"]["per_attribute"]) == ["c"]
+    assert result["regularized"]["interpretability"] == pytest.approx(1)
+    assert evaluate(z, a, names, {})["regularized"] is None
+
+
+def test_dmig_forgives_dependent_attributes():
+    generator = np.random.default_rng(0)
+    shared = generator.standard_normal(4000)
+    a = np.stack([shared, shared + 0.2 * generator.standard_normal(4000)], axis=1)
+    result = evaluate(a + 0.01 * generator.standard_normal(a.shape), a, ["a", "b"], [0, 1])
+    assert result["dmig"] > result["mig"] + 0.1
+    assert result["dmig"] == pytest.approx(result["regularized"]["dmig"])
+
+
+def test_dmig_by_hand():
+    information = np.array([[2.0, 1.0], [1.5, 3.0], [0.5, 0.2]])
+    entropy = np.array([4.0, 5.0])
+    values = dmig(information, entropy, lambda i, other: 2.0, carried=[0, 1, None])
+    np.testing.assert_allclose(values, [0.5 / (4 - 2), 2.0 / (5 - 2)])
+    values = dmig(information, entropy, lambda i, other: 2.0, carried=[None, None, None])
+    np.testing.assert_allclose(values, [0.5 / 4, 2.0 / 5])
+    determined = dmig(information, entropy, lambda i, other: 4.0, carried=[0, 1, None])
+    assert np.isnan(determined[0]) and determined[1] == pytest.approx(2.0)
+    assert carried_attributes(information) == [0, 1, None]
+    assert carried_attributes(information, [2, None]) == [None, None, 0]
+
+
+def test_identical_attributes_have_no_dmig():
+    z, a, _, _ = oracle(k=1)
+    result = evaluate(np.hstack([a, a + 0.1 * z[:, :1]]), np.hstack([a, a]), ["a", "b"], [0, 1])
+    assert result["per_attribute"]["a"]["dmig"] is None
+    assert math.isfinite(result["mig"])
+
+
+def test_constant_and_discrete_attributes():
+    z, a, names, _ = oracle()
+    a[:, 1] = 7.0
+    a[:, 2] = np.digitize(a[:, 2], [-0.4307, 0.4307])  # three equally frequent values
+    result = evaluate(z, a, names)
+    b, c = result["per_attribute"]["b"], result["per_attribute"]["c"]
+    assert all(b[metric] == 0 for metric in ("interpretability", "mig", "sap", "scc", "dmig", "entropy"))
+    assert result["constant_attributes"] == ["b"]
+    assert c["entropy"] == pytest.approx(math.log(3), abs=0.02)
+    assert c["mig"] == pytest.approx(1, abs=0.05)
+
+
+def test_single_attribute_and_single_dimension():
+    z, a, _, _ = oracle(k=1)
+    result = evaluate(z[:, 1:2], a, ["a"], [0])
+    assert result["modularity"] == 1 and result["scc"] == pytest.approx(1)
+    assert result["sap"] == pytest.approx(1) and result["mig"] == pytest.approx(1, abs=0.05)
+
+
+def test_result_is_json_and_repeats():
+    z, a, names, dimensions = oracle(n=300)
+    first = json.dumps(evaluate(z, a, names, dimensions, workers=1), allow_nan=False)
+    assert json.dumps(evaluate(z, a, names, dict(zip(names, dimensions, strict=True)), workers=3)) == first
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda z, a, n: (np.where(np.arange(5) == 2, np.nan, z), a, n), r"row 0, column 2"),
+        (lambda z, a, n: (z, np.where(np.arange(3) == 1, np.inf, a), n), r"column 1 \(b\)"),
+        (lambda z, a, n: (z[:-1], a, n), "29 rows of latents but 30"),
+        (lambda z, a, n: (z[:5], a[:5], n), "5 rows are too few"),
+        (lambda z, a, n: (z[:, 0], a, n), "give two axes"),
+        (lambda z, a, n: (z, a, n[:2]), "do not fit 3 columns"),
+        (lambda z, a, n: (z, a, ["a", "a", "b"]), "distinct"),
+    ],
+)
+def test_bad_input_is_named(change, message):
+    z, a, names, _ = oracle(n=30)
+    with pytest.raises(MetricError, match=message):
+        evaluate(*change(z, a, names))
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "message"),
+    [([0, 1], "2 dimensions for 3"), ([0, 0, 1], "distinct"), ([0, 1, 5], "0 to 4"), ({"x": 1}, "name")],
+)
+def test_bad_dimensions_are_named(dimensions, message):
+    z, a, names, _ = oracle(n=30)
+    with pytest.raises(MetricError, match=message):
+        evaluate(z, a, names, dimensions)
+
+
+def test_occupancy_and_range():
+    generator = np.random.default_rng(0)
+    z = np.stack(
+        [generator.uniform(-4.4, 4.4, 9000), generator.uniform(-0.4, 0.4, 9000), np.zeros(9000)], axis=1
+    )
+    np.testing.assert_allclose(occupancy(z), [1.0, 0.2, 0.1])
+    low, high = observed_range(z)
+    assert low[0] == pytest.approx(-4.36, abs=0.05) and high[1] == pytest.approx(0.396, abs=0.01)
+    with pytest.raises(ValueError, match="empty"):
+        occupancy(z, 1, 1)
+
+
+def test_paper_sized_evaluation_is_quick():
+    generator = np.random.default_rng(0)
+    a = generator.standard_normal((25_600, 5))
+    z = generator.standard_normal((25_600, 10))
+    z[:, 1:6] = np.tanh(a) + 0.1 * z[:, 1:6]
+    start = time.perf_counter()
+    evaluate(z, a, NAMES, [1, 2, 3, 4, 5])
+    assert time.perf_counter() - start < 20
