@@ -42,9 +42,10 @@ bench: $(VENV)/ready
 # The .pth line lets `.venv/bin/dvc repro` find its own python without activating anything.
 $(VENV)/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	@echo 'Installing the environment into $(VENV) (a few minutes the first time) ...'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
 	@echo 'import os, sys; os.environ["PATH"] = os.path.join(sys.prefix, "bin") + os.pathsep + os.environ.get("PATH", "")' \
 		> "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/environment_first_on_path.pth"
 	touch $@
@@ -52,8 +53,8 @@ $(VENV)/ready: requirements.lock pyproject.toml
 # New versions of everything: resolve pyproject.toml afresh in an empty environment and write them down.
 lock:
 	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/python -m pip install --quiet torch==2.13.0
-	$(VENV)-lock/bin/python -m pip install --quiet '.[test]'
+	$(VENV)-lock/bin/python -m pip install -qq torch==2.13.0
+	$(VENV)-lock/bin/python -m pip install -qq '.[test]'
 	(echo '# Written by `make lock`: every version that `make repro` and `make test` install.'; \
 	 $(VENV)-lock/bin/python -m pip freeze --exclude arvae --exclude pip | sed 's/+cpu$$//') > requirements.lock
 	rm -rf $(VENV)-lock build *.egg-info

@@ -1,8 +1,8 @@
-"""`python -m arvae.check` (make check): do the committed reports, dvc.lock, parameters and code belong together?
+"""`python -m arvae.check` (make check): do committed reports, dvc.lock, parameters and code belong together?
 
 DVC compares the hashes in dvc.lock with the files here. On a fresh clone the files that DVC itself keeps
-(data/, not in git) are absent, which is no fault; anything else that differs means that a committed result was
-not made by the committed code, data or parameters.
+(data/, not in git) are absent, which is no fault; anything else that differs means that a committed result
+was not made by the committed code, data or parameters.
 """
 
 import json
@@ -21,11 +21,18 @@ def stale(home: Path) -> list[str]:
         RuntimeError: DVC could not tell.
     """
     asked = subprocess.run(
-        [sys.executable, "-m", "dvc", "status", "--json"], cwd=home, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "dvc", "status", "--json"],
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if asked.returncode:
         raise RuntimeError(f"dvc status failed:\n{asked.stderr.strip()}")
-    return faults(json.loads(asked.stdout), absent_is_fine=lambda path: path.startswith("data/") and not (home / path).exists())
+    return faults(
+        json.loads(asked.stdout),
+        absent_is_fine=lambda path: path.startswith("data/") and not (home / path).exists(),
+    )
 
 
 def faults(status: dict[str, Any], absent_is_fine: Any) -> list[str]:
@@ -51,7 +58,9 @@ def main() -> int:
         return 1
     found = stale(home)
     if found:
-        print("committed results are stale; run `dvc repro` and commit dvc.lock and reports/:", file=sys.stderr)
+        print(
+            "committed results are stale; run `dvc repro` and commit dvc.lock and reports/:", file=sys.stderr
+        )
         print("\n".join(f"  {line}" for line in found), file=sys.stderr)
         return 1
     print("dvc.lock, reports, parameters and code belong together")

@@ -79,7 +79,8 @@ def run(
     except PapermillExecutionError as error:
         fault = f"cell {error.exec_count} failed with {error.ename}: {error.evalue}"
     except CellTimeoutError:
-        fault = f"a cell took longer than {clock(timeout or 0)} and was stopped: see engine.timeout_minutes in params.yaml"
+        limit = clock(timeout or 0)
+        fault = f"a cell took longer than {limit} (engine.timeout_minutes in params.yaml) and was stopped"
     except DeadKernelError:
         fault = (
             "its kernel died (killed, or out of memory?); run `dvc repro` again: finished members are kept"

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from arvae.datasets import catalogue
 from arvae.params.faults import ParamsError, checked, unknown
 
 Kind = Literal["images", "music"]
@@ -135,7 +136,8 @@ class Schedule(Knobs):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if (self.schedule == "one-cycle") != (self.peak is not None and self.warmup is not None):
+        given = {self.peak is not None, self.warmup is not None}
+        if given != {self.schedule == "one-cycle"}:
             raise ValueError(
                 "schedule: one-cycle needs both peak and warmup; schedule: constant takes neither"
             )
@@ -247,6 +249,13 @@ class Params(Knobs):
                 )
             if getattr(self.models[cell.model], cell.kind) is None:
                 raise ValueError(f"cells.{key}: models.{cell.model} has no section {cell.kind}")
+        for name, names in catalogue.ATTRIBUTES.items():
+            wanted = self.datasets[name].attributes if name in self.datasets else ()
+            for attribute in set(wanted) - set(names):
+                raise ValueError(unknown(f"datasets.{name}.attributes", attribute, names))
+            source = self.data[name].source if name in self.data else "auto"
+            if source not in (allowed := ("auto", *catalogue.SOURCES[name])):
+                raise ValueError(unknown(f"data.{name}.source", source, allowed))
         sections = [("data", self.data)]
         if self.scale not in self.scales:
             raise ValueError(unknown("scale", self.scale, self.scales))

@@ -1,0 +1,105 @@
+"""The runner: types, refusals, what is kept of a failure, what is removed from a success."""
+
+import io
+import json
+import shutil
+
+import nbformat
+import pytest
+
+from arvae import notebook, paths
+
+ROOT = paths.root(__file__)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(folder, *cells, parameters="count: int = 1\nname: str = 'a'\nrate: float = 0.5\nloud: bool = True"):
+    book = nbformat.v4.new_notebook()
+    book.cells = [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+    book.cells += [nbformat.v4.new_code_cell(text, metadata={"tags": tags}) for text, tags in cells]
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, folder / "book.ipynb")
+    return folder / "book.ipynb"
+
+
+def test_parameters_arrive_typed_and_output_is_shown_live_and_normalised(project):
+    many = "for i in range(50): print('line', i)"
+    source = write(
+        project, ("import json; print(json.dumps([count, name, rate, loud]))", []), (many, ["log"])
+    )
+    shown = io.StringIO()
+    values = {"count": "3", "name": "1e-4", "rate": "1e-4", "loud": "false"}
+    notebook.run(source, project / "out" / "book.ipynb", values, log=shown)
+    assert json.dumps([3, "1e-4", 1e-4, False]) in shown.getvalue()
+    assert "line 25" in shown.getvalue()
+    done = nbformat.read(project / "out" / "book.ipynb", as_version=4)
+    assert [cell.id for cell in done.cells] == [f"cell-{i:02d}" for i in range(len(done.cells))]
+    assert "papermill" not in done.metadata
+    assert not any({"papermill", "execution"} & set(cell.metadata) for cell in done.cells)
+    log = done.cells[-1].outputs[0].text
+    assert "line 0" in log and "line 49" in log and "line 25" not in log and "41 lines more" in log
+
+
+def test_two_runs_give_the_same_bytes(project):
+    source = write(project, ("count + 1", []))
+    for name in ("one.ipynb", "two.ipynb"):
+        notebook.run(source, project / name, {"count": "2"}, log=io.StringIO())
+    assert (project / "one.ipynb").read_bytes() == (project / "two.ipynb").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"cuont": "1"}, "did you mean count"),
+        ({"count": "many"}, "count of book.ipynb is a int, not 'many'"),
+        ({"rate": "fast"}, "rate"),
+        ({"loud": "yes"}, "loud"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_before_anything_runs(project, values, message):
+    source = write(project, ("open('ran', 'w').close()", []))
+    with pytest.raises(notebook.NotebookError, match=message):
+        notebook.run(source, project / "out.ipynb", values)
+    assert not (project / "ran").exists() and not (project / "out.ipynb").exists()
+
+
+def test_unsound_params_are_refused_before_anything_runs(project, capsys):
+    source = write(project, ("open('ran', 'w').close()", []))
+    text = (project / "params.yaml").read_text().replace("gamma: 10.0", "gama: 10.0")
+    (project / "params.yaml").write_text(text)
+    assert notebook.main([str(source), "out.ipynb"]) == 1
+    assert "did you mean gamma" in capsys.readouterr().err
+    assert not (project / "ran").exists()
+
+
+def test_a_failing_cell_keeps_the_notebook_so_far(project, capsys):
+    source = write(project, ("print('before')", []), ("1 / 0", []), ("print('after')", []))
+    assert notebook.main([str(source), "out.ipynb"]) == 1
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError" in said and "out.ipynb" in said
+    kept = (project / "out.ipynb").read_text()
+    assert "before" in kept and "division by zero" in kept
+
+
+def test_a_hanging_cell_is_stopped(project):
+    source = write(project, ("import time; print('begun', flush=True); time.sleep(60)", []))
+    with pytest.raises(notebook.NotebookError, match=r"longer than 0:0\d.*timeout_minutes"):
+        notebook.run(source, project / "out.ipynb", {}, timeout=2, log=io.StringIO())
+    assert "begun" in (project / "out.ipynb").read_text()
+
+
+def test_a_killed_kernel_is_reported(project):
+    source = write(project, ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", []))
+    with pytest.raises(notebook.NotebookError, match="kernel died"):
+        notebook.run(source, project / "out.ipynb", {}, log=io.StringIO())
+
+
+def test_a_missing_notebook_is_named(project):
+    with pytest.raises(notebook.NotebookError, match="no notebook"):
+        notebook.run(project / "none.ipynb", project / "out.ipynb", {})

@@ -1,0 +1,167 @@
+"""params.yaml: the shipped file is sound, and every fault is refused by a message that names it."""
+
+import shutil
+
+import pytest
+from ruamel.yaml import YAML
+
+from arvae import params, paths
+
+ROOT = paths.root(__file__)
+
+
+@pytest.fixture
+def raw():
+    return YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+
+
+def load(raw, folder):
+    with open(folder / "params.yaml", "w") as file:
+        YAML(typ="safe").dump(raw, file)
+    return params.load(folder / "params.yaml")
+
+
+def put(raw, key, value):
+    *above, last = key.split("/")
+    for part in above:
+        raw = raw[part]
+    raw[last] = value
+
+
+def test_the_shipped_file_is_sound():
+    shipped = params.load(ROOT / "params.yaml")
+    assert shipped.scale == "laptop"
+    assert len(shipped.seeds) >= 2
+    assert {"dsprites", "mnist", "bach", "folk"} <= set(shipped.datasets)
+
+
+def test_the_papers_values_are_the_defaults():
+    """Specification, section 3: batch and epochs, beta, gamma, delta (paper, section 4)."""
+    shipped = params.load(ROOT / "params.yaml")
+    image, music = shipped.cell("mnist", "arvae"), shipped.cell("folk", "arvae")
+    assert (image.knobs.beta, image.knobs.gamma, image.knobs.delta) == (1, 10, 1)
+    assert (music.knobs.beta, music.knobs.gamma, music.knobs.delta) == (0.001, 1, 10)
+    assert shipped.cell("dsprites", "betavae").knobs.beta == 4
+    assert shipped.cell("bach", "betavae").knobs.beta == 0.001
+    assert (image.batch_size, music.batch_size, image.latent_dim, music.latent_dim) == (128, 256, 16, 32)
+    assert shipped.scales["paper"].training["dsprites"].epochs == 100
+    assert shipped.scales["paper"].training["bach"].epochs == 30
+    assert all(cell.learning_rate == 1e-4 for cell in (image.knobs, music.knobs))
+
+
+def test_scale_changes_neither_architecture_nor_loss(raw, tmp_path):
+    fixed = set()
+    for scale in ("smoke", "laptop", "paper"):
+        raw["scale"] = scale
+        cell = load(raw, tmp_path).cell("dsprites", "arvae")
+        fixed.add(cell.model_dump_json(exclude={"scale", "schedule"}))
+    assert len(fixed) == 1
+
+
+def test_replace_is_checked():
+    cell = params.load(ROOT / "params.yaml").cell("mnist", "arvae")
+    assert cell.replace(gamma=1.0).knobs.gamma == 1.0
+    with pytest.raises(params.ParamsError, match="gamma"):
+        cell.replace(gamma=-1.0)
+
+
+FAULTS = [
+    ("scale", "laptpo", "scale = 'laptpo'"),
+    ("scale", None, "scale = None"),
+    ("seeds", [], "seeds"),
+    ("seeds", 3, "seeds = 3"),
+    ("seeds", [0, 0], "seed twice"),
+    ("seeds", [-1], "-1"),
+    ("seeds", [0.5], "0.5"),
+    ("seeds", ["a"], "'a'"),
+    ("sedes", [0], "did you mean seeds"),
+    ("models/arvae/images/gamma", -1.0, "models.arvae.images.gamma = -1.0"),
+    ("models/arvae/images/gamma", "10", "gamma = '10'"),
+    ("models/arvae/images/gamma", float("nan"), "gamma"),
+    ("models/arvae/images/gamma", float("inf"), "gamma"),
+    ("models/arvae/images/gama", 1.0, "did you mean gamma"),
+    ("models/arvae/images/beta", -0.1, "beta = -0.1"),
+    ("models/arvae/music/delta", 0.0, "delta = 0.0"),
+    ("models/arvae/music/capacity", -2.0, "capacity = -2.0"),
+    ("models/arvae/music/learning_rate", 0.0, "learning_rate = 0.0"),
+    ("models/arvae/music/regularize", "median", "regularize = 'median'"),
+    ("models/arvae/music/objective", "gan", "objective = 'gan'"),
+    ("models/arvae/music", None, "models.arvae has no section music"),
+    ("datasets/mnist/dimensions", [1, 1, 2, 3, 4, 5], "dimensions names 1 more than once"),
+    ("datasets/mnist/dimensions", [1, 2, 3], "6 attributes but 3 dimensions"),
+    ("datasets/mnist/dimensions", [1, 2, 3, 4, 5, 16], "not below latent_dim = 16"),
+    ("datasets/mnist/dimensions", [1, 2, 3, 4, 5, -6], "-6"),
+    ("datasets/mnist/attributes", ["area"] * 6, "attributes names area more than once"),
+    ("datasets/mnist/attributes", [], "attributes"),
+    ("datasets/mnist/attributes", ["area", "length", "thickness", "slant", "width", "hight"], "height"),
+    ("datasets/mnist/latent_dim", 0, "latent_dim = 0"),
+    ("datasets/mnist/latent_dim", 16.5, "latent_dim = 16.5"),
+    ("datasets/mnist/batch_size", 1, "batch_size = 1"),
+    ("datasets/mnist/kind", "movies", "kind = 'movies'"),
+    ("datasets/mnist/kind", "music", "architecture does not fit"),
+    ("datasets/mnist/architecture/dropout", 1.0, "dropout = 1.0"),
+    ("datasets/bach/architecture/layrs", 2, "did you mean layers"),
+    ("datasets/bach/architecture/teacher_forcing", 1.5, "teacher_forcing = 1.5"),
+    ("data/mnist/sorce", "auto", "did you mean source"),
+    ("data/mnist/source", "internet", "internet"),
+    ("data/minst", {"source": "auto"}, "did you mean mnist"),
+    ("cells/mnist-arvae/dataset", "minst", "did you mean mnist"),
+    ("cells/mnist-arvae/model", "arvea", "did you mean arvae"),
+    ("cells/mnist-arvae/kind", "music", "mnist is images"),
+    ("cells/mnist-typo", {"dataset": "mnist", "model": "arvae", "kind": "images"}, "mnist-arvae"),
+    ("scales/smoke/data/mnist/train", 0, "train = 0"),
+    ("scales/smoke/data/mnist/trian", 5, "did you mean train"),
+    ("scales/smoke/training/mnist/epochs", 0, "epochs = 0"),
+    ("scales/smoke/training/mnist/schedule", "cosine", "schedule = 'cosine'"),
+    ("scales/smoke/training/mnist/peak", None, "needs both peak and warmup"),
+    ("scales/smoke/training/mnist/warmup", 1.0, "warmup = 1.0"),
+    ("scales/paper/training/mnist/peak", 0.1, "takes neither"),
+    ("scales/smoke/evaluation/codes", 3, "codes = 3"),
+    ("scales/smoke/evaluation/traversal_points", 2, "traversal_points = 2"),
+    ("engine/executor", "threads", "executor = 'threads'"),
+    ("engine/precision", "float16", "precision = 'float16'"),
+    ("engine/workers", 0, "workers = 0"),
+    ("engine/threads", "all", "threads = 'all'"),
+    ("engine/checkpoint_seconds", 0, "checkpoint_seconds = 0"),
+    ("classifier/batch_size", 1, "batch_size = 1"),
+    ("classifier/channels", [32], "classifier.channels"),
+]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"), FAULTS, ids=[f"{key}={value}" for key, value, _ in FAULTS]
+)
+def test_a_fault_is_refused_by_name(raw, tmp_path, key, value, message):
+    put(raw, key, value)
+    with pytest.raises(params.ParamsError) as refused:
+        load(raw, tmp_path)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "key", ["seeds", "engine", "models", "scales/laptop", "data/mnist", "scales/smoke/data/bach"]
+)
+def test_a_missing_section_is_named(raw, tmp_path, key):
+    *above, last = key.split("/")
+    section = raw
+    for part in above:
+        section = section[part]
+    del section[last]
+    with pytest.raises(params.ParamsError, match=last):
+        load(raw, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["seeds: [0, 1", "- a\n- b\n", ""], ids=["broken", "list", "empty"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(params.ParamsError, match="params.yaml"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_yaml_cannot_run_code(tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    with open(tmp_path / "params.yaml", "a") as file:
+        file.write("\nevil: !!python/object/apply:os.system ['touch pwned']\n")
+    with pytest.raises(params.ParamsError):
+        params.load(tmp_path / "params.yaml")
+    assert not (tmp_path / "pwned").exists()

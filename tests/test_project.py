@@ -1,0 +1,108 @@
+"""The project holds together: pins, notebooks, pipeline and the small helpers under everything."""
+
+import re
+import tomllib
+
+import nbformat
+import pytest
+from ruamel.yaml import YAML
+
+from arvae import check, files, paths, progress
+
+ROOT = paths.root(__file__)
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def pins():
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    return {_name(line): line for line in lines if line and not line.startswith("#")}
+
+
+def _name(requirement):
+    return re.split(r"[\s<>=!~;\[]", requirement, maxsplit=1)[0].lower().replace("_", "-").replace(".", "-")
+
+
+def test_every_requirement_is_pinned_and_every_pin_is_exact():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    locked = pins()
+    for requirement in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
+        assert _name(requirement) in locked, f"{requirement} is not in requirements.lock: run `make lock`"
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in locked.values())
+
+
+def test_conda_users_get_the_same_pins():
+    wanted = YAML(typ="safe").load((ROOT / "environment.yml").read_text())["dependencies"]
+    (pip,) = [entry["pip"] for entry in wanted if isinstance(entry, dict)]
+    assert pip == ["-r requirements.lock", "-e ."]
+    unpinned = [entry for entry in wanted if isinstance(entry, str) and not entry.startswith("python=")]
+    assert {_name(entry) for entry in unpinned} == {"pip", "make", "nodejs"}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_a_notebook_is_prose_first_parameterized_and_without_outputs(path):
+    book = nbformat.read(path, as_version=4)
+    nbformat.validate(book)
+    assert book.cells[0].cell_type == "markdown" and book.cells[0].source.startswith("# ")
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert sum("parameters" in cell.metadata.get("tags", []) for cell in code) == 1
+    for cell in code:
+        assert not cell.outputs and cell.execution_count is None
+        assert len(cell.source.splitlines()) <= 30, "a cell longer than a screen belongs into arvae/"
+        assert not re.search(r"^\s*class ", cell.source, re.M)
+
+
+def test_every_path_the_pipeline_depends_on_exists():
+    """Catches a module that was renamed in the code but not in dvc.yaml."""
+    stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+    for dep in {dep for stage in stages.values() for dep in stage.get("do", stage)["deps"]}:
+        if "${" not in dep and dep.startswith(("arvae", "notebooks", "data/published")):
+            assert (ROOT / dep).exists(), f"dvc.yaml depends on {dep}, which does not exist"
+
+
+def test_atomic_write_keeps_the_old_file_when_writing_fails(tmp_path):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(OSError, match="disk"), files.atomic_write(target) as temporary:
+        temporary.write_text("half")
+        raise OSError("disk full")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_json_refuses_nan_and_names_a_broken_file(tmp_path):
+    with pytest.raises(ValueError, match="nan|Out of range"):
+        files.write_json(tmp_path / "a.json", {"a": float("nan")})
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "b.json").write_text("{")
+    with pytest.raises(ValueError, match="b.json is not valid JSON"):
+        files.read_json(tmp_path / "b.json")
+
+
+def test_root_is_found_from_below_and_its_absence_is_said(tmp_path):
+    assert paths.root(ROOT / "arvae" / "params") == ROOT
+    with pytest.raises(FileNotFoundError, match=r"params\.yaml"):
+        paths.root(tmp_path)
+
+
+def test_progress_says_how_far_and_how_long():
+    lines = []
+    counter = progress.Progress(10, "drawing", unit="images", every=0.0, log=lines.append)
+    counter.update(5)
+    counter.close("all well")
+    assert re.match(r"drawing: 5 of 10 images \(50 %\), .* a second, 0:0\d left", lines[0])
+    assert lines[1].startswith("drawing: 5 images in 0:0") and lines[1].endswith("all well")
+    assert progress.clock(3725) == "1:02:05"
+
+
+def test_check_forgives_only_what_a_fresh_clone_cannot_have():
+    status = {
+        "train@a": [{"changed deps": {"arvae/losses.py": "modified", "data/prepared/a": "deleted"}}],
+        "data@a": [{"changed outs": {"data/prepared/a": "deleted", "reports/x.json": "deleted"}}],
+        "site": ["changed command"],
+    }
+    found = check.faults(status, absent_is_fine=lambda path: path.startswith("data/"))
+    assert found == [
+        "train@a: arvae/losses.py (deps: modified)",
+        "data@a: reports/x.json (outs: deleted)",
+        "site: changed command",
+    ]
