@@ -1,0 +1,136 @@
+"""The whole road at smoke scale, through DVC, in a copy: it runs, is complete, and runs only what it must."""
+
+import json
+import time
+
+import pandas as pd
+import pytest
+
+from arvae import check, params
+from tests.conftest import dvc
+
+DATASETS = ("dsprites", "mnist", "bach", "folk")
+METRICS = ("interpretability", "mig", "modularity", "sap", "scc")
+
+
+@pytest.fixture(scope="module")
+def done(smoke_copy):
+    """The copy after its first `dvc repro`."""
+    dvc(smoke_copy, "repro")
+    return smoke_copy
+
+
+def stages_of_status(folder):
+    return set(json.loads(dvc(folder, "status", "--json").stdout))
+
+
+def test_every_cell_has_metrics_of_every_seed(done):
+    knobs = params.load(done / "params.yaml")
+    for name in knobs.cells:
+        result = json.loads((done / "reports" / "metrics" / f"{name}.json").read_text())
+        assert result["scale"] == "smoke"
+        assert len(result["members"]) == len(knobs.seeds) == 2
+        for member in result["members"].values():
+            assert all(0 <= member[metric] <= 1 for metric in METRICS), member
+            assert 0 < member["reconstruction_accuracy"] <= 1
+        for metric in METRICS:
+            values = [member[metric] for member in result["members"].values()]
+            assert result["mean"][metric] == pytest.approx(sum(values) / 2)
+
+
+def test_reports_tables_and_site_are_there(done):
+    reports = done / "reports"
+    assert (reports / "index.html").stat().st_size > 2000
+    pages = {page.stem for page in (reports / "pages").glob("*.html")}
+    books = {book.stem for book in (reports / "notebooks").glob("*.ipynb")}
+    assert books <= pages
+    assert {f"data-{name}" for name in DATASETS} <= books
+    assert {f"{stage}-mnist-arvae" for stage in ("train", "evaluate")} <= books
+    assert any((reports / "tables").glob("*.csv")) and any((reports / "tables").glob("*.tex"))
+    for name in DATASETS:
+        assert json.loads((reports / "provenance" / f"{name}.json").read_text())
+        assert any((reports / "figures" / f"evaluate-{name}-arvae").iterdir())
+
+
+def test_training_was_logged(done):
+    history = pd.read_csv(done / "reports" / "training" / "mnist-arvae.csv")
+    assert set(history["member"]) == {"seed0", "seed1"}
+    assert history["loss"].notna().all() and history.groupby("member").size().min() >= 10
+
+
+def test_dvc_shows_metrics_and_plots(done):
+    shown = json.loads(dvc(done, "metrics", "show", "--json").stdout)
+    assert "mnist-arvae" in json.dumps(shown)
+    dvc(done, "plots", "show", "--out", str(done / "plots"))
+    assert (done / "plots" / "index.html").exists()
+
+
+def test_a_second_repro_does_nothing_and_says_so(done):
+    start = time.monotonic()
+    said = dvc(done, "repro").stdout
+    assert "up to date" in said and "Running stage" not in said
+    print(f"second repro: {time.monotonic() - start:.1f} s")
+    assert check.stale(done) == []
+
+
+def test_editing_a_figure_retrains_nothing(done):
+    figure = done / "arvae" / "figures" / "images.py"
+    before = figure.read_text()
+    figure.write_text(before + "\n# a comment\n")
+    try:
+        touched = stages_of_status(done)
+    finally:
+        figure.write_text(before)
+    assert touched and not any(name.startswith(("data@", "train@", "classifier")) for name in touched)
+
+
+@pytest.mark.parametrize(
+    ("setting", "touched", "untouched"),
+    [
+        (
+            ("gamma: 10.0", "gamma: 1.0"),
+            {"train@mnist-arvae", "train@dsprites-arvae"},
+            {"train@bach-arvae", "data@mnist"},
+        ),
+        (
+            ("seeds: [0, 1]", "seeds: [0, 1, 2]"),
+            {"train@mnist-arvae", "train@folk-betavae"},
+            {"data@folk", "classifier"},
+        ),
+        (("workers: null", "workers: 1"), set(), {"train@mnist-arvae"}),
+    ],
+    ids=["gamma", "seeds", "workers"],
+)
+def test_a_parameter_reruns_only_what_it_touches(done, setting, touched, untouched):
+    path = done / "params.yaml"
+    before = path.read_text()
+    assert setting[0] in before
+    path.write_text(before.replace(*setting))
+    try:
+        changed = stages_of_status(done)
+    finally:
+        path.write_text(before)
+    assert touched <= changed and not (untouched & changed)
+
+
+def test_a_stale_report_is_noticed(done):
+    table = next((done / "reports" / "tables").glob("*.csv"))
+    before = table.read_text()
+    table.write_text(before + "tampered\n")
+    try:
+        assert any("reports/tables" in line for line in check.stale(done))
+    finally:
+        table.write_text(before)
+
+
+def test_an_impossible_value_is_refused_and_nothing_is_lost(done):
+    path = done / "params.yaml"
+    before = path.read_text()
+    path.write_text(before.replace("gamma: 10.0", "gamma: -10.0"))
+    try:
+        refused = dvc(done, "repro", check=False)
+    finally:
+        path.write_text(before)
+    assert refused.returncode != 0
+    assert "models.arvae.images.gamma = -10.0" in refused.stdout + refused.stderr
+    assert any((done / "data" / "prepared" / "mnist").iterdir())
