@@ -1,0 +1,100 @@
+"""ABC notation to bars, by music21's own tokenizer.
+
+music21 reads ABC in two steps: tokens that know their key, length, tuplet and tie, then a stream of objects. The
+second step takes nine tenths of the time and adds nothing that a single line of notes needs, so it is left out;
+the tests hold the result equal to music21's streams.
+"""
+
+import functools
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+
+from music21 import abcFormat, exceptions21, pitch
+
+from arvae.datasets.tunes import BROKEN, CHORDS, OTHER_METRE, Bar, Event, TuneError, quarters
+
+#: What does not change a tune's notes: comments, words, annotations and chord names, decorations, grace notes.
+_NOISE = [
+    re.compile(r"(?m)%.*$"),
+    re.compile(r"(?m)^[A-JN-TWZa-z]:.*$"),
+    re.compile(r'"[^"\n]*"'),
+    re.compile(r"!\w[^!\n]*!"),
+    re.compile(r"\{[^}\n]*\}"),
+    re.compile(r"[`!]"),
+]
+_INLINE_FIELD = re.compile(r"\[([KLMV]:[^\]\n]*)\]")
+_METRES = {"C": "4/4", "C|": "2/2"}
+
+
+def tunes(text: str) -> Iterator[str]:
+    """Cut a collection into tunes: each from its X: field to the next, or the whole where there is none."""
+    parts = re.split(r"(?m)^(?=X:)", text.replace("\r\n", "\n").replace("\r", "\n"))
+    numbered = [part for part in parts if part.startswith("X:")]
+    yield from numbered or [text]
+
+
+def field(text: str, letter: str) -> str | None:
+    """The first header field `letter` of a tune, without its comment; None where there is none."""
+    found = re.search(rf"(?m)^{letter}:([^%\n]*)", text)
+    return found.group(1).strip() if found else None
+
+
+def metre(text: str) -> str:
+    """The metre in a tune's header as a ratio: "4/4" also for C, "2/2" for C|; "none" where it has none."""
+    written = (field(text, "M") or "none").replace(" ", "")
+    return _METRES.get(written, written)
+
+
+def bars(text: str) -> list[Bar]:
+    """One tune in ABC -> its bars as written (a repeat once), accidentals valid to the end of the bar (ABC 2.1).
+
+    Raises TuneError for another metre than 4/4, C or C| anywhere in it, chords, several voices, and for what
+    music21 cannot read.
+    """
+    if metre(text) not in ("4/4", "2/2"):
+        raise TuneError(OTHER_METRE, f"the tune has metre {metre(text)}, needed is 4/4, C or C|")
+    for pattern in _NOISE:
+        text = pattern.sub("", text)
+    text = _INLINE_FIELD.sub(r"\n\1\n", text)
+    handler = abcFormat.ABCHandler(abcVersion=(2, 1, 0))
+    try:
+        handler.process(text)
+    except (exceptions21.Music21Exception, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+        raise TuneError(BROKEN, f"music21 cannot read this ABC ({error})") from error
+    return list(_bars(handler.tokens))
+
+
+def _bars(tokens: list[abcFormat.ABCToken]) -> Iterator[Bar]:
+    events: list[Event] = []
+    number, position, last = 1, Fraction(0), None
+    voices = set()
+    for token in tokens:
+        if isinstance(token, abcFormat.ABCMetadata):
+            if token.isMeter() and _METRES.get(token.data, token.data).replace(" ", "") not in ("4/4", "2/2"):
+                raise TuneError(OTHER_METRE, f"bar {number} changes to metre {token.data}, needed is 4/4, C or C|")
+            if token.isVoice():
+                voices.add(token.data.split()[0] if token.data.split() else "")
+                if len(voices) > 1:
+                    raise TuneError(CHORDS, f"the tune has voices {sorted(voices)}, needed is one")
+        elif isinstance(token, abcFormat.ABCBar):
+            if events:
+                yield Bar(str(number), position, tuple(events))
+                events, position, number = [], Fraction(0), number + 1
+        elif isinstance(token, abcFormat.ABCChord):
+            raise TuneError(CHORDS, f"bar {number} has the chord {token.src}, needed is one note at a time")
+        elif isinstance(token, abcFormat.ABCNote) and not token.inGrace:
+            duration = quarters(token.quarterLength)
+            if token.activeTuplet:
+                duration *= Fraction(token.activeTuplet.numberNotesNormal, token.activeTuplet.numberNotesActual)
+            midi = None if token.isRest else _midi(token.pitchName)
+            tied = token.tie in ("stop", "continue") and midi == last and midi is not None
+            events.append(Event(position, duration, midi, tied))
+            position, last = position + duration, midi
+    if events:
+        yield Bar(str(number), position, tuple(events))
+
+
+@functools.cache
+def _midi(name: str) -> int:
+    return pitch.Pitch(name).midi
