@@ -1,0 +1,265 @@
+"""The figures: what they draw is right, their files are small and always the same bytes."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+
+from arvae import losses
+from arvae.figures import animation, images, latent, metrics, schematic, style
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def published() -> pd.DataFrame:
+    return pd.read_csv(ROOT / "data" / "published" / "ar_vae_2020_metrics.csv")
+
+
+def bars(z: np.ndarray) -> np.ndarray:
+    """A decoder whose picture shows z: column c is inked up to the height (z_c + 4) / 8."""
+    z = np.asarray(z)
+    height = np.clip((z + 4) / 8, 0, 1)
+    rows = np.linspace(1, 0, 12)[None, :, None]
+    return (rows <= np.repeat(height, 3, axis=1)[:, None, :]).astype(np.float32)  # (m, 12, 3 d)
+
+
+def a_figure() -> Figure:
+    figure, axes = style.subplots(1, 2)
+    axes[0].plot([0, 1, 4], label="β")
+    axes[0].legend()
+    axes[1].imshow(np.arange(12).reshape(3, 4))
+    return figure
+
+
+@pytest.mark.parametrize("vector", ["svg", "pdf"])
+def test_files_are_the_same_bytes_every_time(tmp_path, vector):
+    for name in ("one", "two"):
+        style.save(a_figure(), tmp_path / f"{name}.png", vector)
+    for suffix in ("png", vector):
+        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
+
+
+def test_a_figure_too_large_is_refused_and_leaves_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(style, "LIMIT", 1000)
+    with pytest.raises(ValueError, match=r"big\.png has [\d,]+ bytes"):
+        style.save(a_figure(), tmp_path / "big.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_vector_file_too_large_is_left_out_and_said(tmp_path, monkeypatch, capsys):
+    figure = a_figure()
+    size = style.save(figure, tmp_path / "f.png", "svg").stat().st_size
+    monkeypatch.setattr(style, "LIMIT", size + 1)
+    (tmp_path / "f.svg").unlink()
+    style.save(figure, tmp_path / "f.png", "svg")
+    assert "f.svg left out" in capsys.readouterr().out
+    assert not (tmp_path / "f.svg").exists()
+
+
+def test_an_unknown_vector_format_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="eps"):
+        style.save(a_figure(), tmp_path / "f.png", "eps")
+
+
+@pytest.mark.parametrize("colours", [6, 1 << 24])
+def test_a_palette_changes_no_picture_visibly(colours):
+    rng = np.random.default_rng(0)
+    palette = rng.integers(0, 256, (6, 3), dtype=np.uint8)
+    noise = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    picture = palette[noise[..., 0] % 6] if colours == 6 else noise
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "png")
+    small = style.shrink(buffer.getvalue())
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(small)).convert("RGB")), picture)
+    assert (len(small) < len(buffer.getvalue())) == (colours == 6)
+
+
+def test_a_shown_figure_carries_its_alt_text(tmp_path):
+    shown = style.show(a_figure(), tmp_path / "f.png", "a line and a grid", vector=None)
+    data, metadata = shown._repr_mimebundle_()
+    assert metadata["image/png"]["alt"] == "a line and a grid"
+    assert len(data["image/png"]) > 100
+    with pytest.raises(ValueError, match="no alt text"):
+        style.show(a_figure(), tmp_path / "f.png", " ")
+
+
+def test_every_model_has_its_own_colour_and_readable_ink():
+    assert len(set(style.MODEL_COLOURS.values())) == len(style.MODEL_COLOURS)
+    for model in style.MODEL_COLOURS:
+        luminance = style._luminance(np.array(style.to_rgb(style.model_ink(model))))
+        assert 1.05 / (luminance + 0.05) >= 4.5  # WCAG AA
+
+
+def test_names_are_written_for_people():
+    assert style.attribute_label("pitch_range") == "pitch range (/26 st)"
+    assert style.attribute_label("weight", "kg") == "weight (kg)"
+    assert style.model_label("own_model") == "own model"
+
+
+def test_traverse_moves_one_dimension_only():
+    z = np.zeros((2, 4), np.float32)
+    frames = images.traverse(lambda codes: codes[:, None, :], z, 2, np.array([-1.0, 0.0, 3.0]))
+    assert frames.shape == (2, 3, 1, 4)
+    assert frames[1, :, 0, 2].tolist() == [-1.0, 0.0, 3.0]
+    assert not frames[..., [0, 1, 3]].any()
+    with pytest.raises(ValueError, match="dimension 4"):
+        images.traverse(bars, z, 4)
+
+
+def test_plane_moves_two_dimensions_the_largest_on_top():
+    values = np.array([-1.0, 1.0])
+    frames = images.plane(lambda codes: codes[:, None, :], np.zeros(3), down=0, right=2, values=values)
+    assert frames[:, :, 0, 0].tolist() == [[1.0, 1.0], [-1.0, -1.0]]
+    assert frames[:, :, 0, 2].tolist() == [[-1.0, 1.0], [-1.0, 1.0]]
+
+
+def test_montage_places_every_picture():
+    frames = np.arange(6).reshape(2, 3, 1, 1) * np.ones((2, 3, 2, 2))
+    sheet = images.montage(frames, gap=1, fill=-1)
+    assert sheet.shape == (5, 8)
+    assert sheet[0, 0] == 0 and sheet[0, 3] == 1 and sheet[3, 6] == 5 and sheet[2, 0] == -1
+
+
+def test_decoder_gives_probabilities():
+    class Model:
+        def decode(self, z):
+            return torch.zeros(len(z), 1, 5, 5) + z[:, :1, None, None]
+
+    frames = images.decoder(Model(), batch=2)(np.array([[0.0], [100.0], [-100.0]]))
+    assert frames.shape == (3, 5, 5)
+    assert frames[:, 0, 0].tolist() == [0.5, 1.0, 0.0]
+
+
+def test_image_figures_draw(tmp_path):
+    z = np.zeros((3, 4), np.float32)
+    frames = images.traverse(bars, z, 1)
+    plane = images.plane(bars, z[0], 0, 1)
+    drawn = [
+        images.traversal_grid(frames, "slant", ["0", "1", "2"], row_label="digit"),
+        images.attribute_grid({"slant": frames[0], "width": frames[1]}),
+        images.comparison({"betavae": frames, "arvae": frames}, "slant", ["0", "1", "2"]),
+        images.plane_grid(plane, "x", "y"),
+        images.reconstructions(frames[0], {"arvae": frames[1]}, columns=5),
+    ]
+    for number, figure in enumerate(drawn):
+        assert style.save(figure, tmp_path / f"{number}.png").stat().st_size < style.LIMIT
+    with pytest.raises(ValueError, match="fill no line of 20"):
+        images.reconstructions(frames[0], {}, columns=20)
+
+
+def test_animation_runs_forth_and_back_in_the_same_bytes(tmp_path):
+    z = np.zeros((2, 3), np.float32)
+    frames = np.stack([images.traverse(bars, z, d) for d in range(3)], axis=1)  # (2, 3, 10, h, w)
+    names = ["rhythmic complexity", "y", "x"]
+    models = {"betavae": frames, "arvae": frames}
+    one = animation.gif(models, tmp_path / "one.gif", names, ["a", "b"])
+    two = animation.gif(models, tmp_path / "two.gif", names, ["a", "b"])
+    assert one.read_bytes() == two.read_bytes()
+    with Image.open(one) as picture:
+        assert picture.n_frames == 18  # 10 points there, 8 between the ends back
+        assert picture.info["loop"] == 0
+    with pytest.raises(ValueError, match="2 columns"):
+        animation.gif(frames, tmp_path / "no.gif", ["x", "y"])
+
+
+def test_animation_shrinks_until_it_fits_or_says_so(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    frames = rng.random((2, 2, 10, 28, 28), dtype=np.float32)
+    monkeypatch.setattr(style, "LIMIT", 60_000)
+    assert animation.gif(frames, tmp_path / "a.gif", ["x", "y"]).stat().st_size <= 60_000
+    monkeypatch.setattr(style, "LIMIT", 500)
+    with pytest.raises(ValueError, match="show fewer cells"):
+        animation.gif(frames, tmp_path / "b.gif", ["x", "y"])
+
+
+def test_metric_boxes_draw_with_few_and_many_runs_and_without_reference(tmp_path, published):
+    few = published[published.point < 2]
+    assert len(metrics.boxes(few, published).axes) == 6
+    assert metrics.boxes(published, published, ["scc"]).axes[0].get_title(loc="left") == "SCC"
+    style.save(metrics.boxes(few[few.dataset == "mnist"]), tmp_path / "alone.png")
+    with pytest.raises(ValueError, match="holds none of the metrics"):
+        metrics.boxes(few, published, ["nonsense"])
+    with pytest.raises(ValueError, match="lacks the columns"):
+        metrics.boxes(few.drop(columns="model"), published)
+
+
+def test_every_run_is_a_point_while_runs_are_few(published):
+    few = published[(published.point < 3) & (published.metric == "scc")]
+    figure = metrics.boxes(few, None, ["scc"])
+    drawn = np.concatenate([line.get_ydata() for line in figure.axes[0].lines])
+    assert sorted(drawn) == sorted(few.value)
+
+
+def test_training_curves_leave_out_what_is_not_there(tmp_path):
+    steps = np.arange(30)
+    history = pd.DataFrame(
+        {"epoch": steps / 10, "loss": 1000.0 / (steps + 1), "kl": steps, "regularization": 0.0}
+    )
+    history["validation_loss"] = np.where(steps % 10 == 0, history.loss, np.nan)
+    figure = metrics.training_curves({"arvae": {"seed0": history}})
+    assert [a.get_title(loc="left") for a in figure.axes] == ["loss", "KL divergence"]
+    assert figure.axes[0].get_ylim()[1] < 600  # the first, far higher steps are cut off
+    style.save(figure, tmp_path / "curves.png")
+    with pytest.raises(ValueError, match="none of the terms"):
+        metrics.training_curves({"arvae": {"seed0": history[["epoch"]]}})
+
+
+def test_hyperparameter_figures_draw(tmp_path):
+    study = pd.read_csv(ROOT / "data" / "published" / "ar_vae_2020_hyperparameters_mnist.csv")
+    part = study[study.gamma > 1]
+    style.save(metrics.hyperparameter_scatter(part, study, (0.4, 94.5)), tmp_path / "s.png")
+    style.save(metrics.hyperparameter_map(part, study), tmp_path / "m.png")
+    scores = pd.DataFrame(
+        {"attribute": ["x", "x", "y"], "model": ["betavae", "arvae", "arvae"], "value": 0.5}
+    )
+    style.save(metrics.attribute_scores(scores, "scc"), tmp_path / "a.png")
+
+
+def test_spearman_is_that_of_scipy_and_zero_for_constants():
+    from scipy.stats import spearmanr
+
+    rng = np.random.default_rng(0)
+    z, a = rng.normal(size=(50, 3)), rng.integers(0, 5, (50, 2))  # with ties
+    expected = [[spearmanr(a[:, i], z[:, j]).statistic for j in range(3)] for i in range(2)]
+    np.testing.assert_allclose(latent.spearman(z, a), expected, atol=1e-12)
+    assert not latent.spearman(z, np.ones((50, 1))).any()
+
+
+def test_latent_figures_draw(tmp_path):
+    rng = np.random.default_rng(0)
+    z, a = rng.normal(size=(400, 12)), rng.normal(size=(400, 2))
+    matrix = np.abs(latent.spearman(z, a))
+    values = np.linspace(-4, 4, 7)
+    grid = np.add.outer(values, values)
+    holed = np.where(grid > 5, np.nan, grid)
+    where = {"betavae": (0, 1), "arvae": (10, 11)}
+    drawn = [
+        latent.heat_map({"betavae": matrix, "arvae": matrix}, ["x", "y"], dimensions=[10, 11]),
+        latent.heat_map(matrix, ["x", "y"]),
+        latent.regularized(z, a, ["x", "y"], [10, 11]),
+        latent.distribution({"betavae": z, "arvae": z}, a[:, 0], "x", where),
+        latent.surface({"betavae": grid, "arvae": holed}, "x", where, values),
+        latent.pair_plot(np.column_stack([a, np.ones(400)]), ["x", "y", "shape"]),
+    ]
+    for number, figure in enumerate(drawn):
+        assert style.save(figure, tmp_path / f"{number}.png").stat().st_size < style.LIMIT
+    with pytest.raises(ValueError, match="nothing could be measured"):
+        latent.surface({"arvae": np.full((7, 7), np.nan)}, "x", where, values)
+
+
+def test_schematic_shows_the_loss_that_training_uses(tmp_path):
+    rng = np.random.default_rng(1)
+    z, a = rng.normal(size=16), rng.integers(0, 4, 16).astype(float)
+    parts = schematic.regularization_matrices(z, a, delta=3.0)
+    expected = losses.attribute_regularization(torch.tensor(z)[:, None], torch.tensor(a)[:, None], delta=3.0)
+    assert parts["residual"].mean() == pytest.approx(float(expected), abs=1e-6)
+    figure = schematic.method(z, a, "slant", 3.0, images=rng.random((16, 8, 8)))
+    style.save(figure, tmp_path / "s.png")
+    with pytest.raises(ValueError, match="one column each"):
+        schematic.regularization_matrices(z[:, None], a, 1.0)
