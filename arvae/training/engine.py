@@ -1,0 +1,262 @@
+"""Training a cell: all its members, wherever they run, with their weights and histories as the outcome."""
+
+import concurrent.futures
+import csv
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from arvae import models, paths
+from arvae.files import atomic_write, write_json
+from arvae.params import Cell
+from arvae.progress import clock
+from arvae.training import checkpoints, executors, worker
+from arvae.training.members import (
+    Member,
+    MemberResult,
+    TrainingError,
+    cell_from,
+    check_members,
+    key,
+    science,
+)
+from arvae.training.precision import Plan, plan
+
+TELL_EVERY = 5.0  # seconds between lines
+ATTEMPTS = 3  # deaths of a member's worker in a row, without a step gained, before it is given up
+_FIRST = ("step", "epoch", "seconds", "loss", "reconstruction", "kl", "regularization")
+
+
+@dataclasses.dataclass
+class _Job:
+    """A member on its way: its folder, the task sent off, and how it fares."""
+
+    members: list[Member]
+    folder: Path
+    text: str = ""
+    future: Any = None
+    seen: dict[str, Any] = dataclasses.field(default_factory=dict)
+    told: int = 0
+    deaths: int = 0
+    step_at_death: int = -1
+    outcome: dict[str, Any] | None = None
+
+
+def train(
+    cell: Cell,
+    dataset_directory: Path | str,
+    members: Iterable[Member],
+    checkpoint_root: Path | str,
+    executor: Any = None,
+    log: Callable[[str], None] = print,
+    directory: Path | str | None = None,
+) -> list[MemberResult]:
+    """Train members of a cell; those trained before by the same science, data and code are reused.
+
+    Args:
+        cell: data set, model, loss and schedule.
+        dataset_directory: the prepared data set.
+        members: which runs; `members_of(cell)` for one a seed.
+        checkpoint_root: where checkpoints and finished weights are kept, by content.
+        executor: anything with `submit(function, text) -> Future`; None: what cell.engine asks for.
+        log: told one line about every five seconds, and about everything unusual.
+        directory: where <member>.safetensors, <member>.csv and members.json go; None: data/models/<cell>.
+
+    Returns:
+        One result a member, in order. One that diverged has status "failed" and says why; it has a history
+        but no weights, and does not stop the others.
+
+    Raises:
+        TrainingError: when no member could be trained. ValueError: for bad members, cells or data.
+    """
+    members, data, root = check_members(members, cell), Path(dataset_directory), Path(checkpoint_root)
+    directory = Path(directory) if directory is not None else paths.root() / "data" / "models" / cell.name
+    settled = plan(cell.engine)
+    jobs: dict[str, _Job] = {}
+    for member in members:
+        name = key(cell, member, data, settled)
+        jobs.setdefault(name, _Job([], root / name)).members.append(member)
+    todo = [job for job in jobs.values() if not _finished(job, cell, log)]
+    own = executor is None and bool(todo)
+    runner = executors.make(cell.engine, settled.device, len(todo)) if own else executor
+    try:
+        for job in todo:
+            _send(job, cell, data, settled, runner)
+        _watch(todo, cell, data, settled, runner, log)
+    finally:
+        if own:
+            runner.shutdown()
+    by_name = {member.name: (member, job) for job in jobs.values() for member in job.members}
+    results = [_publish(cell, *by_name[member.name], directory, settled, log) for member in members]
+    write_json(directory / "members.json", [_as_json(result) for result in results])
+    if not any(result.status == "finished" for result in results):
+        reasons = "\n".join(f"  - {result.name}: {result.message}" for result in results)
+        raise TrainingError(f"cell {cell.name}: no member could be trained\n{reasons}")
+    return results
+
+
+def _finished(job: _Job, cell: Cell, log: Callable[[str], None]) -> bool:
+    if checkpoints.load_final(job.folder, log) is None:
+        return False
+    job.outcome = {"status": "finished", "message": "", "reused": True}
+    log(f"{cell.name}: {_names(job)} trained already with this code, data and science: reused")
+    return True
+
+
+def _names(job: _Job) -> str:
+    return " = ".join(member.name for member in job.members)
+
+
+def _send(job: _Job, cell: Cell, data: Path, settled: Plan, runner: Any) -> None:
+    job.text = worker.task(cell, job.members[0], data, job.folder, settled)
+    job.told = 0
+    job.future = runner.submit(worker.run_member, job.text)
+
+
+def _watch(
+    jobs: list[_Job], cell: Cell, data: Path, settled: Plan, runner: Any, log: Callable[[str], None]
+) -> None:
+    """Wait for all jobs, tell how they fare, send those whose worker died again."""
+    began = last = time.monotonic()
+    while any(job.outcome is None for job in jobs):
+        time.sleep(0.2)
+        for job in jobs:
+            _look(job, cell, log)
+            if job.outcome is None and job.future.done():
+                _collect(job, cell, data, settled, runner, log)
+        now = time.monotonic()
+        if now - last >= TELL_EVERY and any(job.seen.get("step") for job in jobs):
+            last = now
+            log(f"{cell.name} [{clock(now - began)}] " + " | ".join(_line(job) for job in jobs))
+
+
+def _look(job: _Job, cell: Cell, log: Callable[[str], None]) -> None:
+    try:
+        fields = json.loads((job.folder / "progress.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if fields.get("run") != json.loads(job.text)["run"]:
+        return
+    job.seen = fields
+    for line in fields["events"][job.told :]:
+        log(f"{cell.name}: {_names(job)}: {line}")
+    job.told = len(fields["events"])
+
+
+def _collect(
+    job: _Job, cell: Cell, data: Path, settled: Plan, runner: Any, log: Callable[[str], None]
+) -> None:
+    try:
+        job.outcome = json.loads(job.future.result())
+    except (KeyboardInterrupt, concurrent.futures.CancelledError):
+        raise
+    except Exception as error:  # whatever the executor reports when a worker is gone
+        _look(job, cell, log)
+        step = job.seen.get("step", 0)
+        job.deaths = job.deaths + 1 if step <= job.step_at_death else 1
+        job.step_at_death = max(step, job.step_at_death)
+        if job.deaths >= ATTEMPTS:
+            job.outcome = {"status": "failed", "message": f"{error}", "reused": False}
+        else:
+            log(f"{cell.name}: {_names(job)}: {error}; started again from its last checkpoint")
+            _send(job, cell, data, settled, runner)
+    if job.outcome is not None:
+        _look(job, cell, log)
+        if job.outcome["status"] == "failed":
+            log(f"{cell.name}: {_names(job)} FAILED: {job.outcome['message']}")
+
+
+def _line(job: _Job) -> str:
+    name, seen = _names(job), job.seen
+    if job.outcome is not None:
+        return f"{name} {job.outcome['status']}"
+    if not seen.get("step"):
+        return f"{name} waiting"
+    return (
+        f"{name} {100 * seen['step'] / seen['steps']:.0f} %, loss {seen['loss']:.4g}, "
+        f"{seen['rate']:,.0f}/s, {clock(seen['left'])} left"
+    )
+
+
+def _publish(
+    cell: Cell, member: Member, job: _Job, directory: Path, settled: Plan, log: Callable[[str], None]
+) -> MemberResult:
+    """Copy a member's outcome to the cell's directory: weights (free of times) and history."""
+    outcome, weights = dict(job.outcome or {}), None
+    found = checkpoints.load_final(job.folder, log) if outcome["status"] == "finished" else None
+    if outcome["status"] == "finished" and found is None:
+        outcome = outcome | {"status": "failed", "message": "its weights were damaged on the way: run again"}
+    target = directory / f"{member.name}.safetensors"
+    if found is not None:
+        tensors, record = found
+        outcome |= {name: record.pop(name) for name in ("rows", "steps", "seconds")}
+        record["cell"] |= {"name": cell.name, "model": cell.model, "scale": cell.scale}
+        checkpoints.write_tensors(target, tensors, record | {"member": science(cell, member)})
+        weights = target
+    else:
+        target.unlink(missing_ok=True)  # an older one would pass for this one
+    rows, seconds, steps = (outcome.get(name) or empty for name, empty in _EMPTY)
+    history = _write_history(directory / f"{member.name}.csv", rows)
+    return MemberResult(
+        name=member.name,
+        seed=member.seed,
+        overrides=dict(member.overrides),
+        status=outcome["status"],
+        message=outcome["message"],
+        reused=bool(outcome["reused"]),
+        steps=steps,
+        seconds=seconds,
+        examples_per_second=rows[-1]["examples_per_second"] if rows else 0.0,
+        precision=settled.precision,
+        device=settled.device,
+        last=rows[-1] if rows else {},
+        weights=weights,
+        history=history,
+    )
+
+
+_EMPTY: tuple[tuple[str, Any], ...] = (("rows", []), ("seconds", 0.0), ("steps", 0))
+
+
+def _write_history(path: Path, rows: list[dict[str, float]]) -> Path | None:
+    if not rows:
+        path.unlink(missing_ok=True)
+        return None
+    columns = list(dict.fromkeys([*_FIRST, *(name for row in rows for name in row)]))
+    with atomic_write(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def _as_json(result: MemberResult) -> dict[str, Any]:
+    fields = dataclasses.asdict(result)
+    return fields | {name: fields[name] and Path(fields[name]).name for name in ("weights", "history")}
+
+
+def load_model(directory: Path | str, member: str) -> nn.Module:
+    """The trained network of a member, float32, on the CPU, in eval mode.
+
+    Args:
+        directory: where `train` put its weights (data/models/<cell>).
+        member: its name, e.g. "seed0".
+
+    Raises:
+        FileNotFoundError: where there is no such member; ValueError: for a damaged file.
+    """
+    path = Path(directory) / f"{member}.safetensors"
+    if not path.is_file():
+        there = ", ".join(sorted(file.stem for file in Path(directory).glob("*.safetensors"))) or "none"
+        raise FileNotFoundError(
+            f"no trained member {member!r} in {directory} (there: {there}): train it first"
+        )
+    tensors, record = checkpoints.read_tensors(path)
+    model = models.build(cell_from(record["cell"]), **record["build"])
+    model.load_state_dict(tensors)
+    return model.eval()

@@ -1,0 +1,160 @@
+"""Where members run: in processes of their own on this machine, one after another here, or on a Dask cluster.
+
+Every executor is used through `submit(function, text) -> Future` alone, as in `concurrent.futures`; `train`
+takes any object that has it.
+"""
+
+import concurrent.futures
+import contextlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import arvae
+from arvae.params import Engine
+
+TextFunction = Callable[[str], str]
+
+
+class WorkerDiedError(RuntimeError):
+    """A worker process ended without an outcome: killed, out of memory, or crashed."""
+
+
+class ProcessExecutor:
+    """Each task in a fresh Python process with `threads` threads; at most `workers` at a time.
+
+    A fresh process has nothing of this one's state, so a member's weights cannot depend on what else runs
+    here, and its thread count is set before any library starts. It dies when this process dies.
+    """
+
+    def __init__(self, workers: int, threads: int) -> None:
+        self.threads = threads
+        self._pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="member")
+        self._running: set[subprocess.Popen[str]] = set()
+        self._guard = threading.Lock()
+        self._closed = False
+
+    def submit(self, function: TextFunction, text: str) -> concurrent.futures.Future[str]:
+        """Run a `worker.task`; `function` must be `worker.run_member` (it is what the process runs)."""
+        if function.__module__ != "arvae.training.worker":
+            raise ValueError(f"ProcessExecutor runs arvae.training.worker.run_member only, not {function!r}")
+        return self._pool.submit(self._run, text)
+
+    def _run(self, text: str) -> str:
+        fields = json.loads(text)
+        folder = Path(fields["folder"])
+        folder.mkdir(parents=True, exist_ok=True)
+        outcome, errors = folder / f"outcome-{fields['run']}.json", folder / f"errors-{fields['run']}.txt"
+        with open(errors, "w", encoding="utf-8") as file:
+            with self._guard:
+                if self._closed:
+                    raise concurrent.futures.CancelledError
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "arvae.training.worker"],
+                    stdin=subprocess.PIPE,
+                    stdout=file,
+                    stderr=file,
+                    text=True,
+                    env=worker_environment(self.threads),
+                )
+                self._running.add(process)
+            assert process.stdin is not None
+            try:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.write(text + "\n")
+                    process.stdin.flush()
+                process.wait()  # its standard input stays open until here: it is how it knows we live
+            finally:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.close()
+                with self._guard:
+                    self._running.discard(process)
+        said = errors.read_text(encoding="utf-8", errors="replace").strip()
+        errors.unlink(missing_ok=True)
+        if outcome.exists():
+            answer = outcome.read_text(encoding="utf-8")
+            outcome.unlink()
+            return answer
+        how = (
+            f"signal {-process.returncode}" if process.returncode < 0 else f"exit status {process.returncode}"
+        )
+        raise WorkerDiedError(f"the worker process ended with {how}{': ' + said[-2000:] if said else ''}")
+
+    def shutdown(self) -> None:
+        """Stop everything that still runs."""
+        with self._guard:
+            self._closed = True
+            running = list(self._running)
+        for process in running:
+            process.kill()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def worker_environment(threads: int) -> dict[str, str]:
+    """This process's environment with the thread counts of all libraries set, and arvae importable."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    package = str(Path(arvae.__file__).resolve().parent.parent)
+    paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return os.environ | {name: str(threads) for name in names} | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+class SerialExecutor:
+    """One task after another in a thread of this process: for a debugger, or where there can be no other."""
+
+    def __init__(self) -> None:
+        self._pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="member")
+
+    def submit(self, function: TextFunction, text: str) -> concurrent.futures.Future[str]:
+        """Run function(text) when its turn comes."""
+        return self._pool.submit(function, text)
+
+    def shutdown(self) -> None:
+        """Drop what has not begun; what runs is finished first."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class DaskExecutor:
+    """Tasks on an existing Dask cluster (`pip install "dask[distributed]"`), given its scheduler's address.
+
+    The workers must see the same files under the same paths. A worker that dies costs only time: Dask gives
+    its member to another one, which goes on from the last checkpoint.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        if not address:
+            raise ValueError("executor: dask needs engine.address, the scheduler's, e.g. tcp://10.0.0.5:8786")
+        if importlib.util.find_spec("distributed") is None:
+            raise ValueError('executor: dask needs the package distributed: pip install "dask[distributed]"')
+        from distributed import Client
+
+        self._client: Any = Client(address)
+
+    def submit(self, function: TextFunction, text: str) -> Any:
+        """Send function(text) to the cluster."""
+        return self._client.submit(function, text, pure=False)
+
+    def shutdown(self) -> None:
+        """Leave the cluster, which drops what this client asked of it."""
+        self._client.close()
+
+
+def make(engine: Engine, device: str, members: int) -> Any:
+    """The executor that params.yaml asks for."""
+    if engine.executor == "dask":
+        return DaskExecutor(engine.address)
+    if engine.executor == "serial":
+        return SerialExecutor()
+    return ProcessExecutor(worker_count(engine, device, members), engine.threads)
+
+
+def worker_count(engine: Engine, device: str, members: int) -> int:
+    """Members at once: what params.yaml says, else what the cores (or one GPU) can take."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    natural = 4 if device == "cuda" else max(1, cores // engine.threads)
+    return max(1, min(members, engine.workers or natural))

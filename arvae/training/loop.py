@@ -1,0 +1,217 @@
+"""The training of one member, from its first step or its last checkpoint to its weights."""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from arvae import losses, models
+from arvae.datasets.contract import Dataset
+from arvae.objectives import OBJECTIVES
+from arvae.params import Cell, Schedule
+from arvae.training import checkpoints
+from arvae.training.batches import Order, Source
+from arvae.training.members import Member, describe
+from arvae.training.precision import FlatModel, Plan
+
+ROWS = 40  # rows of the history at least, where there are as many steps
+VALIDATION = 512  # examples looked at for each row
+Report = Callable[[dict[str, Any]], None]
+
+
+class DivergedError(ArithmeticError):
+    """The loss is no longer a number, or beyond all bounds."""
+
+
+def learning_rate(step: int, steps: int, schedule: Schedule, base: float) -> float:
+    """Adam's rate at a step: constant, or one cycle (up by a cosine during `warmup`, then down to zero)."""
+    if schedule.schedule == "constant":
+        return base
+    share = (step + 0.5) / steps
+    rising = share < schedule.warmup
+    part = share / schedule.warmup if rising else (1 - share) / (1 - schedule.warmup)
+    low = schedule.peak / 25 if rising else 0.0
+    return low + (schedule.peak - low) * 0.5 * (1 - math.cos(math.pi * part))
+
+
+def total_steps(cell: Cell, order: Order) -> int:
+    """Steps of the whole run; epochs may be a fraction."""
+    return max(1, round(cell.schedule.epochs * order.per_epoch))
+
+
+class Run:
+    """A member in training: model, optimizer, generators, history; `go` trains it to its end.
+
+    dataset: the prepared data; plan: device and precision; folder: where its checkpoints are.
+    """
+
+    def __init__(self, cell: Cell, member: Member, dataset: Dataset, plan: Plan, folder: Path) -> None:
+        self.cell, self.member, self.plan, self.folder = (
+            cell.replace(**member.overrides),
+            member,
+            plan,
+            folder,
+        )
+        self.train = Source(dataset, dataset.train, cell, plan.device)
+        self.validation = Source(dataset, dataset.validation, cell, plan.device)
+        self.order = Order(len(self.train), cell.batch_size, member.seed)
+        self.steps = total_steps(cell, self.order)
+        self.every = max(1, self.steps // max(ROWS, min(200, round(cell.schedule.epochs))))
+        seeds = np.random.SeedSequence([member.seed, 0]).generate_state(2, np.uint64) >> np.uint64(1)
+        self.build = {
+            "vocabulary_size": None if dataset.vocabulary is None else dataset.vocabulary.size,
+            "image_size": int(dataset.train.x.shape[-1]) if dataset.kind == "images" else None,
+        }
+        initial = torch.Generator().manual_seed(int(seeds[0]))
+        self.model = models.build(self.cell, generator=initial, **self.build)
+        if hasattr(self.model, "fit_attributes"):
+            self.model.fit_attributes(self.train.attributes.cpu())
+        self.flat = FlatModel(self.model, plan, self.cell.knobs.learning_rate)
+        self.generator = torch.Generator(plan.device).manual_seed(int(seeds[1]))
+        models.set_generator(self.model, self.generator)
+        self.objective = OBJECTIVES[self.cell.knobs.objective]
+        self.step, self.seconds = 0, 0.0
+        self.rows: list[dict[str, float]] = []
+        self.sums: dict[str, torch.Tensor] = {}
+        self.summed = 0
+
+    # ---- state
+
+    def save(self) -> None:
+        """Write all that decides the rest of the run."""
+        names = sorted(self.sums)
+        sums = torch.stack([self.sums[name] for name in names]) if names else torch.zeros(0)
+        tensors = self.flat.state() | {"generator": self.generator.get_state(), "sums": sums}
+        record = {"step": self.step, "seconds": self.seconds, "rows": self.rows, "names": names}
+        checkpoints.save_checkpoint(self.folder, tensors, record | {"summed": self.summed})
+
+    def resume(self, log: checkpoints.Log) -> None:
+        """Go back to the last checkpoint, if there is one."""
+        found = checkpoints.load_checkpoint(self.folder, log)
+        if found is None:
+            return
+        tensors, record = found
+        self.flat.restore(tensors)
+        self.generator.set_state(tensors["generator"])
+        sums = tensors["sums"].to(self.plan.device)
+        self.sums = {name: sums[index].clone() for index, name in enumerate(record["names"])}
+        self.step, self.seconds, self.rows = record["step"], record["seconds"], record["rows"]
+        self.summed = record["summed"]
+        log(f"going on from step {self.step:,} of {self.steps:,}")
+
+    # ---- the loop
+
+    def go(self, report: Report, log: checkpoints.Log, checkpoint_seconds: float) -> None:
+        """Train to the last step; report() is given a small dict about once a second.
+
+        Raises:
+            DivergedError: when the loss becomes NaN, infinite or a thousand times what it was at first.
+        """
+        began = saved = told = time.monotonic()
+        first, spent = self.step, self.seconds
+        self.model.train()
+        while self.step < self.steps:
+            terms = self._one_step()
+            if self.step % self.every == 0 or self.step == self.steps:
+                self._row()
+            now = time.monotonic()
+            self.seconds = spent + now - began
+            if now - told >= 1.0 or self.step == self.steps:
+                told = now
+                self._check(terms["loss"].item())
+                pace = (self.step - first) / max(now - began, 1e-9)
+                report(
+                    {
+                        "step": self.step,
+                        "steps": self.steps,
+                        "loss": terms["loss"].item(),
+                        "rate": pace * self.order.batch_size,
+                        "left": (self.steps - self.step) / max(pace, 1e-9),
+                    }
+                )
+            if now - saved >= checkpoint_seconds and self.step < self.steps:
+                self._check(terms["loss"].item())
+                try:
+                    self.save()
+                except OSError as error:
+                    log(f"could not save a checkpoint ({error}): going on without; free some space")
+                saved = time.monotonic()
+
+    def _one_step(self) -> dict[str, torch.Tensor]:
+        x, attributes = self.train.take(self.order.batch(self.step))
+        rate = learning_rate(self.step, self.steps, self.cell.schedule, self.cell.knobs.learning_rate)
+        self.flat.zero_grad()
+        terms = self.objective(self.model, x, attributes, self.cell, self.generator)
+        terms["loss"].backward()
+        self.flat.step(rate)
+        self.step += 1
+        self.summed += 1
+        terms = {name: term.detach() for name, term in terms.items()}
+        for name, term in terms.items():
+            self.sums[name] = self.sums[name] + term if name in self.sums else term
+        if self.plan.device == "cpu":
+            self._check(terms["loss"].item())
+        return terms
+
+    def _check(self, loss: float) -> None:
+        if math.isfinite(loss) and (not self.rows or abs(loss) < 1000 * (abs(self.rows[0]["loss"]) + 1)):
+            return
+        rate = learning_rate(self.step - 1, self.steps, self.cell.schedule, self.cell.knobs.learning_rate)
+        raise DivergedError(
+            f"diverged: the loss is {loss:g} at step {self.step:,} of {self.steps:,} "
+            f"(learning rate {rate:.2g}): try a smaller peak or learning_rate in params.yaml"
+        )
+
+    def _row(self) -> None:
+        means = {name: self.sums[name].item() / self.summed for name in self.sums}
+        self._check(means["loss"])
+        self.rows.append(
+            {
+                "step": self.step,
+                "epoch": self.step / self.order.per_epoch,
+                "seconds": round(self.seconds, 2),
+                **means,
+                **{f"validation_{name}": value for name, value in self._validate().items()},
+                "learning_rate": learning_rate(
+                    self.step - 1, self.steps, self.cell.schedule, self.cell.knobs.learning_rate
+                ),
+                "examples_per_second": round(self.step * self.order.batch_size / max(self.seconds, 1e-9), 1),
+            }
+        )
+        self.sums, self.summed = {}, 0
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        """Reconstruction (from the mean code), KL and accuracy on the first validation examples."""
+        self.model.eval()
+        x, attributes = self.validation.take(torch.arange(min(VALIDATION, len(self.validation))))
+        mean, log_std = self.model.encode(x)
+        z = self.model.complete(mean, attributes) if hasattr(self.model, "complete") else mean
+        logits = self.model.decode(z)
+        if self.model.kind == "images":
+            reconstruction = losses.reconstruction_images(logits, x)
+            accuracy = ((logits > 0) == (x > 0.5)).float().mean()
+        else:
+            reconstruction = losses.reconstruction_music(logits, x)
+            accuracy = (logits.argmax(-1) == x).float().mean()
+        regularization = losses.attribute_regularization(
+            mean[:, list(self.cell.dimensions)], attributes, self.cell.knobs.delta
+        )
+        kl = losses.kl_divergence(mean, log_std)
+        self.model.train()
+        values = {"reconstruction": reconstruction, "kl": kl, "regularization": regularization}
+        return {name: value.item() for name, value in (values | {"accuracy": accuracy}).items()}
+
+    def record(self) -> dict[str, Any]:
+        """What is stored beside the weights: only what decides them, so that equal runs give equal bytes."""
+        return {
+            "cell": describe(self.cell, self.member),
+            "build": self.build,
+            "steps": self.steps,
+            "precision": self.plan.precision,
+            "device": self.plan.device,
+        }

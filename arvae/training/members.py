@@ -1,0 +1,156 @@
+"""What is trained: members (a seed and, in a study, other loss knobs), and the key of their outcome."""
+
+import ast
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import arvae
+from arvae.files import read_json
+from arvae.params import Cell, Engine
+from arvae.training.precision import Plan
+
+# The modules that decide what training computes. Their syntax is hashed, not their text: a comment or a
+# docstring may change without a retraining.
+_SOURCES = (
+    "losses.py",
+    "objectives.py",
+    "models/*.py",
+    "training/*.py",
+    "datasets/contract.py",
+    "datasets/music.py",
+)
+_WITHOUT = ("models/classifier.py", "training/executors.py", "training/engine.py", "training/__init__.py")
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """One training run: name (a file name), seed, and loss knobs that differ from the cell's."""
+
+    name: str
+    seed: int
+    overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._=+-]*", self.name):
+            raise ValueError(
+                f"member name {self.name!r} must be a plain file name: letters, digits, . _ = + -"
+            )
+        if self.seed < 0:
+            raise ValueError(f"member {self.name}: seed {self.seed} must not be negative")
+
+
+@dataclasses.dataclass(frozen=True)
+class MemberResult:
+    """What became of a member.
+
+    status: "finished" or "failed"; message: why it failed; reused: it was finished before and nothing was
+    computed; seconds: spent training, interruptions left out; last: the last row of its history.
+    weights: the safetensors file, None if it failed; history: the csv file.
+    """
+
+    name: str
+    seed: int
+    overrides: dict[str, Any]
+    status: str
+    message: str
+    reused: bool
+    steps: int
+    seconds: float
+    examples_per_second: float
+    precision: str
+    device: str
+    last: dict[str, float]
+    weights: Path | None
+    history: Path | None
+
+
+class TrainingError(RuntimeError):
+    """No member of a cell could be trained; the message says what happened to each."""
+
+
+def members_of(cell: Cell) -> list[Member]:
+    """One member for each of the cell's seeds."""
+    return [Member(f"seed{seed}", seed) for seed in cell.seeds]
+
+
+def check_members(members: Iterable[Member], cell: Cell) -> list[Member]:
+    """Members with distinct names and valid overrides; ValueError (ParamsError for a knob) otherwise."""
+    members = list(members)
+    names = [member.name for member in members]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if not members or twice:
+        what = f"the name {twice[0]!r} stands twice" if twice else "there are none"
+        raise ValueError(f"members of cell {cell.name}: {what}; give each run a name of its own")
+    for member in members:
+        cell.replace(**member.overrides)
+    return members
+
+
+def science(cell: Cell, member: Member) -> dict[str, Any]:
+    """All of the cell that decides a member's weights, as JSON: no names, no engine, no other seeds."""
+    fields = cell.replace(**member.overrides).model_dump(mode="json")
+    for name in ("engine", "seeds", "name", "model", "scale"):
+        fields.pop(name)
+    return fields | {"seed": member.seed}
+
+
+def key(cell: Cell, member: Member, dataset_directory: Path, plan: Plan) -> str:
+    """A hash of everything that decides a member's weights: science, data, code, arithmetic."""
+    manifest = read_json(dataset_directory / "manifest.json")
+    content = {
+        "science": science(cell, member),
+        "data": manifest["files"]
+        | {"names": manifest["attribute_names"], "vocabulary": manifest["vocabulary"]},
+        "code": code_hash(),
+        "plan": dataclasses.asdict(plan),
+        "torch": torch.__version__,
+    }
+    text = json.dumps(content, sort_keys=True)
+    return f"{cell.dataset}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+
+
+def code_hash(package: Path | None = None) -> str:
+    """SHA-256 over the syntax trees, docstrings left out, of the modules that decide training."""
+    package = package or Path(arvae.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in _SOURCES for path in package.glob(pattern)}):
+        name = path.relative_to(package).as_posix()
+        if name not in _WITHOUT:
+            digest.update(name.encode() + b"\0" + _syntax(path).encode() + b"\0")
+    return digest.hexdigest()
+
+
+def _syntax(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                body[0] = ast.Expr(ast.Constant(""))
+    return ast.dump(tree)
+
+
+# Only used to rebuild a network from its weights: nothing here changes what it computes.
+_ANY_ENGINE = Engine(
+    executor="serial", workers=1, threads=1, device="cpu", precision="float32", checkpoint_seconds=60.0
+)
+
+
+def describe(cell: Cell, member: Member) -> dict[str, Any]:
+    """The cell as stored beside a member's weights: free of what may differ between machines and runs."""
+    fields = cell.replace(**member.overrides).model_dump(mode="json")
+    fields.pop("engine")
+    return fields | {"seeds": [member.seed]}
+
+
+def cell_from(fields: dict[str, Any]) -> Cell:
+    """The cell that `describe` stored."""
+    return Cell.model_validate_json(json.dumps(fields | {"engine": _ANY_ENGINE.model_dump(mode="json")}))

@@ -1,0 +1,132 @@
+"""The process that trains one member: `python -m arvae.training.worker`, its task as JSON on standard input.
+
+Task and outcome are JSON texts, so any executor can carry them, a cluster's too. What the worker is doing
+stands in progress.json in the member's folder.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+import uuid
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from arvae.datasets.contract import Dataset
+from arvae.params import Cell
+from arvae.training import checkpoints
+from arvae.training.loop import DivergedError, Run
+from arvae.training.members import Member
+from arvae.training.precision import Plan
+
+
+def task(cell: Cell, member: Member, data: Path, folder: Path, plan: Plan) -> str:
+    """All that a worker needs, as JSON."""
+    fields = {
+        "cell": cell.model_dump(mode="json"),
+        "member": {"name": member.name, "seed": member.seed, "overrides": member.overrides},
+        "data": str(data.resolve()),
+        "folder": str(folder.resolve()),
+        "plan": {"device": plan.device, "precision": plan.precision, "threads": plan.threads},
+        "run": uuid.uuid4().hex,
+    }
+    return json.dumps(fields)
+
+
+class Progress:
+    """progress.json: replaced as a whole, so that a reader never sees half of it."""
+
+    def __init__(self, folder: Path, run: str) -> None:
+        self.path, self.fields = folder / "progress.json", {"run": run, "events": []}
+
+    def report(self, values: dict[str, Any]) -> None:
+        """Write the newest values; a full disk is no reason to stop training."""
+        self.fields |= values
+        temporary = self.path.with_name(f".progress.{os.getpid()}")
+        with contextlib.suppress(OSError):
+            temporary.write_text(json.dumps(self.fields), encoding="utf-8")
+            os.replace(temporary, self.path)
+
+    def log(self, line: str) -> None:
+        """Add a line for the person who watches."""
+        self.report({"events": [*self.fields["events"], line]})
+
+
+def run_member(text: str) -> str:
+    """Train the member of a `task` and give its outcome as JSON: {"status", "message", "reused"}.
+
+    The weights lie in final.safetensors of its folder. A member that diverges, or whose files cannot be
+    written, has status "failed": the others are not concerned.
+    """
+    fields = json.loads(text)
+    folder, plan = Path(fields["folder"]), Plan(**fields["plan"])
+    folder.mkdir(parents=True, exist_ok=True)
+    progress = Progress(folder, fields["run"])
+    before = torch.get_num_threads()
+    torch.set_num_threads(plan.threads)
+    try:
+        with checkpoints.lock(folder, progress.log):
+            return _train(fields, folder, plan, progress)
+    except OSError as error:
+        return _failed(f"{error}: free some space or correct the folder's permissions, and run again")
+    finally:
+        torch.set_num_threads(before)
+
+
+def _failed(message: str) -> str:
+    return json.dumps({"status": "failed", "message": message, "reused": False})
+
+
+def _train(fields: dict[str, Any], folder: Path, plan: Plan, progress: Progress) -> str:
+    if checkpoints.load_final(folder, progress.log) is not None:
+        return json.dumps({"status": "finished", "message": "", "reused": True})
+    cell = Cell.model_validate_json(json.dumps(fields["cell"]))
+    member = Member(**fields["member"])
+    run = Run(cell, member, Dataset.load(fields["data"], cell.dataset), plan, folder)
+    run.resume(progress.log)
+    outcome = {"status": "finished", "message": "", "reused": False}
+    began = time.monotonic()
+    try:
+        run.go(progress.report, progress.log, cell.engine.checkpoint_seconds)
+    except DivergedError as error:
+        outcome = {"status": "failed", "message": str(error), "reused": False}
+    outcome["here"] = time.monotonic() - began
+    history = {"rows": run.rows, "steps": run.step, "seconds": run.seconds}
+    if outcome["status"] == "finished":
+        checkpoints.write_tensors(folder / checkpoints.FINAL, run.flat.weights(), run.record() | history)
+        checkpoints.clear_checkpoints(folder)
+    return json.dumps(outcome | ({} if outcome["status"] == "finished" else history))
+
+
+def main() -> int:
+    """Read the task from standard input, train, write the outcome to the path in the task.
+
+    Standard input stays open as long as the parent lives: when it ends, however it ends, so does this.
+    """
+    text = sys.stdin.readline()
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    try:
+        outcome = run_member(text)
+    except Exception as error:
+        traceback.print_exc()
+        outcome = _failed(f"{type(error).__name__}: {error}")
+    fields = json.loads(text)
+    path = Path(fields["folder"]) / f"outcome-{fields['run']}.json"
+    temporary = path.with_suffix(".part")
+    temporary.write_text(outcome, encoding="utf-8")
+    os.replace(temporary, path)
+    return 0
+
+
+def _follow_parent() -> None:
+    sys.stdin.read()
+    os._exit(3)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,386 @@
+"""The engine: resumable, reproducible to the bit, and one member's trouble is no other's."""
+
+import dataclasses
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from arvae import params, training
+from arvae.datasets.contract import Dataset, PackedImages, Split
+from arvae.params import Cell
+from arvae.training import Member, checkpoints, loop
+from arvae.training.members import code_hash, key
+from arvae.training.precision import FlatModel, Plan, plan
+
+
+def shapes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bright rectangles on 28 x 28, and their six attributes: enough of a data set to train on."""
+    random = np.random.default_rng(seed)
+    corner, size = random.integers(1, 12, (count, 2)), random.integers(4, 15, (count, 2))
+    level = random.integers(100, 255, count)
+    rows, columns = np.arange(28)[:, None], np.arange(28)[None, :]
+    images = np.zeros((count, 28, 28), np.uint8)
+    for index in range(count):
+        (top, left), (height, width) = corner[index], size[index]
+        inside = (rows >= top) & (rows < top + height) & (columns >= left) & (columns < left + width)
+        images[index] = inside * level[index]
+    attributes = [size.prod(1), size[:, 0], size[:, 1], corner[:, 0], corner[:, 1], level]
+    return images, np.stack(attributes, axis=1).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    names = ("area", "length", "thickness", "slant", "width", "height")
+    splits = [Split(*shapes(count, seed)) for seed, count in enumerate((200, 40, 40))]
+    folder = tmp_path_factory.mktemp("prepared") / "mnist"
+    Dataset("mnist", "images", *splits, names, ("px",) * 6).save(folder)
+    return folder
+
+
+def small(epochs: float = 4.0, **engine: Any) -> Cell:
+    """The mnist AR-VAE with a small network and batches of 32: six steps an epoch."""
+    cell = params.load().cell("mnist", "arvae")
+    defaults = {"executor": "serial", "workers": 2, "threads": 1, "device": "cpu", "precision": "float32"}
+    cell = cell.model_copy(
+        update={
+            "architecture": cell.architecture.model_copy(update={"channels": (4, 4, 2), "hidden": 16}),
+            "batch_size": 32,
+            "schedule": cell.schedule.model_copy(update={"epochs": epochs}),
+            "engine": cell.engine.model_copy(update=defaults | engine),
+        }
+    )
+    return Cell.model_validate(cell.model_dump())
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def run(cell: Cell, data: Path, where: Path, *members: Member, **more: Any) -> list[training.MemberResult]:
+    lines: list[str] = []
+    members = members or (Member("seed0", 0),)
+    results = training.train(
+        cell, data, members, where / "checkpoints", directory=where / "models", log=lines.append, **more
+    )
+    (where / "log.txt").write_text("\n".join(lines), encoding="utf-8")
+    return results
+
+
+def said(where: Path) -> str:
+    return (where / "log.txt").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """seed0, trained alone and without interruption."""
+    where = tmp_path_factory.mktemp("trained")
+    run(small(), data, where)
+    return where
+
+
+def test_training_learns_and_leaves_weights_and_history(trained: Path) -> None:
+    rows = (trained / "models" / "seed0.csv").read_text().splitlines()
+    header = rows[0].split(",")
+    assert header[:7] == ["step", "epoch", "seconds", "loss", "reconstruction", "kl", "regularization"]
+    assert len(rows) - 1 == 24
+    losses = [float(row.split(",")[3]) for row in rows[1:]]
+    assert losses[-1] < losses[0]
+    model = training.load_model(trained / "models", "seed0")
+    assert not model.training
+    mean, _ = model.encode(torch.zeros(2, 1, 28, 28))
+    assert mean.dtype == torch.float32
+    with pytest.raises(FileNotFoundError, match="there: seed0"):
+        training.load_model(trained / "models", "seed7")
+
+
+def test_a_member_does_not_depend_on_who_trains_beside_it(trained: Path, data: Path, tmp_path: Path) -> None:
+    cell = small(executor="processes")
+    results = run(
+        cell, data, tmp_path, Member("seed0", 0), Member("seed1", 1), Member("flat", 0, {"gamma": 0.0})
+    )
+    assert [result.status for result in results] == ["finished"] * 3
+    weights = [digest(tmp_path / "models" / f"{name}.safetensors") for name in ("seed0", "seed1", "flat")]
+    assert weights[0] == digest(trained / "models" / "seed0.safetensors")
+    assert len(set(weights)) == 3
+
+
+def test_finished_members_are_reused_and_a_new_seed_trains_alone(data: Path, tmp_path: Path) -> None:
+    run(small(1.0), data, tmp_path)
+    before = digest(tmp_path / "models" / "seed0.safetensors")
+    results = run(small(1.0), data, tmp_path, Member("seed0", 0), Member("seed1", 1))
+    assert [result.reused for result in results] == [True, False]
+    assert "seed0 trained already" in said(tmp_path)
+    assert digest(tmp_path / "models" / "seed0.safetensors") == before
+
+
+PROGRAM = """
+import sys, json
+from pathlib import Path
+from arvae import training
+from arvae.params import Cell
+from arvae.training import Member
+cell = Cell.model_validate_json(Path(sys.argv[1]).read_text())
+where = Path(sys.argv[3])
+training.train(cell, sys.argv[2], [Member("seed0", 0)], where / "checkpoints", directory=where / "models")
+"""
+
+
+def start(cell: Cell, data: Path, where: Path) -> subprocess.Popen[bytes]:
+    (where / "cell.json").write_text(cell.model_dump_json(), encoding="utf-8")
+    (where / "program.py").write_text(PROGRAM, encoding="utf-8")
+    command = [sys.executable, str(where / "program.py"), str(where / "cell.json"), str(data), str(where)]
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+
+
+def checkpoint_step(where: Path) -> int:
+    folders = list((where / "checkpoints").glob("mnist-*"))
+    return max((checkpoints._step(f / name) for f in folders for name in checkpoints.CHECKPOINTS), default=-1)
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(data: Path, tmp_path: Path) -> None:
+    cell = small(40.0, executor="processes", checkpoint_seconds=0.05)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    run(small(40.0), data, whole)
+    process = start(cell, data, broken)
+    deadline = time.monotonic() + 60
+    while checkpoint_step(broken) < 1 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)  # the parent; its worker must notice and stop by itself
+    process.wait()
+    time.sleep(0.5)
+    reached = checkpoint_step(broken)
+    time.sleep(0.5)
+    assert checkpoint_step(broken) == reached, "a worker lives on without its parent"
+    assert 0 < reached < 240, "it was not killed on its way: the test shows nothing"
+    run(small(40.0), data, broken)
+    assert "going on from step" in said(broken)
+    assert digest(broken / "models" / "seed0.safetensors") == digest(whole / "models" / "seed0.safetensors")
+
+
+def interrupted(cell: Cell, data: Path, where: Path, at: int) -> Path:
+    """Train to step `at`, save, stop: what a kill leaves behind, made without waiting for one."""
+    torch.set_num_threads(1)  # as many as the engine gives it: sums depend on it
+    dataset, member, settled = Dataset.load(data), Member("seed0", 0), plan(cell.engine)
+    folder = where / "checkpoints" / key(cell, member, data, settled)
+    folder.mkdir(parents=True)
+    one = loop.Run(cell, member, dataset, settled, folder)
+    one.model.train()
+    while one.step < at:
+        one._one_step()
+        if one.step % one.every == 0:
+            one._row()
+        if one.step in (at - 3, at):
+            one.save()
+    return folder
+
+
+@pytest.mark.parametrize("damage", ["none", "flip", "cut", "empty", "both"])
+def test_damaged_checkpoints_are_found_and_made_again(
+    trained: Path, data: Path, tmp_path: Path, damage: str
+) -> None:
+    folder = interrupted(small(), data, tmp_path, at=10)
+    newest = max(checkpoints.CHECKPOINTS, key=lambda name: checkpoints._step(folder / name))
+    for name in checkpoints.CHECKPOINTS if damage == "both" else (newest,):
+        content = bytearray((folder / name).read_bytes())
+        if damage in ("flip", "both"):
+            content[-100] ^= 1
+        (folder / name).write_bytes({"cut": content[:-50], "empty": b""}.get(damage, bytes(content)))
+    run(small(), data, tmp_path)
+    expected = {"none": "from step 10", "both": "removed"}.get(damage, "from step 7")
+    assert expected in said(tmp_path)
+    assert ("checksum" in said(tmp_path) or "damaged" in said(tmp_path)) == (damage != "none")
+    assert digest(tmp_path / "models" / "seed0.safetensors") == digest(
+        trained / "models" / "seed0.safetensors"
+    )
+
+
+def test_damaged_final_weights_are_trained_again(trained: Path, data: Path, tmp_path: Path) -> None:
+    run(small(), data, tmp_path)
+    final = next((tmp_path / "checkpoints").glob("*/final.safetensors"))
+    content = bytearray(final.read_bytes())
+    content[-1] ^= 255
+    final.write_bytes(bytes(content))
+    (result,) = run(small(), data, tmp_path)
+    assert not result.reused
+    assert "checksum" in said(tmp_path)
+    assert digest(tmp_path / "models" / "seed0.safetensors") == digest(
+        trained / "models" / "seed0.safetensors"
+    )
+    (tmp_path / "models" / "seed0.safetensors").write_bytes(bytes(content))
+    with pytest.raises(ValueError, match=r"seed0\.safetensors"):
+        training.load_model(tmp_path / "models", "seed0")
+
+
+def test_the_key_follows_science_data_and_code_and_nothing_else(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell, member = small(), Member("seed0", 0)
+    settled = plan(cell.engine)
+    base = key(cell, member, data, settled)
+    same = small(workers=1, checkpoint_seconds=9.0, executor="processes")
+    assert key(same, Member("other", 0), data, settled) == base
+    different = [
+        key(cell, Member("seed0", 1), data, settled),
+        key(cell, Member("seed0", 0, {"delta": 2.0}), data, settled),
+        key(small(5.0), member, data, settled),
+        key(cell, member, data, dataclasses.replace(settled, threads=2)),
+        key(cell, member, data, dataclasses.replace(settled, precision="bfloat16")),
+    ]
+    other = tmp_path / "mnist"
+    dataset = Dataset.load(data)
+    dataclasses.replace(dataset, train=Split(255 - dataset.train.x, dataset.train.attributes)).save(other)
+    different.append(key(cell, member, other, settled))
+    monkeypatch.setattr("arvae.training.members.code_hash", lambda *_: "other code")
+    different.append(key(cell, member, data, settled))
+    assert len({base, *different}) == 8
+
+
+def test_a_comment_changes_no_key_but_code_does(tmp_path: Path) -> None:
+    (tmp_path / "training").mkdir()
+    path = tmp_path / "training" / "loop.py"
+    hashes = []
+    for text in ("x = 1\n", '"""Doc."""\nx = 1  # why\n', '"""Other."""\n\nx = 1\n', "x = 2\n"):
+        path.write_text(text, encoding="utf-8")
+        hashes.append(code_hash(tmp_path))
+    assert hashes[1] == hashes[2]
+    assert hashes[3] not in hashes[:3]
+
+
+def test_a_member_that_diverges_is_reported_and_the_others_go_on(data: Path, tmp_path: Path) -> None:
+    cell = small(1.0)
+    bad = Member("bad", 0, {"beta": 1e39})
+    good, failed = run(cell, data, tmp_path, Member("seed0", 0), bad)
+    assert (good.status, failed.status) == ("finished", "failed")
+    assert failed.weights is None
+    assert "learning rate" in failed.message
+    assert "bad FAILED: diverged" in said(tmp_path)
+    with pytest.raises(training.TrainingError, match="bad: diverged"):
+        run(cell, data, tmp_path, bad)
+
+
+def test_two_processes_on_one_member_share_the_work(data: Path, tmp_path: Path) -> None:
+    cell = small(20.0)
+    first = start(cell, data, tmp_path)
+    second = start(cell, data, tmp_path)
+    assert (first.wait(60), second.wait(60)) == (0, 0)
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 1
+    training.load_model(tmp_path / "models", "seed0")
+
+
+def test_a_worker_that_is_killed_is_started_again(data: Path, tmp_path: Path) -> None:
+    cell = small(40.0, executor="processes", checkpoint_seconds=0.05)
+    lines: list[str] = []
+
+    class Killer(training.engine.executors.ProcessExecutor):
+        killed = False
+
+        def submit(self, function: Any, text: str) -> Any:
+            future = super().submit(function, text)
+            if not self.killed:
+                while checkpoint_step(tmp_path) < 1:
+                    time.sleep(0.02)
+                self.killed = True
+                for process in list(self._running):
+                    process.kill()
+            return future
+
+    executor = Killer(1, 1)
+    (result,) = training.train(
+        cell,
+        data,
+        [Member("seed0", 0)],
+        tmp_path / "checkpoints",
+        executor,
+        lines.append,
+        tmp_path / "models",
+    )
+    executor.shutdown()
+    assert result.status == "finished"
+    assert any("signal 9" in line for line in lines)
+    assert any("going on from step" in line for line in lines)
+
+
+def test_a_full_disk_stops_no_training_and_fails_clearly_at_the_end(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    with pytest.raises(training.TrainingError, match="No space left"):
+        run(small(1.0, checkpoint_seconds=0.001), data, tmp_path)
+    monkeypatch.undo()
+    (result,) = run(small(1.0), data, tmp_path)
+    assert result.status == "finished"
+
+
+def test_bfloat16_keeps_small_updates_in_float32() -> None:
+    model = torch.nn.Linear(4, 1, bias=False)
+    torch.nn.init.ones_(model.weight)
+    flat = FlatModel(model, Plan("cpu", "bfloat16", 1), 1e-4)
+    for _ in range(10):
+        flat.zero_grad()
+        model(torch.ones(1, 4, dtype=torch.bfloat16)).sum().backward()
+        flat.step(1e-4)
+    torch.testing.assert_close(flat.weights()["weight"], torch.full((1, 4), 0.999), atol=1e-6, rtol=0)
+    assert model.weight.dtype == torch.bfloat16
+
+
+def test_packed_images_come_out_as_they_went_in(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 2, (70, 64, 64), dtype=np.uint8)
+    attributes = np.random.default_rng(1).random((70, 5), dtype=np.float32)
+    split = Split(PackedImages.pack(images), attributes)
+    names = ("shape", "scale", "orientation", "x", "y")
+    dataset = Dataset("dsprites", "images", split, split, split, names, ("",) * 5)
+    source = loop.Source(dataset, split, params.load().cell("dsprites", "arvae"))
+    x, a = source.take(torch.tensor([3, 69, 0]))
+    np.testing.assert_array_equal(x[:, 0], images[[3, 69, 0]])
+    np.testing.assert_array_equal(a, attributes[[3, 69, 0]])
+
+
+def test_the_order_visits_every_example_once_an_epoch() -> None:
+    order = loop.Order(100, 32, seed=3)
+    epoch = torch.cat([order.batch(step) for step in range(3)])
+    assert len(epoch.unique()) == 96
+    assert not torch.equal(epoch[:32], order.batch(3))
+    assert torch.equal(loop.Order(100, 32, seed=3).batch(4), order.batch(4))
+
+
+def test_one_cycle_rises_and_falls_to_zero() -> None:
+    schedule = params.load().scales["laptop"].training["mnist"]
+    rates = [loop.learning_rate(step, 1000, schedule, 1e-4) for step in range(1000)]
+    assert max(rates) == pytest.approx(schedule.peak, rel=1e-4)
+    assert rates.index(max(rates)) == pytest.approx(1000 * schedule.warmup, abs=2)
+    assert rates[-1] < 1e-4 * schedule.peak
+    constant = params.load().scales["paper"].training["mnist"]
+    assert loop.learning_rate(7, 1000, constant, 1e-4) == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        (lambda: [], "none"),
+        (lambda: [Member("a", 0), Member("a", 1)], "twice"),
+        (lambda: [Member("../a", 0)], "plain file name"),
+        (lambda: [Member("a", -1)], "negative"),
+        (lambda: [Member("a", 0, {"gamma": -1.0})], "gamma"),
+        (lambda: [Member("a", 0, {"gama": 1.0})], "gama"),
+    ],
+)
+def test_bad_members_are_refused_before_anything_runs(
+    members: Any, message: str, data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        training.train(small(), data, members(), tmp_path, directory=tmp_path)
