@@ -1,8 +1,8 @@
 """ABC notation to bars, by music21's own tokenizer.
 
-music21 reads ABC in two steps: tokens that know their key, length, tuplet and tie, then a stream of objects. The
-second step takes nine tenths of the time and adds nothing that a single line of notes needs, so it is left out;
-the tests hold the result equal to music21's streams.
+music21 reads ABC in two steps: tokens that know their key, length, tuplet and tie, then a stream of
+objects. The second step takes nine tenths of the time and adds nothing that a single line of notes needs,
+so it is left out; the tests hold the result equal to music21's streams.
 """
 
 import functools
@@ -14,7 +14,7 @@ from music21 import abcFormat, exceptions21, pitch
 
 from arvae.datasets.tunes import BROKEN, CHORDS, OTHER_METRE, Bar, Event, TuneError, quarters
 
-#: What does not change a tune's notes: comments, words, annotations and chord names, decorations, grace notes.
+#: What changes no note: comments, words, annotations and chord names, decorations, grace notes.
 _NOISE = [
     re.compile(r"(?m)%.*$"),
     re.compile(r"(?m)^[A-JN-TWZa-z]:.*$"),
@@ -24,7 +24,14 @@ _NOISE = [
     re.compile(r"[`!]"),
 ]
 _INLINE_FIELD = re.compile(r"\[([KLMV]:[^\]\n]*)\]")
-_METRES = {"C": "4/4", "C|": "2/2"}
+_UNREADABLE = (
+    exceptions21.Music21Exception,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
 
 def tunes(text: str) -> Iterator[str]:
@@ -40,27 +47,27 @@ def field(text: str, letter: str) -> str | None:
     return found.group(1).strip() if found else None
 
 
-def metre(text: str) -> str:
-    """The metre in a tune's header as a ratio: "4/4" also for C, "2/2" for C|; "none" where it has none."""
-    written = (field(text, "M") or "none").replace(" ", "")
-    return _METRES.get(written, written)
+def is_common(metre: str) -> bool:
+    """Whether an M: field says four quarters a bar: 4/4 or C, or C| and its other writing 2/2."""
+    return metre.replace(" ", "") in ("4/4", "C", "C|", "2/2")
 
 
 def bars(text: str) -> list[Bar]:
-    """One tune in ABC -> its bars as written (a repeat once), accidentals valid to the end of the bar (ABC 2.1).
+    """One tune in ABC -> its bars as written (a repeat once); an accidental holds to the bar's end (ABC 2.1).
 
     Raises TuneError for another metre than 4/4, C or C| anywhere in it, chords, several voices, and for what
     music21 cannot read.
     """
-    if metre(text) not in ("4/4", "2/2"):
-        raise TuneError(OTHER_METRE, f"the tune has metre {metre(text)}, needed is 4/4, C or C|")
+    metre = field(text, "M") or "none"
+    if not is_common(metre):
+        raise TuneError(OTHER_METRE, f"the tune has metre {metre}, needed is 4/4, C or C|")
     for pattern in _NOISE:
         text = pattern.sub("", text)
     text = _INLINE_FIELD.sub(r"\n\1\n", text)
     handler = abcFormat.ABCHandler(abcVersion=(2, 1, 0))
     try:
         handler.process(text)
-    except (exceptions21.Music21Exception, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+    except _UNREADABLE as error:
         raise TuneError(BROKEN, f"music21 cannot read this ABC ({error})") from error
     return list(_bars(handler.tokens))
 
@@ -71,8 +78,8 @@ def _bars(tokens: list[abcFormat.ABCToken]) -> Iterator[Bar]:
     voices = set()
     for token in tokens:
         if isinstance(token, abcFormat.ABCMetadata):
-            if token.isMeter() and _METRES.get(token.data, token.data).replace(" ", "") not in ("4/4", "2/2"):
-                raise TuneError(OTHER_METRE, f"bar {number} changes to metre {token.data}, needed is 4/4, C or C|")
+            if token.isMeter() and not is_common(token.data):
+                raise TuneError(OTHER_METRE, f"bar {number} has metre {token.data}, needed is 4/4, C or C|")
             if token.isVoice():
                 voices.add(token.data.split()[0] if token.data.split() else "")
                 if len(voices) > 1:
@@ -86,7 +93,8 @@ def _bars(tokens: list[abcFormat.ABCToken]) -> Iterator[Bar]:
         elif isinstance(token, abcFormat.ABCNote) and not token.inGrace:
             duration = quarters(token.quarterLength)
             if token.activeTuplet:
-                duration *= Fraction(token.activeTuplet.numberNotesNormal, token.activeTuplet.numberNotesActual)
+                tuplet = token.activeTuplet
+                duration *= Fraction(tuplet.numberNotesNormal, tuplet.numberNotesActual)
             midi = None if token.isRest else _midi(token.pitchName)
             tied = token.tie in ("stop", "continue") and midi == last and midi is not None
             events.append(Event(position, duration, midi, tied))

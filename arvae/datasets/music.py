@@ -8,10 +8,12 @@ or CONTINUE (the note or rest before goes on), REST (a rest starts), START or EN
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:  # torch is imported where it is used: the processes that parse tunes do without
+    import torch
 
 BEATS = 4
 #: Where the 6 ticks of a beat lie, in beats.
@@ -22,7 +24,7 @@ CONTINUE, REST, START, END = -1, -2, -3, -4
 LOWEST, HIGHEST = 55, 84
 
 ATTRIBUTE_NAMES = ("rhythmic complexity", "pitch range", "note density", "contour")
-ATTRIBUTE_UNITS = ("share of weight", "share of 26 semitones", "share of ticks", "share of 26 semitones")
+ATTRIBUTE_UNITS = ("", "", "", "")  # shares: of the weight, of 26 semitones, of the ticks, of 26 semitones
 
 _SEMITONES = 26
 _CHUNK = 1 << 14  # rows at a time: the intermediate arrays stay in the cache
@@ -30,7 +32,7 @@ _BEAT_WEIGHTS = (0.20, 0.67, 0.25, 0.67)
 #: The 24 ticks' weights: low on strong beats, high between them, highest on triplets.
 WEIGHTS = tuple(w for beat in _BEAT_WEIGHTS for w in (beat, 1.0, 2.0, 0.5, 2.0, 1.0))
 
-Array = TypeVar("Array", np.ndarray, torch.Tensor)
+Array = TypeVar("Array", np.ndarray, "torch.Tensor")
 
 
 def attributes(measures: Array) -> Array:
@@ -42,6 +44,8 @@ def attributes(measures: Array) -> Array:
     pitch) / 26. Range and contour are 0 with fewer than two onsets. Raises ValueError on another shape, on
     floating-point input and on a value that is no symbol.
     """
+    import torch
+
     if isinstance(measures, torch.Tensor):
         check(measures)
         parts = [_attributes(part) for part in measures.split(_CHUNK)]
@@ -51,8 +55,10 @@ def attributes(measures: Array) -> Array:
     return attributes(torch.from_numpy(np.ascontiguousarray(measures, dtype=np.int16))).numpy()
 
 
-def _attributes(measures: torch.Tensor) -> torch.Tensor:
+def _attributes(measures: "torch.Tensor") -> "torch.Tensor":
     """Rows of (n, 24) -> (n, 4); a product and a sum, not a matrix product, which some devices round."""
+    import torch
+
     pitch = measures.to(torch.int32)
     onset = pitch >= 0
     count = onset.sum(1)
@@ -69,17 +75,14 @@ def _attributes(measures: torch.Tensor) -> torch.Tensor:
     return torch.stack([complexity, spread, count / TICKS, contour], 1).to(torch.float32)
 
 
-def check(measures: np.ndarray | torch.Tensor) -> None:
+def check(measures: "np.ndarray | torch.Tensor") -> None:
     """Raise ValueError unless `measures` is integers (n, 24) of MIDI pitches and the four other symbols."""
     if measures.ndim != 2 or measures.shape[1] != TICKS:
         raise ValueError(
             f"measures have shape {tuple(measures.shape)}, needed is (n, {TICKS}): "
             "reshape to one measure of 24 ticks a row"
         )
-    torch_integer = isinstance(measures, torch.Tensor) and not (
-        measures.is_floating_point() or measures.is_complex() or measures.dtype == torch.bool
-    )
-    if not torch_integer and not (isinstance(measures, np.ndarray) and measures.dtype.kind in "iu"):
+    if not _is_integer(measures):
         raise ValueError(
             f"measures have type {measures.dtype}, needed are integers: round them and convert to int16"
         )
@@ -92,6 +95,14 @@ def check(measures: np.ndarray | torch.Tensor) -> None:
             f"measures hold the value {wrong}, which is no symbol: use MIDI pitches 0 to 127, -1 continue, "
             "-2 rest, -3 start, -4 end"
         )
+
+
+def _is_integer(array: "np.ndarray | torch.Tensor") -> bool:
+    if isinstance(array, np.ndarray):
+        return array.dtype.kind in "iu"
+    import torch
+
+    return not (array.is_floating_point() or array.is_complex() or array.dtype == torch.bool)
 
 
 @dataclass(frozen=True)
@@ -157,11 +168,13 @@ class Vocabulary:
                     f"the value {int(codes[out][0])} is neither -1 .. -4 nor a MIDI pitch in "
                     f"{self.lowest} .. {self.highest}: transpose the tune into that range"
                 )
-        if isinstance(codes, torch.Tensor):
-            codes = codes.to(torch.int64)
-            return torch.where(codes >= 0, codes - self.lowest, self.pitches - 1 - codes)
-        codes = codes.astype(np.int64)
-        return np.where(codes >= 0, codes - self.lowest, self.pitches - 1 - codes)
+        if isinstance(codes, np.ndarray):
+            codes = codes.astype(np.int64)
+            return np.where(codes >= 0, codes - self.lowest, self.pitches - 1 - codes)
+        import torch
+
+        codes = codes.to(torch.int64)
+        return torch.where(codes >= 0, codes - self.lowest, self.pitches - 1 - codes)
 
     def decode(self, tokens: Array) -> Array:
         """Tokens (any shape) -> codes int16 of the same shape and kind: the inverse of `encode`.
@@ -175,13 +188,15 @@ class Vocabulary:
                     f"token {low if low < 0 else high} is outside 0 .. {self.size - 1}: "
                     "it was not made with this vocabulary"
                 )
-        if isinstance(tokens, torch.Tensor):
-            tokens = tokens.to(torch.int64)
-            codes = torch.where(tokens < self.pitches, tokens + self.lowest, self.pitches - 1 - tokens)
-            return codes.to(torch.int16)
-        tokens = tokens.astype(np.int64)
-        codes = np.where(tokens < self.pitches, tokens + self.lowest, self.pitches - 1 - tokens)
-        return codes.astype(np.int16)
+        if isinstance(tokens, np.ndarray):
+            tokens = tokens.astype(np.int64)
+            codes = np.where(tokens < self.pitches, tokens + self.lowest, self.pitches - 1 - tokens)
+            return codes.astype(np.int16)
+        import torch
+
+        tokens = tokens.to(torch.int64)
+        codes = torch.where(tokens < self.pitches, tokens + self.lowest, self.pitches - 1 - tokens)
+        return codes.to(torch.int16)
 
 
 def pitch_name(pitch: int) -> str:

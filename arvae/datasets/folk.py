@@ -1,0 +1,167 @@
+"""`folk`: single 4/4 measures of monophonic folk tunes in ABC notation.
+
+From the collections that ship inside music21 (Ryan's Mammoth, O'Neill's 1850, Aird's Airs, the Essen
+collection), or, when asked for, from thesession.org (Pati & Lerch 2020 used its tunes).
+"""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from arvae.datasets import abc_notation, corpus, reading, sources, tunes
+from arvae.datasets.contract import DataError, Dataset, choose
+from arvae.datasets.reading import Written
+
+#: Folder in music21's corpus -> the collection's name.
+COLLECTIONS = {
+    "ryansMammoth": "Ryan's Mammoth Collection",
+    "oneills1850": "O'Neill's Music of Ireland",
+    "airdsAirs": "Aird's Airs",
+    "essenFolksong": "Essen collection",
+}
+SESSION = "thesession.org"
+TABLE = "tunes.csv"
+ADDRESS = f"https://raw.githubusercontent.com/adactio/TheSession-data/main/csv/{TABLE}"
+_COLUMNS = ("tune_id", "name", "meter", "mode", "abc")
+_LICENCES = {
+    "music21": "music in the public domain; encodings distributed with music21 (corpus/license.txt); Essen: "
+    "non-commercial distribution and use, by permission of E. Dahlig-Turek and S. Schlien",
+    "thesession": "contributed by the members of thesession.org; database under the Open Database License",
+}
+
+
+def prepare(
+    sizes: Mapping[str, int | None],
+    source: str,
+    raw: Path,
+    cache: Path,
+    log: Callable[[str], None] = print,
+) -> Dataset:
+    """The folk tunes as a data set; `sizes["tunes"]` limits how many 4/4 tunes are read (fixed seed).
+
+    source: "auto" and "music21" take its corpora (nothing is downloaded); "thesession" takes thesession.org's
+    tunes.csv from the folder $ARVAE_DATA, from `raw`, or from its address. Raises DataError for another.
+    """
+    found, used = sources.first(
+        "folk",
+        {"music21": bundled, "thesession": lambda: session(_table(raw / "thesession" / TABLE, log), TABLE)},
+        source,
+        by_hand=f"put {TABLE} into {raw / 'thesession'} or into the folder that ${sources.FOLDER} names",
+        log=log,
+    )
+    common = [tune for tune in found if _in_four(tune)]
+    chosen = [common[i] for i in choose(len(common), sizes.get("tunes"), corpus.SEED, "tunes")]
+    files = [__file__, abc_notation.__file__]
+    coded = reading.read_all(chosen, read, files, cache, "reading folk tunes", log)
+    import music21
+
+    everything, four = (Counter(tune.collection for tune in group) for group in (found, common))
+    return corpus.assemble(
+        "folk",
+        chosen,
+        coded,
+        sizes,
+        {
+            "source": used,
+            "licence": _LICENCES[used],
+            "music21": music21.__version__,
+            "what": "monophonic folk tunes in 4/4, C or C|, as written (repeats once)",
+            "tunes found": dict(everything),
+            "tunes in another metre": {name: everything[name] - four[name] for name in everything},
+            "asked": dict(sizes),
+        },
+    )
+
+
+def read(content: bytes) -> tuple[np.ndarray, int]:
+    """One tune in ABC (UTF-8) -> its measures (n, 24), incomplete bars dropped. Raises TuneError."""
+    return tunes.code(abc_notation.bars(content.decode("utf-8")))
+
+
+def bundled() -> list[Written]:
+    """Every tune of music21's four folk collections."""
+    from music21 import common
+
+    found = []
+    for folder, collection in COLLECTIONS.items():
+        files = sorted((common.getCorpusFilePath() / folder).glob("*.abc"))
+        if not files:
+            raise DataError(f"music21's corpus has no {folder}: reinstall music21 with its corpus")
+        for file in files:
+            for text in abc_notation.tunes(_text(file.read_bytes())):
+                number = abc_notation.field(text, "X") or "?"
+                if folder in ("ryansMammoth", "essenFolksong"):  # their numbers start anew in every file
+                    number = f"{file.stem} {number}"
+                title = abc_notation.field(text, "T") or "without a title"
+                found.append(Written(collection, number, title, text.encode()))
+    return found
+
+
+def session(content: bytes, name: str = TABLE) -> list[Written]:
+    """The settings in thesession.org's tunes.csv; all settings of a tune carry its number.
+
+    Raises DataError where `content` is not that table (columns tune_id, name, meter, mode, abc, ...).
+    """
+    rows = csv.DictReader(io.StringIO(_text(content), newline=""))
+    remedy = f"download it from {ADDRESS}"
+    try:
+        missing = [column for column in _COLUMNS if column not in (rows.fieldnames or ())]
+        if missing:
+            raise DataError(
+                f"{name} is not thesession.org's table of tunes (no column {', '.join(missing)}): {remedy}"
+            )
+        found = list(_settings(rows))
+    except csv.Error as error:
+        raise DataError(f"{name}, line {rows.line_num}, is no table ({error}): {remedy}") from error
+    if not found:
+        raise DataError(f"{name} has no tune in it: {remedy}")
+    return found
+
+
+def _table(path: Path, log: Callable[[str], None]) -> bytes:
+    """tunes.csv from the user's folder, else downloaded to `path`."""
+    try:
+        return sources.in_folder(TABLE).read_bytes()
+    except sources.SourceError:
+        return sources.download(ADDRESS, path, check=_check_table, log=log).read_bytes()
+
+
+def _check_table(path: Path) -> None:
+    session(path.read_bytes(), path.name)
+
+
+def _settings(rows: Iterable[Mapping[str, Any]]) -> Iterable[Written]:
+    for row in rows:
+        title = " ".join((row["name"] or "").split())
+        notes = (row["abc"] or "").replace("\\", "")
+        text = (
+            f"X:{row['tune_id']}\nT:{title}\nM:{row['meter']}\nL:1/8\nK:{_key(row['mode'] or '')}\n{notes}\n"
+        )
+        yield Written(SESSION, str(row["tune_id"]), title, text.encode())
+
+
+def _key(mode: str) -> str:
+    """thesession.org's "Gmajor", "Edorian" as ABC writes it: "G", "Edor"."""
+    found = re.fullmatch(r"([A-G][b#]?)\s*([a-zA-Z]*)", mode.strip())
+    if not found:
+        return "C"
+    return found.group(1) + ("" if found.group(2).lower().startswith("maj") else found.group(2)[:3].lower())
+
+
+def _in_four(tune: Written) -> bool:
+    written = abc_notation.field(tune.content.decode(), "M")
+    return abc_notation.is_common(written or "none")
+
+
+def _text(content: bytes) -> str:
+    """UTF-8, or Latin-1 as older collections are written."""
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError:
+        return content.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n")
