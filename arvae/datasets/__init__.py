@@ -19,7 +19,8 @@ MODULES = {"dsprites": "dsprites", "mnist": "mnist", "bach": "chorales", "folk":
 def load(name: str, directory: Path | str | None = None) -> Dataset:
     """Read the prepared data set `name`, from data/prepared/<name> unless a folder is given.
 
-    Checksums are verified. Raises DataError, with the command that makes it again, when it is missing or a file was altered.
+    Checksums are verified. Raises DataError, with the command that makes it again, when it is missing or a
+    file was altered.
     """
     return Dataset.load(root() / "data" / "prepared" / name if directory is None else directory, name)
 

