@@ -5,7 +5,9 @@ objects. The second step takes nine tenths of the time and adds nothing that a s
 so it is left out; the tests hold the result equal to music21's streams.
 """
 
+import contextlib
 import functools
+import io
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -52,6 +54,13 @@ def is_common(metre: str) -> bool:
     return metre.replace(" ", "") in ("4/4", "C", "C|", "2/2")
 
 
+def clean(text: str) -> str:
+    """A tune without what changes no note, fields inside a line put on lines of their own."""
+    for pattern in _NOISE:
+        text = pattern.sub("", text)
+    return _INLINE_FIELD.sub(r"\n\1\n", text)
+
+
 def bars(text: str) -> list[Bar]:
     """One tune in ABC -> its bars as written (a repeat once); an accidental holds to the bar's end (ABC 2.1).
 
@@ -61,15 +70,15 @@ def bars(text: str) -> list[Bar]:
     metre = field(text, "M") or "none"
     if not is_common(metre):
         raise TuneError(OTHER_METRE, f"the tune has metre {metre}, needed is 4/4, C or C|")
-    for pattern in _NOISE:
-        text = pattern.sub("", text)
-    text = _INLINE_FIELD.sub(r"\n\1\n", text)
     handler = abcFormat.ABCHandler(abcVersion=(2, 1, 0))
     try:
-        handler.process(text)
+        with contextlib.redirect_stderr(io.StringIO()):  # music21 warns where an error is raised below
+            handler.process(clean(text))
+        return list(_bars(handler.tokens))
+    except TuneError:
+        raise
     except _UNREADABLE as error:
         raise TuneError(BROKEN, f"music21 cannot read this ABC ({error})") from error
-    return list(_bars(handler.tokens))
 
 
 def _bars(tokens: list[abcFormat.ABCToken]) -> Iterator[Bar]:
@@ -95,6 +104,8 @@ def _bars(tokens: list[abcFormat.ABCToken]) -> Iterator[Bar]:
             if token.activeTuplet:
                 tuplet = token.activeTuplet
                 duration *= Fraction(tuplet.numberNotesNormal, tuplet.numberNotesActual)
+            if not token.isRest and not token.pitchName[-1].isdigit():  # music21 then assumes a C
+                raise TuneError(BROKEN, f"bar {number} has {token.src!r}, which is no note of ABC")
             midi = None if token.isRest else _midi(token.pitchName)
             tied = token.tie in ("stop", "continue") and midi == last and midi is not None
             events.append(Event(position, duration, midi, tied))

@@ -7,6 +7,7 @@ of one is on two sides of the split.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,9 @@ def assemble(
         provenance={
             **provenance,
             "tunes read": len(coded),
+            "sha256 of the tunes read": sha256(
+                b"".join(sha256(w.content).digest() for w in written)
+            ).hexdigest(),
             "tunes kept": len(kept),
             "tunes left out": _left_out(written, coded, reasons),
             "kept by collection": dict(sorted(Counter(written[i].collection for i in kept).items())),

@@ -127,9 +127,12 @@ def session(content: bytes, name: str = TABLE) -> list[Written]:
 def _table(path: Path, log: Callable[[str], None]) -> bytes:
     """tunes.csv from the user's folder, else downloaded to `path`."""
     try:
-        return sources.in_folder(TABLE).read_bytes()
+        found = sources.in_folder(path.parent, TABLE)
     except sources.SourceError:
-        return sources.download(ADDRESS, path, check=_check_table, log=log).read_bytes()
+        found = path
+    if found != path:
+        return found.read_bytes()
+    return sources.download(ADDRESS, path, check=_check_table, log=log).read_bytes()
 
 
 def _check_table(path: Path) -> None:

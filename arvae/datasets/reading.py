@@ -6,8 +6,8 @@ What has been read is kept in chunks in the cache folder, named by what they wer
 import hashlib
 import multiprocessing
 import os
-import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def read_all(
         progress.update(len(coded))
 
     jobs = {number: [written[i].content for i in chunks[number]] for number in missing}
-    workers = min(len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1, len(jobs))
+    workers = min(cores(), len(jobs))
     if workers > 1:
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
             futures = {pool.submit(_read_chunk, reader, job): number for number, job in jobs.items()}
@@ -89,6 +89,11 @@ def read_all(
     if missing:
         progress.close()
     return [coded for number in range(len(chunks)) for coded in results[number]]
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _read_chunk(reader: Reader, contents: list[bytes]) -> list[Coded]:
@@ -105,7 +110,7 @@ def _read_chunk(reader: Reader, contents: list[bytes]) -> list[Coded]:
 def _version(code_files: Sequence[str]) -> bytes:
     import music21
 
-    text = [Path(file).read_bytes() for file in (*code_files, tunes.__file__)]
+    text = [Path(file).read_bytes() for file in (*code_files, tunes.__file__, music.__file__)]
     return hashlib.sha256(b"\0".join([*text, music21.__version__.encode()])).digest()
 
 
@@ -132,7 +137,7 @@ def _load(path: Path, count: int, log: Callable[[str], None]) -> list[Coded] | N
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in ("measures", "lengths", "dropped", "reasons", "details")}
         measures, lengths = arrays["measures"].astype(np.int16), arrays["lengths"]
         if len(lengths) != count or len(measures) != lengths.sum():
@@ -143,6 +148,6 @@ def _load(path: Path, count: int, log: Callable[[str], None]) -> list[Coded] | N
             Coded(part, str(reason), str(detail), int(dropped))
             for part, (reason, detail, dropped) in zip(parts, rest, strict=True)
         ]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         log(f"{path} is damaged ({error}): its tunes are read again")
         return None
