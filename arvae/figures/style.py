@@ -162,7 +162,9 @@ def save(figure: Figure, path: Path | str, vector: str | None = None) -> Path:
     The bytes depend on the figure alone: no date, no version, fixed salt for ids. A PNG over 500 kB is
     a ValueError; a vector file over that is left out and said so.
     """
-    path = Path(path).with_suffix(".png")
+    path = Path(path)
+    if path.suffix != ".png":  # not with_suffix: "gamma-0.1" has none
+        path = path.with_name(f"{path.name}.png")
     if vector not in (None, "svg", "pdf"):
         raise ValueError(f"vector={vector!r} is no vector format: use 'svg', 'pdf' or None")
     buffer = io.BytesIO()

@@ -1,0 +1,151 @@
+"use strict";
+// The trained decoders, run in the browser. A model is a list of tensors and a small description of what to do with
+// them, both written by arvae/playground/weights.py. Nothing here is learned or tuned: change nothing but speed.
+
+const activations = {
+  none: (v) => v,
+  relu: (v) => (v > 0 ? v : 0),
+  selu: (v) => 1.0507009873554805 * (v > 0 ? v : 1.6732632423543772 * Math.expm1(v)),
+};
+const sigmoid = (v) => 1 / (1 + Math.exp(-v));
+
+/** Base64 text -> {name: Float32Array}. A matrix is 16-bit integers and one float32 factor a row; a vector float32. */
+function unpack(text, index) {
+  const buffer = Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
+  const tensors = {};
+  for (const [name, { at, rows, columns, scales }] of Object.entries(index)) {
+    if (scales === null) {
+      tensors[name] = new Float32Array(buffer, at, rows * columns);
+      continue;
+    }
+    const whole = new Int16Array(buffer, at, rows * columns);
+    const factor = new Float32Array(buffer, scales, rows);
+    const matrix = (tensors[name] = new Float32Array(rows * columns));
+    for (let i = 0; i < matrix.length; i++) matrix[i] = whole[i] * factor[Math.floor(i / columns)];
+  }
+  return tensors;
+}
+
+/** bias + weight x: weight (rows, x.length), row by row. */
+function linear(weight, bias, x, activation = activations.none) {
+  const rows = bias.length, columns = x.length, out = new Float32Array(rows);
+  for (let r = 0, at = 0; r < rows; r++) {
+    let sum = bias[r];
+    for (let c = 0; c < columns; c++) sum += weight[at++] * x[c];
+    out[r] = activation(sum);
+  }
+  return out;
+}
+
+/**
+ * Transposed convolution, kernel x kernel. x: (height, width, inputs), weight: (kernel, kernel, outputs, inputs),
+ * result: (tall, wide, outputs). Every input pixel adds a patch of kernel x kernel pixels to the result.
+ */
+function upconvolution(op, weight, bias, x, activation) {
+  const { kernel, height, width, inputs, tall, wide, outputs, stride, padding } = op;
+  const patch = kernel * kernel * outputs, pixels = height * width;
+  const patches = product(x, pixels, weight, patch, inputs);
+  const out = new Float32Array(tall * wide * outputs);
+  for (let i = 0; i < out.length; i++) out[i] = bias[i % outputs];
+  for (let p = 0; p < pixels; p++) {
+    const top = Math.floor(p / width) * stride - padding, left = (p % width) * stride - padding;
+    for (let ky = 0; ky < kernel; ky++) {
+      for (let kx = 0; kx < kernel; kx++) {
+        const row = top + ky, column = left + kx;
+        if (row < 0 || row >= tall || column < 0 || column >= wide) continue;
+        const to = (row * wide + column) * outputs, from = p * patch + (ky * kernel + kx) * outputs;
+        for (let o = 0; o < outputs; o++) out[to + o] += patches[from + o];
+      }
+    }
+  }
+  for (let i = 0; i < out.length; i++) out[i] = activation(out[i]);
+  return out;
+}
+
+/** a (m, k) times the transpose of b (n, k): (m, n). Two rows by four at a time: fewer loads, twice as fast. */
+function product(a, m, b, n, k) {
+  const out = new Float32Array(m * n);
+  for (let i = 0; i < m; i += 2) {
+    const a0 = i * k, a1 = i + 1 < m ? a0 + k : a0;
+    for (let j = 0; j < n; j += 4) {
+      const b0 = j * k, b1 = b0 + k, b2 = b1 + k, b3 = b2 + k;
+      let s0 = 0, s1 = 0, s2 = 0, s3 = 0, t0 = 0, t1 = 0, t2 = 0, t3 = 0;
+      for (let c = 0; c < k; c++) {
+        const u = a[a0 + c], v = a[a1 + c], w0 = b[b0 + c], w1 = b[b1 + c], w2 = b[b2 + c], w3 = b[b3 + c];
+        s0 += u * w0; s1 += u * w1; s2 += u * w2; s3 += u * w3;
+        t0 += v * w0; t1 += v * w1; t2 += v * w2; t3 += v * w3;
+      }
+      const at = i * n + j;
+      out[at] = s0; out[at + 1] = s1; out[at + 2] = s2; out[at + 3] = s3;
+      if (a1 !== a0) { out[at + n] = t0; out[at + n + 1] = t1; out[at + n + 2] = t2; out[at + n + 3] = t3; }
+    }
+  }
+  return out;
+}
+
+/** Decoder of an image model: z -> probabilities, Float32Array (height * width), row by row from the top. */
+function imageDecoder(model, tensors) {
+  return (z) => {
+    let x = z;
+    for (const op of model.ops) {
+      const weight = tensors[op.weight], bias = tensors[op.bias], activation = activations[op.activation];
+      x = op.kind === "linear" ? linear(weight, bias, x, activation)
+                               : upconvolution(op, weight, bias, x, activation);
+    }
+    return x.map(sigmoid);
+  };
+}
+
+/**
+ * One step of a gated recurrent layer, torch's equations: r, z = sigmoid(feed + U h), n = tanh(feed + r (U h + c)),
+ * h' = n + z (h - n). feed: what the input adds to [r z n], its biases included; `still`: the biases of U h.
+ */
+function gruStep(feed, weight, still, h) {
+  const size = h.length, inner = linear(weight, still, h), after = new Float32Array(size);
+  for (let i = 0; i < size; i++) {
+    const r = sigmoid(feed[i] + inner[i]), z = sigmoid(feed[size + i] + inner[size + i]);
+    const n = Math.tanh(feed[2 * size + i] + r * inner[2 * size + i]);
+    after[i] = n + z * (h[i] - n);
+  }
+  return after;
+}
+
+/**
+ * Decoder of MeasureVAE: z -> {tokens, logits}. Four beats are made from the code; each beat starts the ticks, and every
+ * tick hears the symbol that the tick before found likeliest.
+ */
+function measureDecoder(model, tensors) {
+  const { beats, ticks, layers, hidden, vocabulary } = model;
+  const t = tensors;
+  // What the first layers hear: a constant (beats), a row of a table, one a symbol (ticks); then the layer below.
+  const heard = (level, layer, x) => linear(t[`${level}.${layer}.w`], t[`${level}.${layer}.b`], x);
+  const step = (level, layer, feed, h) => gruStep(feed, t[`${level}.${layer}.u`], t[`${level}.${layer}.c`], h);
+  const split = (x) => Array.from({ length: layers }, (_, layer) => x.slice(layer * hidden, (layer + 1) * hidden));
+  return (z) => {
+    const tokens = [], logits = [];
+    const beat = split(linear(t["beat start.w"], t["beat start.b"], z, activations.selu));
+    let last = vocabulary; // the table's extra row: before the first symbol
+    for (let b = 0; b < beats; b++) {
+      for (let layer = 0; layer < layers; layer++) {
+        const feed = layer === 0 ? t["beat.0.b"] : heard("beat", layer, beat[layer - 1]);
+        beat[layer] = step("beat", layer, feed, beat[layer]);
+      }
+      const top = beat[layers - 1];
+      const tick = split(linear(t["tick start.w"], t["tick start.b"], top, activations.selu));
+      const input = linear(t["tick input.w"], t["tick input.b"], top, activations.selu);
+      const constant = heard("tick", 0, input);
+      for (let i = 0; i < ticks; i++) {
+        for (let layer = 0; layer < layers; layer++) {
+          const feed = layer === 0 ? constant.map((v, j) => v + t["symbols"][last * 3 * hidden + j])
+                                   : heard("tick", layer, tick[layer - 1]);
+          tick[layer] = step("tick", layer, feed, tick[layer]);
+        }
+        const scores = linear(t["logits.w"], t["logits.b"], tick[layers - 1], activations.relu);
+        last = scores.indexOf(Math.max(...scores));
+        tokens.push(last);
+        logits.push(scores);
+      }
+    }
+    return { tokens, logits };
+  };
+}

@@ -1,0 +1,294 @@
+"""The site: whole, offline, escaped, the same bytes again, and right in a real browser at phone and desk."""
+
+import base64
+import io
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+from PIL import Image
+
+from arvae import site
+from arvae.site import building, convert, facts
+from tests import browser
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = browser.chromium()
+FAILED = nbformat.v4.new_output("error", ename="KeyError", evalue="'q'", traceback=["t"])
+
+
+def png(seed: int) -> bytes:
+    """A small picture, another for each seed."""
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def shown(content: bytes, alt: str = "a picture of noise"):
+    metadata = {"image/png": {"alt": alt, "width": 600}} if alt else {}
+    data = {"image/png": base64.b64encode(content).decode() + "\n", "text/plain": "<Image>"}
+    return nbformat.v4.new_output("display_data", data, metadata=metadata)
+
+
+def write_notebook(home: Path, name: str, *cells) -> None:
+    """An executed notebook; a cell is Markdown, or a pair of code and outputs."""
+    book = nbformat.v4.new_notebook()
+    for number, cell in enumerate(cells):
+        if isinstance(cell, str):
+            made = nbformat.v4.new_markdown_cell(cell)
+        else:
+            made = nbformat.v4.new_code_cell(cell[0], outputs=cell[1], execution_count=1)
+        made["id"] = f"cell-{number:02d}"
+        book.cells.append(made)
+    nbformat.write(book, home / "reports" / "notebooks" / f"{name}.ipynb")
+
+
+@pytest.fixture
+def home(tmp_path) -> Path:
+    """A little project with reports of test data: two cells of mnist, a results page, a text of its own."""
+    for folder in (
+        "reports/notebooks",
+        "reports/metrics",
+        "reports/figures/evaluate-mnist-arvae",
+        "notebooks",
+        "docs",
+    ):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "data" / "published", tmp_path / "data" / "published")
+    (tmp_path / "notebooks" / "1_data.ipynb").write_text("{}")
+    (tmp_path / "docs" / "your_own_data.md").write_text(
+        "# Your own data\n\nRead [the paper](https://doi.org/10.1/x).\n"
+    )
+    picture = tmp_path / "reports" / "figures" / "evaluate-mnist-arvae" / "traversals.png"
+    picture.write_bytes(png(0))
+    table = "<table border='1' class='dataframe'><tr><td>" + "wide " * 60 + "</td><td>1</td></tr></table>"
+    log = nbformat.v4.new_output(
+        "stream", name="stdout", text="\n".join(f"<b>line {n}</b>" for n in range(30))
+    )
+    html = nbformat.v4.new_output("display_data", {"text/html": table, "text/plain": "table"})
+    write_notebook(
+        tmp_path, "data-mnist", "# Data\n\nSee [the notebook](1_data.ipynb).", ("x = 1", [html, log])
+    )
+    write_notebook(
+        tmp_path,
+        "train-mnist-arvae",
+        "# Training\n\n$$\\frac{1}{m^2} \\sum_i \\left| z_i \\right|$$",
+        ("1", []),
+    )
+    write_notebook(
+        tmp_path, "evaluate-mnist-arvae", "# Evaluation\n\nWith $R^2$.", ("show()", [shown(png(0))])
+    )
+    write_notebook(tmp_path, "results", "# Results\n\nAll of them.", ("show()", [shown(png(1))]))
+    for model, scc in (("betavae", 0.5), ("arvae", 0.9)):
+        members = {f"seed{s}": {"scc": scc + 0.01 * s, "reconstruction_accuracy": 0.97} for s in (0, 1)}
+        found = {"scale": "smoke", "seeds": [0, 1], "machine": "a <test> machine", "members": members}
+        (tmp_path / "reports" / "metrics" / f"mnist-{model}.json").write_text(json.dumps(found))
+    return tmp_path
+
+
+def page(home: Path, name: str) -> BeautifulSoup:
+    return BeautifulSoup((home / "reports" / "pages" / f"{name}.html").read_text(), "html.parser")
+
+
+def test_every_notebook_becomes_a_page_in_the_order_of_the_story(home):
+    table = site.build(home)
+    assert table.section.tolist() == ["The data", "Training", "Evaluation", "Results", "Your own data"]
+    names = {path.stem for path in (home / "reports" / "pages").glob("*.html")}
+    assert names == {"data-mnist", "train-mnist-arvae", "evaluate-mnist-arvae", "results", "your-own-data"}
+    assert page(home, "data-mnist").select_one("[rel=next]")["href"] == "train-mnist-arvae.html"
+
+
+@pytest.mark.parametrize(
+    ("stem", "section", "label"),
+    [
+        ("train-mnist-betavae1", "Training", "MNIST · β-VAE (β = 1)"),
+        ("data-own", "The data", "own"),
+        ("hyperparameters", "Hyperparameters", "Hyperparameters"),
+        ("my-study", "More", "my study"),
+    ],
+)
+def test_a_notebook_finds_its_place_by_its_name(stem, section, label):
+    assert building.place(stem)[1:] == (section, label)
+
+
+def test_building_again_changes_no_byte(home):
+    site.build(home)
+    reports = home / "reports"
+    before = {path: path.read_bytes() for path in reports.rglob("*") if path.is_file()}
+    site.build(home)
+    assert before == {path: path.read_bytes() for path in reports.rglob("*") if path.is_file()}
+
+
+def test_a_page_that_has_no_notebook_any_more_goes(home):
+    site.build(home)
+    (home / "reports" / "notebooks" / "results.ipynb").unlink()
+    site.build(home)
+    assert not (home / "reports" / "pages" / "results.html").exists()
+
+
+def test_what_is_shown_is_escaped_and_nothing_can_run(home):
+    evil = "<script>alert(1)</script><p onclick='alert(2)'>ok</p><a href='javascript:alert(3)'>go</a>"
+    output = nbformat.v4.new_output("display_data", {"text/html": evil})
+    error_free = nbformat.v4.new_output("stream", name="stdout", text="<img src=x>")
+    write_notebook(home, "zz-<i>name", "# Title", ("'<b>code</b>'", [output, error_free]))
+    site.build(home)
+    soup = page(home, "zz-<i>name")
+    assert not soup.select("script, i, [onclick], img")
+    assert not any("javascript" in str(link.get("href")) for link in soup.select("a"))
+    assert "<img src=x>" in soup.select_one(".out").get_text()
+    assert "a <test> machine" in page(home, "train-mnist-arvae").select_one(".made").get_text()
+
+
+def test_pages_ask_for_nothing_of_another_host(home):
+    site.build(home)
+    for path in [home / "reports" / "index.html", *(home / "reports" / "pages").glob("*.html")]:
+        soup = BeautifulSoup(path.read_text(), "html.parser")
+        for tag in soup.select("img, audio, video, source, link, script, iframe"):
+            assert not str(tag.get("src") or tag.get("href") or "").startswith(("http", "//"))
+    assert "url(" not in (home / "reports" / "pages" / "style.css").read_text()
+
+
+def test_code_is_folded_and_long_output_too(home):
+    site.build(home)
+    soup = page(home, "data-mnist")
+    assert soup.select_one("details.code .highlight") and not soup.select("details[open]")
+    assert "30 lines" in soup.select_one("details.log summary").get_text()
+    assert soup.select_one(".scroll > table") and not soup.select("table[border]")
+
+
+def test_equations_are_mathml():
+    written = convert.markdown("In $z_r$:\n\n$$\\frac{1}{m^2} \\left| a < b \\right|$$")
+    soup = BeautifulSoup(written, "html.parser")
+    assert len(soup.select("math")) == 2 and soup.select_one(".math math[display=block] mfrac")
+    assert "$" not in soup.get_text()
+    with pytest.raises(ValueError, match="nosuchthing"):
+        convert.math("\\nosuchthing{x}", display=False)
+
+
+def test_a_picture_that_is_a_file_is_linked_and_another_embedded(home):
+    site.build(home)
+    assert page(home, "evaluate-mnist-arvae").img["src"] == "../figures/evaluate-mnist-arvae/traversals.png"
+    assert page(home, "results").img["src"].startswith("data:image/png;base64,")
+
+
+def test_sound_that_is_a_file_is_linked(home):
+    (home / "reports" / "figures" / "tune.wav").write_bytes(b"RIFF sound")
+    uri = f"data:audio/wav;base64,{base64.b64encode(b'RIFF sound').decode()}"
+    output = nbformat.v4.new_output(
+        "display_data", {"text/html": f"<audio controls><source src='{uri}'></audio>"}
+    )
+    write_notebook(home, "sound", "# Sound", ("play()", [output]))
+    site.build(home)
+    assert page(home, "sound").source["src"] == "../figures/tune.wav"
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (("# T", ("show()", [shown(png(2), alt="")])), "has no alt text"),
+        (("# T\n\n[gone](nowhere.md)",), "nowhere.md does not exist"),
+        (("# T\n\n![gone](nowhere.png)",), "nowhere.png does not exist"),
+        (("# T\n\n![x](https://example.org/x.png)",), "must work offline"),
+        (("# T\n\n[up](../../../etc/passwd)",), "does not exist"),
+        (("# T\n\n[abs](/etc/passwd)",), "neither of this project nor of the web"),
+        (("# T\n\n$\\nosuchthing$",), "nosuchthing"),
+        (("no heading",), "no heading"),
+        (("# T\n\n[part](#nowhere)",), "#nowhere points to no heading"),
+        (("# T", ("x", [FAILED])), "KeyError"),
+    ],
+)  # fmt: skip
+def test_a_fault_fails_the_build_and_is_named(home, cells, said):
+    write_notebook(home, "broken", *cells)
+    with pytest.raises(site.SiteError, match="broken") as raised:
+        site.build(home)
+    assert said in str(raised.value)
+
+
+def test_what_is_too_large_fails_the_build(home, monkeypatch):
+    with pytest.raises(site.SiteError, match="reports/ has"):
+        site.build(home, limit=1000)
+    monkeypatch.setattr("arvae.site.checking.PAGE_LIMIT", 1000)
+    monkeypatch.setattr("arvae.site.checking.FIGURE_LIMIT", 100)
+    with pytest.raises(site.SiteError) as raised:
+        site.build(home)
+    assert "index.html has" in str(raised.value) and "traversals.png has" in str(raised.value)
+
+
+def test_no_notebook_at_all_is_said(home):
+    for path in (home / "reports" / "notebooks").glob("*.ipynb"):
+        path.unlink()
+    with pytest.raises(site.SiteError, match="run `dvc repro` first"):
+        site.build(home)
+
+
+def test_the_front_page_shows_the_numbers_of_the_files(home):
+    site.build(home)
+    soup = BeautifulSoup((home / "reports" / "index.html").read_text(), "html.parser")
+    rows = [[cell.get_text() for cell in row.select("td")] for row in soup.select(".all tr")]
+    assert ["MNIST", "SCC", "AR-VAE", "0.91", "0.01"] in [row[:5] for row in rows]
+    assert ["MNIST", "Reconstruction accuracy (%)", "β-VAE", "97.0 %", "0.0 %"] in [row[:5] for row in rows]
+    fill = soup.select(".fill")[1]
+    assert "width:90.5%" in fill["style"]
+    assert soup.select_one(".hero img")["src"] == "figures/evaluate-mnist-arvae/traversals.png"
+    assert "smoke" in soup.select_one(".made").get_text()
+
+
+def test_published_values_that_compare_are_run_0_on_images_and_the_median_in_music(home):
+    values = facts.published_values(home)
+    assert values["scc", "mnist", "arvae"] == pytest.approx(0.95, abs=0.02)
+    assert len(values) == 52
+
+
+def test_provenance_names_the_last_commit_of_the_code(home):
+    assert facts.commit(home) == f"code {facts.code_hash(home)[:10]}"
+
+    def git(*words):
+        names = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+        return subprocess.run(
+            ["git", *names, *words], cwd=home, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    git("init", "--quiet")
+    git("add", "params.yaml")
+    git("commit", "--quiet", "-m", "code")
+    git("add", "docs")
+    git("commit", "--quiet", "-m", "words")
+    (home / "notebooks" / "1_data.ipynb").unlink()
+    assert facts.commit(home).startswith(f"commit {git('rev-parse', '--short=10', 'HEAD~1')} of 20")
+    (home / "params.yaml").write_text("scale: smoke\n")
+    assert facts.commit(home).endswith("and changes since")
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="NO BROWSER: the pages were not looked at (install chromium)")
+def test_pages_are_right_in_a_browser_at_phone_and_desk(home):
+    site.build(home)
+    (home / "reports" / "broken.html").write_text(
+        "<img src='gone.png'><main><p style='width:3000px'>x</p></main><script>console.error('e')</script>"
+    )
+    with browser.running(PROGRAM) as address:
+        bad = browser.look(address, home / "reports" / "broken.html", 390)
+        assert bad.broken == ["gone.png"] and bad.wide and bad.console, "the check itself sees faults"
+        for path in [home / "reports" / "index.html", *sorted((home / "reports" / "pages").glob("*.html"))]:
+            for width in (390, 1280):
+                seen = browser.look(address, path, width)
+                assert seen.width == width and seen.title
+                assert (seen.broken, seen.out, seen.wide, seen.console) == ([], [], False, []), path.name
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="NO BROWSER: the pages were not looked at (install chromium)")
+def test_committed_pages_are_right_in_a_browser():
+    reports = ROOT / "reports"
+    if not (reports / "index.html").is_file():
+        pytest.skip("reports/index.html is not there yet: run `dvc repro`")
+    with browser.running(PROGRAM) as address:
+        for path in [reports / "index.html", *sorted((reports / "pages").glob("*.html"))]:
+            for width in (390, 1280):
+                seen = browser.look(address, path, width)
+                assert (seen.broken, seen.out, seen.wide, seen.console) == ([], [], False, []), path.name
