@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from arvae.losses import at_least_float32
-from arvae.models.layers import Dropout
+from arvae.models.layers import ConvTranspose2d, SeluDropout, channels_last
 
 Conv = tuple[int, int, int, int]  # channels in, channels out, stride, padding; all kernels are 4 x 4
 KERNEL = 4
 
 
-def _activation(name: str, dropout: float) -> list[nn.Module]:
-    layers: list[nn.Module] = [nn.SELU() if name == "selu" else nn.ReLU()]
-    return [*layers, Dropout(dropout)] if dropout > 0 else layers
+def _activation(name: str, dropout: float) -> nn.Module:
+    """Applied to what nothing else uses, so it may overwrite its input."""
+    return SeluDropout(dropout) if name == "selu" else nn.ReLU(inplace=True)
 
 
 def _stack(
@@ -30,14 +30,14 @@ def _stack(
     for index, (inputs, outputs, stride, padding) in enumerate(convs):
         layers.append(kind(inputs, outputs, KERNEL, stride, padding))
         if last or index < len(convs) - 1:
-            layers += _activation(name, dropout)
+            layers.append(_activation(name, dropout))
     return nn.Sequential(*layers)
 
 
 def _linears(sizes: Sequence[int], name: str) -> nn.Sequential:
     layers: list[nn.Module] = []
     for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
-        layers += [nn.Linear(inputs, outputs), *_activation(name, 0.0)]
+        layers += [nn.Linear(inputs, outputs), _activation(name, 0.0)]
     return nn.Sequential(*layers)
 
 
@@ -65,7 +65,7 @@ class ImageVAE(nn.Module):
         self.log_std = nn.Linear(hidden[-1], latent_dim)
         self.decoder_linears = _linears([latent_dim + conditions, *reversed(hidden), flat], activation)
         back = [(outputs, inputs, stride, padding) for inputs, outputs, stride, padding in reversed(convs)]
-        self.decoder_convs = _stack(nn.ConvTranspose2d, back, activation, dropout, last=False)
+        self.decoder_convs = _stack(ConvTranspose2d, back, activation, dropout, last=False)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -74,14 +74,14 @@ class ImageVAE(nn.Module):
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images (n, 1, h, w) in 0..1 -> mean, log-std (n, d), float32."""
-        h = self.encoder_convs(x.to(self.dtype, memory_format=torch.channels_last))  # (n, c, h', w')
+        h = self.encoder_convs(channels_last(x.to(self.dtype)))  # (n, c, h', w')
         h = self.encoder_linears(h.flatten(1))  # (n, hidden)
         return at_least_float32(self.mean(h)), at_least_float32(self.log_std(h))
 
     def decode(self, z: Tensor) -> Tensor:
         """Codes (n, d), with the conditions appended where there are any -> logits (n, 1, h, w), float32."""
         h = self.decoder_linears(z.to(self.dtype))  # (n, c * h' * w')
-        h = h.unflatten(1, self.features).contiguous(memory_format=torch.channels_last)
+        h = channels_last(h.unflatten(1, self.features))
         return at_least_float32(self.decoder_convs(h))
 
 

@@ -22,7 +22,9 @@ def configuration(cell: Cell, data: Dataset) -> pd.DataFrame:
     tied = ", ".join(f"{name} → z{d}" for name, d in zip(cell.attributes, cell.dimensions, strict=True))
     rate = f"{knobs.learning_rate:g}, constant"
     if schedule.schedule == "one-cycle":
-        rate = f"one cycle: up to {schedule.peak:g} in the first {schedule.warmup:.0%} of the steps, then to 0"
+        rate = (
+            f"one cycle: up to {schedule.peak:g} in the first {schedule.warmup:.0%} of the steps, then to 0"
+        )
     settled = plan(cell.engine)
     lines = {
         "data": f"{data.name}, {len(data.train):,} training examples",
