@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from arvae import losses
-from arvae.figures import animation, images, latent, metrics, schematic, style
+from arvae.figures import animation, images, latent, metrics, rolls, schematic, style
 
 ROOT = Path(__file__).parents[1]
 
@@ -263,3 +263,18 @@ def test_schematic_shows_the_loss_that_training_uses(tmp_path):
     style.save(figure, tmp_path / "s.png")
     with pytest.raises(ValueError, match="one column each"):
         schematic.regularization_matrices(z[:, None], a, 1.0)
+
+
+def test_rolls_show_onsets_darker_than_what_is_held_and_rests_not_at_all(tmp_path):
+    measure = np.full((1, 24), -1)
+    measure[0, :4] = [60, -1, -2, -1]  # a note of two ticks, then a rest
+    measure[0, 12] = 62
+    roll = rolls.pictures(measure, (59, 62))[0, :: rolls.ROWS]  # (4 pitches, 72), 62 on top
+    assert roll[2, : 3 * 3].tolist() == [1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0, 0, 0]
+    assert roll[0, 36] == 1.0 and (roll[0, 37:] == 0.5).all()
+    assert not roll[1].any() and not roll[3].any() and not roll[:, 9:36].any()
+    assert rolls.span(np.full((2, 24), -2))[0] < rolls.span(np.full((2, 24), -2))[1]
+    measures = np.repeat(measure, 8, axis=0)
+    style.save(rolls.reconstructions(measures, {"arvae": measures}), tmp_path / "r.png")
+    strips = {"folk": {"note_density": rolls.pictures(measures)}, "mnist": {"slant": np.zeros((5, 28, 28))}}
+    style.save(rolls.overview({**strips, "bach": strips["folk"]}), tmp_path / "o.png")

@@ -68,7 +68,7 @@ def draw(
 ) -> None:
     """Draw pictures (rows, columns, h, w), 0 = paper and 1 = ink, on `axes` and name rows and columns."""
     h, w = frames.shape[2:]
-    gap = max(1, round(h / 14))
+    gap = max(1, round(min(h, w) / 16))
     # The gaps get a light grey, as paper under cards.
     palette = matplotlib.colormaps["gray_r"].with_extremes(bad="#dfe3e8")
     sheet = np.ma.masked_invalid(montage(frames, gap))

@@ -15,6 +15,9 @@ from matplotlib.ticker import MaxNLocator
 from scipy.stats import rankdata
 
 from arvae.figures import style
+from arvae.figures.rolls import reconstructions as rolls
+
+__all__ = ["distribution", "heat_map", "pair_plot", "regularized", "rolls", "spearman", "surface"]
 
 MOST = 3000  # points a scatter shows: more only hide one another
 
