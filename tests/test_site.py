@@ -240,6 +240,13 @@ def test_the_front_page_shows_the_numbers_of_the_files(home):
     assert "smoke" in soup.select_one(".made").get_text()
 
 
+def test_the_front_page_leads_to_pages_of_other_stages(home):
+    (home / "reports" / "playground.html").write_text("<!DOCTYPE html><title>Turn & see</title>" + " " * 9000)
+    site.build(home)
+    soup = BeautifulSoup((home / "reports" / "index.html").read_text(), "html.parser")
+    assert soup.select_one(".try a[href='playground.html']").get_text() == "Try it here: Turn & see"
+
+
 def test_published_values_that_compare_are_run_0_on_images_and_the_median_in_music(home):
     values = facts.published_values(home)
     assert values["scc", "mnist", "arvae"] == pytest.approx(0.95, abs=0.02)

@@ -6,6 +6,7 @@ from typing import Any
 
 import jinja2
 import pandas as pd
+from bs4 import BeautifulSoup
 from pygments.formatters import HtmlFormatter
 
 from arvae import params, paths
@@ -242,8 +243,20 @@ def _front(
         schematic=next((p for path, p in pictures.items() if "schematic" in path), None),
         boxes=next((p for path, p in pictures.items() if path.startswith("figures/results/")), None),
         loss=math(LOSS, display=True), term=math(TERM, display=True), m=lambda source: math(source, False),
+        others=_others(home / "reports"),
         tables=[f"tables/{path.name}" for path in sorted((home / "reports" / "tables").glob("*.csv"))],
     )  # fmt: skip
+
+
+def _others(reports: Path) -> dict[str, str]:
+    """Pages that other stages put beside the front page, such as the playground: file name -> title."""
+    found = {}
+    for path in sorted(reports.glob("*.html")):
+        if path.name != "index.html":
+            with path.open(encoding="utf-8") as file:  # its head is enough: it may carry trained weights
+                head = BeautifulSoup(file.read(4000), "html.parser")
+            found[path.name] = head.title.get_text().strip() if head.title else style.plain(path.stem)
+    return found
 
 
 LOSS = r"L = \text{reconstruction} + \beta \, \left| D_{KL} - C \right| + \gamma \sum_{a} L_{AR}(z_{r(a)}, a)"
