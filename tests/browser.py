@@ -76,12 +76,14 @@ def running(program: str) -> Iterator[str]:
             process.wait(timeout=20)
 
 
-def look(address: str, page: Path, width: int, height: int = 844, picture: bool = False) -> Seen:
+def look(
+    address: str, page: Path, width: int, height: int = 844, picture: bool = False, dark: bool = False
+) -> Seen:
     """Open a page file at a width in CSS pixels and say what is wrong with it."""
-    return asyncio.run(_look(address, page, width, height, picture))
+    return asyncio.run(_look(address, page, width, height, picture, dark))
 
 
-async def _look(address: str, page: Path, width: int, height: int, picture: bool) -> Seen:
+async def _look(address: str, page: Path, width: int, height: int, picture: bool, dark: bool) -> Seen:
     with urllib.request.urlopen(f"http://{address}/json/list") as answer:
         tabs = json.load(answer)
     url = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
@@ -111,6 +113,8 @@ async def _look(address: str, page: Path, width: int, height: int, picture: bool
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
         )  # fmt: skip
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        await call("Emulation.setEmulatedMedia", features=[scheme])
         await call("Log.clear")
         events.clear()
         await call("Page.navigate", url=page.resolve().as_uri())
