@@ -20,6 +20,7 @@ import nbformat
 import papermill
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from arvae import params, paths
 from arvae.files import atomic_write
@@ -74,6 +75,7 @@ def run(
             stderr_file=log,
             execution_timeout=timeout,
             record_timing=False,
+            config=Config(KernelManager={"transport": "ipc"}) if os.name == "posix" else Config(),
             request_save_on_cell_execute=True,
         )
     except PapermillExecutionError as error:
