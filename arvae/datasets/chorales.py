@@ -4,24 +4,18 @@ The chorales are those that music21 lists by Riemenschneider's numbers. Of each 
 of four parts is given to music21's reader, which is what takes the time.
 """
 
-import io
-import xml.etree.ElementTree as ElementTree
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from arvae.datasets import corpus, reading, sources, tunes
+from arvae.datasets import corpus, musicxml, reading, sources, tunes
 from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Written
 
 PARTS = 4
 NOT_FOUR = "not in four parts"
-#: What says nothing about the melody and takes time to read.
-_DECORATION = ("lyric", "beam", "stem")
-_LARGEST = 16 << 20  # bytes of one uncompressed score; the largest chorale has under 1 MB
 _COLLECTION = "Riemenschneider"
 
 
@@ -40,7 +34,7 @@ def prepare(
         "bach", {"music21": find}, source, by_hand="reinstall music21 with its corpus", log=log
     )
     chosen = [written[i] for i in choose(len(written), sizes.get("tunes"), corpus.SEED, "chorales")]
-    coded = reading.read_all(chosen, read, [__file__], cache, "reading chorales", log)
+    coded = reading.read_all(chosen, read, [__file__, musicxml.__file__], cache, "reading chorales", log)
     import music21
 
     return corpus.assemble(
@@ -93,40 +87,11 @@ def read(content: bytes) -> tuple[np.ndarray, int]:
     return tunes.code(tunes.stream_bars(soprano(content)))
 
 
-def soprano(content: bytes, parts: int = PARTS) -> Any:
-    """The first of `parts` parts of a MusicXML file, as a music21 Part."""
-    from music21.musicxml.xmlToM21 import MusicXMLImporter
+def soprano(content: bytes) -> Any:
+    """The first of a MusicXML file's four parts, as a music21 Part. Raises TuneError for another number."""
 
-    root = _root(content)
-    found = root.findall("part")
-    if len(found) != parts:
-        raise tunes.TuneError(NOT_FOUR, f"it has {len(found)} parts, needed are {parts}")
-    for part in found[1:]:
-        root.remove(part)
-    names = root.find("part-list")
-    for extra in [*names.findall("score-part")[1:], *names.findall("part-group")]:
-        names.remove(extra)
-    for note in root.iter("note"):
-        for child in [child for child in note if child.tag in _DECORATION]:
-            note.remove(child)
-    return MusicXMLImporter().xmlRootToScore(root).parts[0]
+    def four(parts: int) -> None:
+        if parts != PARTS:
+            raise tunes.TuneError(NOT_FOUR, f"it has {parts} parts, needed are {PARTS}")
 
-
-def _root(content: bytes) -> ElementTree.Element:
-    """The score inside a .mxl archive (named by its container file) or a plain MusicXML file."""
-    if not content.startswith(b"PK"):
-        return ElementTree.fromstring(content)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        container = ElementTree.fromstring(_member(archive, "META-INF/container.xml"))
-        name = next(
-            element.get("full-path") for element in container.iter() if element.tag.endswith("rootfile")
-        )
-        return ElementTree.fromstring(_member(archive, name))
-
-
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    with archive.open(name) as file:
-        content = file.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise DataError(f"{name} unpacks to more than {_LARGEST >> 20} MB: that is no score")
-    return content
+    return musicxml.first_part(content, four)

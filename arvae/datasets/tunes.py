@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from arvae.datasets.contract import DataError
-from arvae.datasets.music import BEATS, CONTINUE, GRID, REST, TICKS
+from arvae.datasets.music import BEATS, CONTINUE, END, GRID, REST, START, TICKS
 
 #: Twelfths of a beat -> tick of the beat.
 _TICK = {int(offset * 12): tick for tick, offset in enumerate(GRID)}
@@ -26,12 +26,19 @@ WIDE = "range too wide"
 BROKEN = "unreadable"
 
 
+#: The colours by which a written rest says that it stands for another symbol than a plain rest does, so that
+#: every measure can be written as a score and read again: a rest that follows a rest but is one of its
+#: own, what goes on from before the measure, padding.
+MARKS = {"#010101": REST, "#909090": CONTINUE, "#8F8F8F": START, "#8E8E8E": END}
+
+
 class TuneError(DataError):
     """A tune that cannot be coded: `reason` is the kind, to count by; the message says where and why."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
+        self.detail = detail
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class Event:
     duration: Fraction
     pitch: int | None
     tied: bool = False  # goes on from the note before: no new onset
+    mark: int = 0  # of a rest: which symbol it stands for (see MARKS); 0: an ordinary rest
 
 
 @dataclass(frozen=True)
@@ -53,12 +61,13 @@ class Bar:
     events: tuple[Event, ...]
 
 
-def code(bars: Sequence[Bar]) -> tuple[np.ndarray, int]:
+def code(bars: Sequence[Bar], strict: bool = False) -> tuple[np.ndarray, int]:
     """Bars of a 4/4 tune -> (measures int16 (n, 24), how many incomplete bars were dropped).
 
     A short first bar is a pick-up: a rest is put before it. Short bars that add up to a measure (around a
     repeat sign) are joined; one that does not is dropped; in a short last one the last note is held to the
-    measure's end. A bar of 8, 12, .. quarter notes is cut. Measures in which nothing sounds are dropped.
+    measure's end. A bar of 8, 12, .. quarter notes is cut. Measures in which nothing sounds are dropped. With
+    `strict` nothing is dropped: silent measures stay, an incomplete bar is an error.
     Raises TuneError where an onset is off the grid, a bar has another length, or nothing is left.
     """
     measures: list[np.ndarray] = []
@@ -70,43 +79,65 @@ def code(bars: Sequence[Bar]) -> tuple[np.ndarray, int]:
         if index == 0 and bar.length < BEATS:
             pending = [silence(BEATS - bar.length)]
         if pending and _length(pending) + bar.length > BEATS:
+            if strict:
+                raise TuneError(
+                    IRREGULAR, f"bar {pending[0].name} lasts {_length(pending)} quarter notes, needed are 4"
+                )
             dropped += len(pending)
             pending = []
         pending.append(bar)
         if _length(pending) >= BEATS:
-            measures.extend(ticks(pending).reshape(-1, TICKS))
+            measures.extend(_cut(ticks(pending)))
             pending = []
     if pending:
         measures.append(ticks([*pending, held(BEATS - _length(pending))]))
-    sounding = [measure for measure in measures if _sounds(measure)]
-    if not sounding:
+    if not any(_sounds(measure) for measure in measures):
         raise TuneError(SILENT, f"{len(bars)} bars were read")
-    return np.array(sounding, np.int16), dropped
+    kept = measures if strict else [measure for measure in measures if _sounds(measure)]
+    return np.array(kept, np.int16), dropped
 
 
 def ticks(bars: Sequence[Bar]) -> np.ndarray:
     """Consecutive bars -> symbols int16, 6 a quarter note from the start of the first bar to the last end.
 
-    The bars together last a whole number of quarter notes. Time without an event is a rest. Raises TuneError
-    where an onset is off the grid or two events overlap.
+    The bars together last a whole number of quarter notes. Time without an event is a rest; rests in a row
+    are one. Raises TuneError where an onset is off the grid or two events overlap.
     """
     symbols = np.full(int(_length(bars)) * len(GRID), CONTINUE, np.int16)
-    start = Fraction(0)
+    start, resting = Fraction(0), False
     for bar in bars:
         for event in _filled(bar):
-            if event.tied:
-                continue
-            twelfths = (start + event.onset) * 12
-            beat, within = divmod(twelfths, 12)
-            if within not in _TICK:
-                raise TuneError(
-                    OFF_GRID,
-                    f"bar {bar.name}, {event.onset} quarter notes in: onsets must fall on sixteenths or "
-                    "triplets of a quarter note (quantize the tune)",
-                )
-            symbols[int(beat) * len(GRID) + _TICK[int(within)]] = REST if event.pitch is None else event.pitch
+            plain_rest = event.pitch is None and not event.mark
+            position = start + event.onset
+            if not (event.tied or event.mark == CONTINUE or (plain_rest and resting and position % BEATS)):
+                tick = _tick(position, bar, event)
+                symbols[tick] = event.mark or (REST if event.pitch is None else event.pitch)
+                if event.mark in (START, END):
+                    symbols[tick : _tick(position + event.duration, bar, event)] = event.mark
+            resting = plain_rest or event.mark == REST or (resting and event.mark == CONTINUE)
         start += bar.length
     return symbols
+
+
+def _tick(position: Fraction, bar: Bar, event: Event) -> int:
+    beat, within = divmod(position * 12, 12)
+    if within not in _TICK:
+        raise TuneError(
+            OFF_GRID,
+            f"bar {bar.name}, {event.onset} quarter notes in: onsets must fall on sixteenths or triplets of "
+            "a quarter note (quantize the tune)",
+        )
+    return int(beat) * len(GRID) + _TICK[int(within)]
+
+
+def _cut(symbols: np.ndarray) -> np.ndarray:
+    """Symbols (24 n,) -> (n, 24); a rest that crosses a bar line starts anew there."""
+    measures = symbols.reshape(-1, TICKS)
+    for before, measure in zip(measures, measures[1:], strict=False):
+        started = before[before != CONTINUE]
+        if measure[0] == CONTINUE and started.size and started[-1] == REST:
+            measure[0] = REST
+    return measures
 
 
 def _length(bars: Sequence[Bar]) -> Fraction:
@@ -179,12 +210,16 @@ def stream_bars(part: Any, any_metre: bool = False) -> list[Bar]:
             if isinstance(element, chord.Chord):
                 many = len(element.pitches)
                 raise TuneError(CHORDS, f"bar {name} has a chord of {many} notes, needed is one")
+            mark = 0
+            if element.isRest and element.hasStyleInformation:
+                mark = MARKS.get(element.style.color, 0)
             events.append(
                 Event(
                     quarters(element.offset),
                     quarters(element.duration.quarterLength),
                     None if element.isRest else element.pitch.midi,
                     bool(element.isNote and element.tie and element.tie.type != "start"),
+                    mark,
                 )
             )
         bars.append(Bar(name, quarters(measure.highestTime), tuple(events)))
