@@ -108,7 +108,8 @@ def prepare(
         return read_published(path, wanted, log), {"file": FILE, "sha256": sources.sha256(path)}
 
     def download() -> Path:
-        return sources.download(ADDRESS, folder / "official" / FILE, check=_looks_right, log=log)
+        target = folder / "official" / FILE
+        return sources.download(ADDRESS, target, check=lambda path: _looks_right(path, log), log=log)
 
     def drawn() -> tuple[PackedImages, dict]:
         geometry = {"square": SQUARE, "ellipse": ELLIPSE, "heart": HEART}
@@ -157,7 +158,7 @@ def read_published(path: Path, places: np.ndarray, log: Callable[[str], None] = 
     they are decompressed, so that the 3 GB never stand in memory. Raises DataError when the content is not
     dSprites.
     """
-    _looks_right(path)
+    _looks_right(path, log)
     packed = np.empty((TOTAL, SIDE, SIDE // 8), np.uint8)
     progress = Progress(TOTAL, "dsprites", "images read", log=log)
     try:
@@ -184,7 +185,7 @@ def read_published(path: Path, places: np.ndarray, log: Callable[[str], None] = 
     return PackedImages(packed[places])
 
 
-def _looks_right(path: Path) -> None:
+def _looks_right(path: Path, log: Callable[[str], None] = print) -> None:
     """Raise DataError unless `path` is an npz with the labels of dSprites; warn if its SHA-1 is new."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -202,7 +203,7 @@ def _looks_right(path: Path) -> None:
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha1").hexdigest()
     if found != SHA1:
-        print(f"note: {path.name} has SHA-1 {found}, others recorded {SHA1}; its content passed all checks")
+        log(f"note: {path.name} has SHA-1 {found}, others recorded {SHA1}; its labels are right")
 
 
 def _header(file, path: Path, shape: tuple[int, ...], dtype: type = np.uint8) -> None:

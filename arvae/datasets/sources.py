@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import requests
+import urllib3
 
 from arvae.datasets.contract import DataError
 from arvae.files import atomic_write, sha256
@@ -62,7 +63,8 @@ def first(
         log(f"{what}: using source {name}")
         return result, name
     raise SourceError(
-        f"{what} could not be had from any source:\n" + "\n".join(failures) + f"\nBy hand: {by_hand}."
+        f"{what} could not be had from any source:\n" + "\n".join(failures) + f"\nBy hand: {by_hand}, "
+        f"or into the folder that the environment variable {FOLDER} names."
     )
 
 
@@ -105,7 +107,7 @@ def download(
         before = part.stat().st_size if part.is_file() else 0
         try:
             _transfer(url, part, log)
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             fault = _reason(error)
             after = part.stat().st_size if part.is_file() else 0
             if after > before and not isinstance(error, requests.HTTPError):
@@ -179,7 +181,7 @@ def extract(archive: Path, members: Mapping[str, tuple[Path, int]]) -> None:
 
 
 def _transfer(url: str, part: Path, log: Callable[[str], None]) -> None:
-    """Add to `part` what is missing of `url`; raises requests.RequestException when it ends early."""
+    """Add to `part` what is missing of `url`; raises an error of requests or urllib3 when it ends early."""
     have = part.stat().st_size if part.is_file() else 0
     with requests.Session() as session:
         session.max_redirects = 5
@@ -202,7 +204,8 @@ def _transfer(url: str, part: Path, log: Callable[[str], None]) -> None:
             progress.done = have
             since, base = time.monotonic(), have
             with open(part, "ab" if resumed else "wb") as file:
-                for block in answer.iter_content(1 << 16):
+                # read1 hands over what has come, so that a trickle is seen; blocks would wait to fill up
+                while block := answer.raw.read1(1 << 16, decode_content=False):
                     file.write(block)
                     have += len(block)
                     progress.update(len(block))
@@ -228,16 +231,18 @@ def _fault(path: Path, expected: str | None, check: Callable[[Path], None] | Non
     return None
 
 
-def _reason(error: requests.RequestException) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, requests.HTTPError):
         return f"the server answered {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.ConnectTimeout):
         return f"no connection within {CONNECT:g} seconds"
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
         return f"stalled: {error}" if "bytes in" in str(error) else f"no byte for {SILENCE:g} seconds"
     if isinstance(error, requests.TooManyRedirects):
         return "it redirects without end"
     text = str(error)
     if "resolve" in text or "getaddrinfo" in text:
         return "the address cannot be found from this machine (no network, or a closed one)"
+    if "refused" in text:
+        return "the connection was refused"
     return text.splitlines()[0][:200] if text else type(error).__name__
