@@ -81,7 +81,7 @@ def test_a_palette_changes_no_picture_visibly(colours):
 
 
 def test_a_shown_figure_carries_its_alt_text(tmp_path):
-    shown = style.show(a_figure(), tmp_path / "f.png", "a line and a grid", vector=None)
+    shown = style.show(a_figure(), tmp_path / "f.png", "a line and a grid")
     data, metadata = shown._repr_mimebundle_()
     assert metadata["image/png"]["alt"] == "a line and a grid"
     assert len(data["image/png"]) > 100

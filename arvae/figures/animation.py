@@ -36,11 +36,13 @@ def gif(
     values: np.ndarray = VALUES,
     milliseconds: int = 110,
     height: int = 460,
+    width: int = 860,
 ) -> Path:
     """Write an endless GIF that runs every cell's traversal forth and back; return its path.
 
     frames: (rows, columns, points, h, w) in 0..1, or {model: such} to set models side by side.
-    Drawn at about `height` pixels, smaller where the file would exceed 500 kB. Same frames, same bytes.
+    The cells take about `height` by `width` pixels at most, less where the file would exceed 500 kB.
+    Same frames, same bytes.
     """
     groups = dict(frames) if isinstance(frames, Mapping) else {"": np.asarray(frames)}
     n, k, p, h, w = next(iter(groups.values())).shape
@@ -48,7 +50,7 @@ def gif(
         raise ValueError(
             f"frames are {(n, k, p, h, w)}: {len(columns)} columns, {len(rows)} rows, {len(values)}"
         )
-    zoom = max(1.0, height / (n * h))
+    zoom = min(height / (n * h), width / (len(groups) * k * w))
     while True:
         data = _encode(groups, columns, rows, values, milliseconds, zoom)
         if len(data) <= style.LIMIT or zoom < 0.5:

@@ -191,8 +191,11 @@ def save(figure: Figure, path: Path | str, vector: str | None = None) -> Path:
     return path
 
 
-def show(figure: Figure, path: Path | str, alt: str, vector: str | None = "pdf") -> Shown:
-    """Save `figure` (see `save`) and return what a notebook cell shows: the saved PNG, `alt` as its text."""
+def show(figure: Figure, path: Path | str, alt: str, vector: str | None = None) -> Shown:
+    """Save `figure` (see `save`) and return what a notebook cell shows: the saved PNG, `alt` as its text.
+
+    vector="pdf" (or "svg") keeps that beside it: for the figures that papers take, as reports/ has its limit.
+    """
     return picture(save(figure, path, vector), alt)
 
 
