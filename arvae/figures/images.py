@@ -72,7 +72,7 @@ def draw(
     # The gaps get a light grey, as paper under cards.
     palette = matplotlib.colormaps["gray_r"].with_extremes(bad="#dfe3e8")
     sheet = np.ma.masked_invalid(montage(frames, gap))
-    # Small pictures show their pixels, which also keeps the file small; larger ones are drawn smaller: smoothed.
+    # Small pictures show their pixels, which also keeps the file small; larger ones are smoothed.
     smooth = "nearest" if max(h, w) <= 40 else "auto"
     axes.imshow(sheet, cmap=palette, vmin=0, vmax=1, interpolation=smooth, aspect="equal")
     style.bare(axes)
