@@ -37,6 +37,24 @@ def vae(model: nn.Module, x: Tensor, attributes: Tensor, cell: Cell, generator: 
     return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "regularization": regularization}
 
 
+def fader(model: nn.Module, x: Tensor, attributes: Tensor, cell: Cell, generator: torch.Generator) -> Terms:
+    """Fader network: reconstruction from [z, attributes], and an adversary of weight gamma (models/fader.py).
+
+    "adversary" is the share of the attributes' variance that cannot be read from the code; the aim is 1.
+    """
+    z, _ = model.encode(x)  # (m, d), deterministic
+    reconstruction = reconstruct(model, model.complete(z, attributes), x)
+    adversary = model.hidden_share(z, attributes, cell.knobs.gamma)
+    none = torch.zeros_like(reconstruction.detach())
+    return {
+        "loss": reconstruction + adversary,
+        "reconstruction": reconstruction,
+        "kl": none,
+        "regularization": none,
+        "adversary": adversary,
+    }
+
+
 def sample(mean: Tensor, log_std: Tensor, generator: torch.Generator) -> Tensor:
     """One code (m, d) from N(mean, exp(log_std)^2), differentiable in both (reparametrisation)."""
     noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
@@ -50,4 +68,4 @@ def reconstruct(model: nn.Module, z: Tensor, x: Tensor) -> Tensor:
     return losses.reconstruction_music(model.decode(z, x), x)
 
 
-OBJECTIVES: dict[str, Objective] = {"vae": vae}
+OBJECTIVES: dict[str, Objective] = {"vae": vae, "fader": fader}

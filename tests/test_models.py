@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from arvae import losses, models, params
+from arvae.models import layers
 from arvae.models.layers import Dropout
+from arvae.objectives import OBJECTIVES
+from arvae.training.precision import FlatModel, Plan
 
 # Values computed with the paper's released implementation (Pati & Lerch 2020).
 GOLDEN = np.load(Path(__file__).parent / "golden" / "forward_dsprites.npz", allow_pickle=False)
@@ -109,3 +112,108 @@ def test_unknown_models_and_missing_vocabularies_are_named() -> None:
     cell = params.load().cell("bach", "arvae")
     with pytest.raises(ValueError, match="vocabulary_size"):
         models.build(cell)
+
+
+def fader_cell(dataset: str) -> params.Cell:
+    cell = params.load().cell(dataset, "arvae")
+    return cell.model_copy(update={"knobs": cell.knobs.model_copy(update={"objective": "fader"})})
+
+
+@pytest.mark.parametrize(("dataset", "count"), [("mnist", 1_645_681), ("dsprites", 503_285)])
+def test_fader_networks_have_the_papers_size(dataset: str, count: int) -> None:
+    model = models.build(fader_cell(dataset))
+    assert models.parameter_count(model.network) == count
+    if dataset == "mnist":
+        assert models.parameter_count(model.discriminator) == 3_366
+
+
+def test_fader_scales_attributes_and_hides_them_against_the_discriminator() -> None:
+    cell, random = fader_cell("mnist"), torch.Generator().manual_seed(0)
+    model = models.build(cell, generator=random)
+    models.set_generator(model, random)
+    x = torch.rand(16, 1, 28, 28, generator=random)
+    attributes = 5 + 3 * torch.rand(16, 6, generator=random)
+    model.fit_attributes(attributes)
+    scaled = model.scale(attributes)
+    assert (scaled.min().item(), scaled.max().item()) == pytest.approx((0.0, 1.0))
+    z, log_std = model.encode(x)
+    assert log_std.exp().max() < 1e-8
+    assert model.decode(model.complete(z, attributes)).shape == model.decode(z).shape == x.shape
+    # The same term moves the discriminator down its slope and the code, `strength` times, up it.
+    model.discriminator.eval()  # no dropout: the two passes see the same
+    code = z.detach().requires_grad_()
+    forth = torch.autograd.grad(model.hidden_share(code, attributes, -1.0), code)[0]
+    back = torch.autograd.grad(model.hidden_share(code, attributes, 3.0), code)[0]
+    torch.testing.assert_close(back, -3.0 * forth)
+    weight = model.discriminator[0].weight
+    a, b = (
+        torch.autograd.grad(model.hidden_share(code, attributes, strength), weight)[0]
+        for strength in (-1.0, 3.0)
+    )
+    torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("objective", ["vae", "fader"])
+@pytest.mark.parametrize("dataset", ["mnist", "dsprites"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_every_model_learns_from_every_term(dataset: str, objective: str, precision: str) -> None:
+    cell = fader_cell(dataset) if objective == "fader" else params.load().cell(dataset, "arvae")
+    random = torch.Generator().manual_seed(0)
+    model = models.build(cell, generator=random)
+    flat = FlatModel(model, Plan("cpu", precision, 1), 1e-3)
+    models.set_generator(model, random)
+    x = (torch.rand(8, *SHAPES[dataset], generator=random) > 0.7).float()
+    attributes = torch.rand(8, len(cell.attributes), generator=random)
+    history = []
+    for _ in range(8):
+        flat.zero_grad()
+        terms = OBJECTIVES[objective](model, x, attributes, cell, random)
+        terms["loss"].backward()
+        flat.step(1e-3)
+        history.append(terms["reconstruction"].item())
+    assert history[-1] < history[0]
+    assert all(np.isfinite(history))
+    still = [name for name, p in model.named_parameters() if not p.grad.abs().sum() > 0]
+    assert still == (["network.log_std.weight", "network.log_std.bias"] if objective == "fader" else [])
+
+
+@pytest.mark.parametrize(("channels", "stride", "padding"), [(3, 1, 0), (1, 1, 0), (3, 2, 1), (1, 2, 1)])
+def test_transposed_convolutions_equal_torchs(channels: int, stride: int, padding: int) -> None:
+    random = torch.Generator().manual_seed(0)
+    ours = layers.ConvTranspose2d(5, channels, 4, stride, padding).double()
+    reference = torch.nn.ConvTranspose2d(5, channels, 4, stride, padding).double()
+    reference.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 5, 6, 6, generator=random, dtype=torch.float64)
+    one, other = (layers.channels_last(x.clone()).requires_grad_(), x.clone().requires_grad_())
+    y, wanted = ours(one), reference(other)
+    torch.testing.assert_close(y, wanted)
+    g = torch.randn(y.shape, generator=random, dtype=torch.float64)
+    y.backward(g)
+    wanted.backward(g)
+    torch.testing.assert_close(one.grad, other.grad)
+    for a, b in zip(ours.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_selu_dropout_equals_selu_then_dropout(dtype: torch.dtype, layout: torch.memory_format) -> None:
+    x = (
+        torch.randn(3, 5, 7, 7, generator=torch.Generator().manual_seed(1))
+        .to(dtype)
+        .contiguous(memory_format=layout)
+    )
+    g = torch.randn(3, 5, 7, 7, generator=torch.Generator().manual_seed(2)).to(dtype)  # in another layout
+    results = []
+    for fused in (True, False):
+        layer = layers.SeluDropout() if fused else layers.Dropout()
+        layer.generator = torch.Generator().manual_seed(3)
+        leaf = x.clone().requires_grad_()
+        hidden = leaf * 1.0  # overwritten by the fused layer
+        y = layer(hidden) if fused else layer(torch.nn.functional.selu(hidden))
+        y.backward(g)
+        results.append((y, leaf.grad))
+    tolerance = {"rtol": 1e-5, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 1e-2, "atol": 5e-2}
+    assert torch.equal(results[0][0] == 0, results[1][0] == 0)
+    for ours, plain in zip(*results, strict=True):
+        torch.testing.assert_close(ours, plain, **tolerance)

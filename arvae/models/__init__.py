@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from arvae.models.fader import Fader
 from arvae.models.image_vae import ImageVAE, image_vae
 from arvae.params import Cell
 
-__all__ = ["BUILDERS", "ImageVAE", "build", "initialise", "parameter_count", "set_generator"]
+__all__ = ["BUILDERS", "Fader", "ImageVAE", "build", "initialise", "parameter_count", "set_generator"]
 
 
 def build(
@@ -85,8 +86,13 @@ def _measure_vae(cell: Cell, vocabulary_size: int | None, image_size: int | None
     return MeasureVAE(vocabulary_size, cell.latent_dim, **cell.architecture.model_dump())
 
 
+def _fader(cell: Cell, vocabulary_size: int | None, image_size: int | None) -> nn.Module:
+    return Fader(len(cell.attributes), cell.latent_dim, image_size, **cell.architecture.model_dump())
+
+
 Builder = Callable[[Cell, int | None, int | None], Any]
 BUILDERS: dict[tuple[str, str], Builder] = {
     ("images", "vae"): _image_vae,
+    ("images", "fader"): _fader,
     ("music", "vae"): _measure_vae,
 }

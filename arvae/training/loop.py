@@ -202,6 +202,8 @@ class Run:
             mean[:, list(self.cell.dimensions)], attributes, self.cell.knobs.delta
         )
         kl = losses.kl_divergence(mean, log_std)
+        if getattr(self.model, "deterministic", False):
+            kl = torch.zeros_like(kl)
         self.model.train()
         values = {"reconstruction": reconstruction, "kl": kl, "regularization": regularization}
         return {name: value.item() for name, value in (values | {"accuracy": accuracy}).items()}

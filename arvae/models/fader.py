@@ -1,0 +1,88 @@
+"""Fader network: an auto-encoder whose code is made blind to the attributes, which are given to the decoder.
+
+Lample et al., "Fader Networks: Manipulating Images by Sliding Attributes" (NeurIPS 2017), with continuous
+attributes scaled to 0..1, as the paper compares with (Pati & Lerch 2020, section 5). A discriminator learns
+to read the attributes from the code; the encoder learns, through a reversed gradient (Ganin & Lempitsky
+2015), to leave nothing there to read.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from arvae.losses import at_least_float32
+from arvae.models.image_vae import image_vae
+from arvae.models.layers import SeluDropout
+
+# What stands for the log-std of a deterministic code: a spread of 2e-9, finite where -infinity is not.
+LOG_STD = -20.0
+
+
+class Fader(nn.Module):
+    """The image VAE's networks with k more inputs to the decoder, and a discriminator d-64-32-k.
+
+    The head for the log-std is there but not used, as in the paper's own count of parameters.
+    """
+
+    kind = "images"
+    deterministic = True
+
+    def __init__(self, attributes: int, latent_dim: int, image_size: int | None, **architecture: Any) -> None:
+        super().__init__()
+        self.latent_dim, self.attributes = latent_dim, attributes
+        self.network = image_vae(latent_dim, **architecture, image_size=image_size, conditions=attributes)
+        self.discriminator = nn.Sequential(
+            nn.Linear(latent_dim, 64), SeluDropout(0.5), nn.Linear(64, 32), SeluDropout(0.5),
+            nn.Linear(32, attributes),
+        )  # fmt: skip
+        self.register_buffer("lowest", torch.zeros(attributes))
+        self.register_buffer("span", torch.ones(attributes))
+        self.register_buffer("variance", torch.ones(attributes))
+
+    def fit_attributes(self, values: Tensor) -> None:
+        """Learn the range of the attributes, (n, k), from the training data: it becomes 0..1."""
+        lowest, span = values.amin(dim=0), values.amax(dim=0) - values.amin(dim=0)
+        self.lowest.copy_(lowest)
+        self.span.copy_(torch.where(span > 0, span, torch.ones_like(span)))
+        self.variance.copy_(self.scale(values).var(dim=0, correction=0).clamp_min(1e-6))
+
+    def scale(self, attributes: Tensor) -> Tensor:
+        """Attributes (n, k) in their own units -> 0..1 (beyond, where the training data did not reach)."""
+        return (attributes - self.lowest) / self.span
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (n, 1, h, w) in 0..1 -> code (n, d) and a log-std that stands for none, float32."""
+        code = self.network.encode(x)[0]
+        return code, torch.full_like(code, LOG_STD)
+
+    def complete(self, z: Tensor, attributes: Tensor) -> Tensor:
+        """What the decoder takes: codes (n, d) with attributes (n, k), scaled, appended."""
+        return torch.cat([z, self.scale(attributes).to(z.dtype)], dim=1)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Completed codes (n, d + k) -> logits (n, 1, h, w). Plain codes (n, d) get attributes of 0.5."""
+        if z.shape[1] == self.latent_dim:
+            z = torch.cat([z, z.new_full((len(z), self.attributes), 0.5)], dim=1)
+        return self.network.decode(z)
+
+    def hidden_share(self, z: Tensor, attributes: Tensor, strength: float) -> Tensor:
+        """How much of the attributes the discriminator cannot read from z: the adversary's loss.
+
+        Mean over the attributes of squared error / variance: 1 when it reads nothing, 0 when it reads all.
+        Its gradient improves the discriminator and, reversed and times `strength`, worsens z for it.
+        """
+        reversed_z = _Reverse.apply(z, strength).to(self.discriminator[0].weight.dtype)
+        read = at_least_float32(self.discriminator(reversed_z)).sigmoid()  # (m, k)
+        return ((read - self.scale(attributes)).square().mean(dim=0) / self.variance).mean()
+
+
+class _Reverse(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, strength: float) -> Tensor:
+        ctx.strength = strength
+        return z.view_as(z)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient * -ctx.strength, None
