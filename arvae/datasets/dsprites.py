@@ -165,7 +165,8 @@ def read_published(path: Path, places: np.ndarray, log: Callable[[str], None] = 
         with zipfile.ZipFile(path) as archive, archive.open("imgs.npy") as file:
             _header(file, path, (TOTAL, SIDE, SIDE))
             for start in range(0, TOTAL, 4096):
-                block = np.frombuffer(_exactly(file, 4096 * SIDE**2), np.uint8).reshape(-1, SIDE, SIDE)
+                count = min(4096, TOTAL - start)
+                block = np.frombuffer(_exactly(file, count * SIDE**2), np.uint8).reshape(-1, SIDE, SIDE)
                 if block.max() > 1:
                     raise DataError(f"{path}: image values up to {block.max()}, dSprites has 0 and 1")
                 packed[start : start + 4096] = np.packbits(block, axis=-1)
@@ -175,7 +176,7 @@ def read_published(path: Path, places: np.ndarray, log: Callable[[str], None] = 
     progress.close()
     # The drawing doubles as a content check: a file with other images under the right labels would not
     # overlap.
-    sample = np.random.default_rng(SEED).choice(TOTAL, 300, replace=False)
+    sample = np.random.default_rng(SEED).choice(TOTAL, min(300, TOTAL), replace=False)
     seen, drawn = np.unpackbits(packed[sample], axis=-1), render(factors_of(sample))
     overlap = float(((seen & drawn).sum((1, 2)) / np.maximum((seen | drawn).sum((1, 2)), 1)).mean())
     if overlap < 0.98:

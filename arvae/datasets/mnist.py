@@ -169,7 +169,7 @@ def _measured(images: np.ndarray, cache: Path, label: str, log: Callable[[str], 
     path = cache / f"morphology-{key}.npz"
     if path.is_file():
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 values = archive["values"]
             if values.shape == (len(images), len(morphology.COLUMNS)) and np.isfinite(values).all():
                 log(f"{label}: {len(values):,} digits were measured before")
