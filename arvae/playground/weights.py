@@ -1,0 +1,165 @@
+"""Trained decoders as a web page can carry them: integers in base64, and what to do with them.
+
+Matrices become 16-bit integers with one float32 factor a row: half the size of float32, and some ten times nearer
+to it than 16-bit floats, whose eleven bits are spent on a range that weights do not have. Vectors stay float32.
+The other side is templates/playground/decoder.js.
+"""
+
+import base64
+import dataclasses
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from arvae.models.image_vae import ImageVAE
+from arvae.models.layers import Dropout, SeluDropout
+from arvae.models.measure_vae import BEATS, TICKS, MeasureVAE
+
+LARGEST = 32767
+# By exact type: a subclass may well compute something else. Dropout does nothing outside training.
+ACTIVATIONS = {nn.ReLU: "relu", nn.SELU: "selu", SeluDropout: "selu"}
+
+
+class ExportError(ValueError):
+    """A model that the page's decoder does not know; the message says which part."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """A decoder on its way to the page.
+
+    program: what decoder.js is to do, JSON values; tensors: float32 matrices (rows, columns) and vectors (n,), in the
+    order and layout decoder.js reads them.
+    """
+
+    program: dict[str, Any]
+    tensors: dict[str, np.ndarray]
+
+    def packed(self) -> tuple[dict[str, Any], str]:
+        """The program with its index of tensors, and the tensors' bytes as base64."""
+        index, blob = {}, bytearray()
+        for name, tensor in self.tensors.items():
+            matrix = tensor if tensor.ndim == 2 else tensor[None]
+            entry: dict[str, Any] = {"rows": matrix.shape[0], "columns": matrix.shape[1], "scales": None}
+            if tensor.ndim == 2:
+                whole, scales = quantise(tensor)
+                entry["scales"] = _append(blob, scales)
+                entry["at"] = _append(blob, whole)
+            else:
+                entry["at"] = _append(blob, tensor)
+            index[name] = entry
+        return self.program | {"tensors": index}, base64.b64encode(bytes(blob)).decode()
+
+
+def quantise(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """float32 (rows, columns) -> int16 of that shape and float32 factors (rows,); their product is the matrix,
+    to within half a factor. A row of zeros stays one."""
+    largest = np.abs(matrix).max(axis=1)
+    scales = np.where(largest > 0, largest / LARGEST, 1.0).astype("<f4")
+    whole = np.clip(np.rint(matrix / scales[:, None]), -LARGEST, LARGEST)
+    return whole.astype("<i2"), scales
+
+
+def _append(blob: bytearray, array: np.ndarray) -> int:
+    """Add an array's bytes at the next multiple of four; returns where that is."""
+    blob.extend(bytes(-len(blob) % 4))
+    at = len(blob)
+    blob.extend(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
+    return at
+
+
+def export(model: nn.Module) -> Exported:
+    """The decoder of a model in eval mode. Raises ExportError for one the page cannot run."""
+    if isinstance(model, MeasureVAE):
+        return _measure(model)
+    if isinstance(model, ImageVAE) and model.conditions == 0:
+        return _images(model)
+    raise ExportError(
+        f"a {type(model).__name__} cannot be put on the page: its decoder is neither that of ImageVAE without "
+        "conditions nor that of MeasureVAE"
+    )
+
+
+def _numpy(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().float().numpy()
+
+
+def _images(model: ImageVAE) -> Exported:
+    ops: list[dict[str, Any]] = []
+    tensors: dict[str, np.ndarray] = {}
+    channels, height, width = model.features
+    for layer in [*model.decoder_linears, *model.decoder_convs]:
+        name = f"{len(ops)}"
+        if type(layer) in ACTIVATIONS:
+            ops[-1]["activation"] = ACTIVATIONS[type(layer)]
+            continue
+        if type(layer) in (Dropout, nn.Dropout):
+            continue
+        op = {"weight": f"{name}.w", "bias": f"{name}.b", "activation": "none"}
+        if isinstance(layer, nn.Linear):
+            weight, bias = _numpy(layer.weight), _numpy(layer.bias)
+            op["kind"] = "linear"
+        elif isinstance(layer, nn.ConvTranspose2d):
+            weight, bias = _numpy(layer.weight), _numpy(layer.bias)  # (in, out, kernel, kernel)
+            kernel, stride, padding = layer.kernel_size[0], layer.stride[0], layer.padding[0]
+            tall, wide = ((side - 1) * stride - 2 * padding + kernel for side in (height, width))
+            op |= {
+                "kind": "upconvolution", "kernel": kernel, "stride": stride, "padding": padding,
+                "height": height, "width": width, "inputs": layer.in_channels,
+                "tall": tall, "wide": wide, "outputs": layer.out_channels,
+            }  # fmt: skip
+            height, width = tall, wide
+            weight = weight.transpose(2, 3, 1, 0).reshape(-1, layer.in_channels)
+        else:
+            raise ExportError(f"the decoder has a {type(layer).__name__}, which the page cannot compute")
+        ops.append(op)
+        tensors |= {op["weight"]: weight, op["bias"]: bias}
+    # The page keeps a pixel's channels together; torch keeps a channel's pixels together. The last linear layer's rows
+    # are put in the page's order.
+    last = max(int(op["weight"].split(".")[0]) for op in ops if op["kind"] == "linear")
+    order = np.arange(len(tensors[f"{last}.b"])).reshape(model.features).transpose(1, 2, 0).ravel()
+    for part in (f"{last}.w", f"{last}.b"):
+        tensors[part] = np.ascontiguousarray(tensors[part][order])
+    return Exported(
+        {"kind": "images", "latent_dim": model.latent_dim, "height": height, "width": width, "ops": ops},
+        tensors,
+    )
+
+
+def _measure(model: MeasureVAE) -> Exported:
+    hidden, two = model.hidden, 2 * model.hidden
+    tensors: dict[str, np.ndarray] = {}
+    for name, layer in {
+        "beat start": model.beat_start, "tick start": model.tick_start, "tick input": model.tick_input,
+        "logits": model.logits,
+    }.items():  # fmt: skip
+        tensors |= {f"{name}.w": _numpy(layer.weight), f"{name}.b": _numpy(layer.bias)}
+    for level, gru in (("beat", model.beat), ("tick", model.tick)):
+        for layer in range(model.layers):
+            w, u, b, c = (
+                _numpy(getattr(gru, f"{part}_l{layer}"))
+                for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            )
+            # r and z simply add both biases: all of it goes to the input's side.
+            b, c = (
+                np.concatenate([b[:two] + c[:two], b[two:]]),
+                np.concatenate([np.zeros(two, np.float32), c[two:]]),
+            )
+            if level == "beat" and layer == 0:  # its input is one learned number
+                b, w = b + w[:, 0] * _numpy(model.beat_input), None
+            elif (
+                layer == 0
+            ):  # [embedding of the symbol before, beat input]: the first part is a table of all symbols
+                size = model.embed_out.embedding_dim
+                symbols = np.concatenate([_numpy(model.embed_out.weight), _numpy(model.first_symbol)[None]])
+                tensors["symbols"], w = symbols @ w[:, :size].T, np.ascontiguousarray(w[:, size:])
+            if w is not None:
+                tensors[f"{level}.{layer}.w"] = w
+            tensors |= {f"{level}.{layer}.b": b, f"{level}.{layer}.u": u, f"{level}.{layer}.c": c}
+    program = {
+        "kind": "music", "latent_dim": model.latent_dim, "beats": BEATS, "ticks": TICKS, "layers": model.layers,
+        "hidden": hidden, "vocabulary": model.vocabulary_size,
+    }  # fmt: skip
+    return Exported(program, tensors)

@@ -1,0 +1,112 @@
+"""A tab of headless Chromium that stays open: load a page, run script in it, press keys, see what it complains of."""
+
+import asyncio
+import base64
+import itertools
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from tornado.websocket import websocket_connect
+
+KEYS = {"ArrowRight": 39, "ArrowLeft": 37, "End": 35, "Home": 36, "Tab": 9}
+
+
+class Tab:
+    """The first tab of a browser at `address` (see `tests.browser.running`)."""
+
+    def __init__(self, address: str) -> None:
+        with urllib.request.urlopen(f"http://{address}/json/list") as answer:
+            url = next(tab["webSocketDebuggerUrl"] for tab in json.load(answer) if tab["type"] == "page")
+        self.events: list[dict[str, Any]] = []
+        self._loop, self._numbers = asyncio.new_event_loop(), itertools.count(1)
+        self._socket = self._loop.run_until_complete(_connect(url))
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **values: Any) -> dict[str, Any]:
+        """A command of the debugging protocol."""
+        return self._loop.run_until_complete(self._call(method, values))
+
+    async def _call(self, method: str, values: dict[str, Any]) -> dict[str, Any]:
+        number = next(self._numbers)
+        await self._socket.write_message(json.dumps({"id": number, "method": method, "params": values}))
+        while (message := await self._receive()).get("id") != number:
+            self.events.append(message)
+        if "error" in message:
+            raise RuntimeError(f"{method}: {message['error']}")
+        return message["result"]
+
+    async def _receive(self) -> dict[str, Any]:
+        text = await asyncio.wait_for(self._socket.read_message(), 60)
+        if text is None:
+            raise RuntimeError("the browser closed the connection")
+        return json.loads(text)
+
+    def open(self, page: Path, width: int = 1200, height: int = 900, dark: bool = False) -> None:
+        """Load a page file at a size in CSS pixels."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call("Log.clear")
+        self.events.clear()
+        self.call("Page.navigate", url=page.resolve().as_uri())
+        self._loop.run_until_complete(self._loaded())
+
+    async def _loaded(self) -> None:
+        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+            self.events.append(await self._receive())
+
+    def run(self, script: str) -> Any:
+        """The JSON value of an expression, waited for if it is a promise; RuntimeError where it throws."""
+        result = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in result:
+            details = result["exceptionDetails"]
+            raise RuntimeError(details.get("exception", {}).get("description", details["text"]))
+        return result["result"].get("value")
+
+    def press(self, key: str) -> None:
+        """Press and release a key of KEYS."""
+        for kind in ("rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key])
+
+    def picture(self, path: Path) -> None:
+        """Save the whole page as PNG."""
+        shot = self.call("Page.captureScreenshot", captureBeyondViewport=True, format="png")
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+    def complaints(self) -> list[str]:
+        """Errors and warnings of the console and of scripts, and every request that is not of a file."""
+        self.run("0")
+        found = []
+        for event in self.events:
+            values = event.get("params", {})
+            match event.get("method"):
+                case "Log.entryAdded" if values["entry"]["level"] in ("error", "warning"):
+                    found.append(values["entry"]["text"])
+                case "Runtime.exceptionThrown":
+                    found.append(str(values["exceptionDetails"]))
+                case "Runtime.consoleAPICalled" if values["type"] in ("error", "warning", "assert"):
+                    found.append(f"console {values['type']}")
+                case "Network.requestWillBeSent" if not values["request"]["url"].startswith(
+                    ("file:", "data:")
+                ):
+                    found.append(f"asked for {values['request']['url']}")
+        return found
+
+    def close(self) -> None:
+        """Let go of the browser."""
+        self._socket.close()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
+
+
+async def _connect(url: str) -> Any:
+    return await websocket_connect(url, max_message_size=200_000_000)
