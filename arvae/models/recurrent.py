@@ -101,7 +101,7 @@ class Stepper:
         self.hidden, self.wide = hidden, state_type(w_hh.dtype)
         self.mixed = self.wide != w_hh.dtype
         self.weight = torch.cat([w_hh[2 * hidden :], w_hh[: 2 * hidden]]).t()  # (hidden, [n r z])
-        self.bias = torch.cat([b_n, b_n.new_zeros(2 * hidden)])
+        self.b_n = b_n
         self.minus_one = torch.tensor(-1.0, dtype=self.wide, device=w_hh.device)
         self.scratch = w_hh.new_empty(2, n, hidden, dtype=self.wide)
 
@@ -117,11 +117,11 @@ class Stepper:
         """inputs: (n, 3 hidden) [r z 2n] of the input; h: the wide state, changed in place; before: the same
         as the weights' type; gates, candidate, after: the tape's places for this step."""
         hidden = self.hidden
-        torch.addmm(self.bias, before, self.weight, out=gates)
-        r_z = gates[:, hidden:]
+        torch.mm(before, self.weight, out=gates)
+        inner, r_z = gates[:, :hidden].add_(self.b_n), gates[:, hidden:]
         r_z.add_(inputs[:, : 2 * hidden]).sigmoid_()
         n, z = self.scratch[0], r_z[:, hidden:]
-        torch.addcmul(inputs[:, 2 * hidden :], r_z[:, :hidden], gates[:, :hidden], value=2, out=candidate)
+        torch.addcmul(inputs[:, 2 * hidden :], r_z[:, :hidden], inner, value=2, out=candidate)
         n.copy_(candidate).sigmoid_()
         torch.add(self.minus_one, n, alpha=2, out=n)
         candidate.copy_(n)
