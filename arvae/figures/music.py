@@ -1,0 +1,149 @@
+"""Pictures and sound of music models: traversals as engraved score, as piano roll, and to listen to.
+
+A traversal moves one latent dimension of one measure's code over a range and decodes each point: one staff
+(or row) an attribute, one measure a point. Paper: Pati & Lerch 2020, section 4.4 (5 points over -4 .. 4).
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from IPython.display import HTML
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from arvae import audio, engraving, midi
+from arvae.datasets import music
+from arvae.figures import style
+from arvae.figures.images import traverse
+
+Decode = Callable[[np.ndarray], np.ndarray]
+VALUES = np.linspace(-4, 4, 5)
+TEMPO = 120  # quarter notes a minute: a measure takes two seconds
+
+
+def decoder(model, vocabulary: music.Vocabulary | None = None, batch: int = 1024) -> Decode:
+    """decode(z (m, d) float) -> measures int16 (m, 24) of a music model: its likeliest symbol a tick."""
+    import torch
+
+    vocabulary = vocabulary or music.Vocabulary()
+
+    def decode(z: np.ndarray) -> np.ndarray:
+        parts = torch.as_tensor(np.asarray(z), dtype=torch.float32).split(batch)
+        with torch.no_grad():
+            tokens = torch.cat([model.decode(part).argmax(-1) for part in parts])
+        return vocabulary.decode(tokens.numpy())
+
+    return decode
+
+
+def traversals(
+    decode: Decode, z: np.ndarray, dimensions: Mapping[str, int], values: np.ndarray = VALUES
+) -> dict[str, np.ndarray]:
+    """Attribute -> measures (p, 24): one code z (d,), that attribute's dimension set to each of p values."""
+    code = np.asarray(z, np.float32)[None]
+    return {name: traverse(decode, code, dimension, values)[0] for name, dimension in dimensions.items()}
+
+
+def measured(measures: np.ndarray, name: str) -> np.ndarray:
+    """The attribute `name` of measures (p, 24), as measured on them: float32 (p,)."""
+    if name not in music.ATTRIBUTE_NAMES:
+        raise ValueError(
+            f"{name!r} is no attribute of measures: use one of {', '.join(music.ATTRIBUTE_NAMES)}"
+        )
+    return music.attributes(measures)[:, music.ATTRIBUTE_NAMES.index(name)]
+
+
+def score(rows: Mapping[str, np.ndarray], values: np.ndarray | None = VALUES, alt: str = "") -> str:
+    """Traversals as engraved music (SVG text): a staff an attribute, a measure a point, its value above.
+
+    rows: attribute -> measures (p, 24); values: the p points of the latent dimension, None for none.
+    """
+    names = list(rows)
+    columns = [] if values is None else [f"z = {signed(value)}" for value in values]
+    captions = [[signed(v, 2) for v in measured(rows[name], name)] for name in names]
+    described = alt or "Engraved traversals: " + "; ".join(
+        f"{name} {captions[i][0]} to {captions[i][-1]}" for i, name in enumerate(names)
+    )
+    return engraving.engrave([rows[name] for name in names], names, columns, captions, described)
+
+
+def samples(measures: np.ndarray, alt: str, captions: Sequence[str] = (), width: int = 150) -> str:
+    """Measures (n, 24) as engraved music (SVG text), as many on a line as `width` staff spaces take.
+
+    With captions (one a measure) they stay on one line.
+    """
+    if captions:
+        return engraving.engrave(measures, captions=[captions], alt=alt)
+    return engraving.engrave(measures, alt=alt, width=width)
+
+
+def show(svg: str) -> HTML:
+    """What a notebook cell shows of engraved music; on a narrow page it scrolls in a frame of its own."""
+    widest = re.search(r"max-width:(\d+)px", svg)
+    least = round(0.6 * int(widest.group(1))) if widest else 0
+    inner = svg.replace("style='width:100%;", f"style='width:100%;min-width:{least}px;", 1)
+    return HTML(f"<div class='score' tabindex='0' style='overflow-x:auto'>{inner}</div>")
+
+
+def listen(rows: Mapping[str, np.ndarray], title: str = "", tempo: float = TEMPO) -> HTML:
+    """Audio players, one a traversal, each with its MIDI file: rows is name -> measures (p, 24)."""
+    start = f"{title}: " if title else ""
+    return HTML("".join(audio.player(measures, f"{start}{name}", tempo) for name, measures in rows.items()))
+
+
+def roll(
+    rows: Mapping[str, np.ndarray],
+    values: np.ndarray = VALUES,
+    model: str = "arvae",
+    width: float = style.FULL_WIDTH,
+) -> Figure:
+    """Traversals as piano rolls: a row an attribute, measures from left to right, its curve at the right.
+
+    rows: attribute -> measures (p, 24), decoded at the p `values` of its dimension. The curve is the
+    attribute as measured on those measures.
+    """
+    figure, axes = style.subplots(
+        len(rows), 2, width, 0.5 + 1.35 * len(rows), squeeze=False, width_ratios=(4.2, 1), sharex="col"
+    )
+    colour = style.model_colour(model)
+    for (left, right), (name, measures) in zip(axes, rows.items(), strict=True):
+        _notes(left, measures, colour)
+        left.set_title(style.plain(name))
+        curve = measured(measures, name)
+        right.plot(values, curve, "o-", color=colour, clip_on=False, zorder=3)
+        spread = max(float(np.ptp(curve)), 0.1)
+        right.set_ylim(curve.min() - 0.15 * spread, curve.max() + 0.15 * spread)
+        right.yaxis.set_major_locator(MaxNLocator(3))
+    axes[-1, 0].set_xticks(
+        (np.arange(len(values)) + 0.5) * midi.MEASURE, [f"z = {signed(value)}" for value in values]
+    )
+    axes[-1, 1].set_xticks([values[0], 0, values[-1]], [signed(v) for v in (values[0], 0, values[-1])])
+    axes[-1, 1].set_xlabel("z")
+    axes[0, 1].set_title("measured", fontweight="normal")
+    return figure
+
+
+def _notes(axes, measures: np.ndarray, colour: str) -> None:
+    """The notes of measures (p, 24) as bars: time from left to right, pitch upwards."""
+    sounding = midi.notes(measures)
+    gap = 0.6  # twelfths of a quarter note left white between notes, so that repeated ones can be told apart
+    bars = [Rectangle((start, pitch - 0.5), max(end - start - gap, 0.5), 1) for pitch, start, end in sounding]
+    axes.add_collection(PatchCollection(bars, facecolor=colour, edgecolor="none"))
+    for bar in range(1, len(measures)):
+        axes.axvline(bar * midi.MEASURE, color="#9a9a9a", linewidth=0.9, zorder=1)
+    pitches = [pitch for pitch, _, _ in sounding] or [60, 72]
+    middle, half = (min(pitches) + max(pitches)) / 2, max(max(pitches) - min(pitches), 10) / 2 + 1.5
+    axes.set(xlim=(0, len(measures) * midi.MEASURE), ylim=(middle - half, middle + half))
+    shown = [p for p in range(128) if p % 12 in (0, 7) and abs(p - middle) < half]
+    axes.set_yticks(shown, [music.pitch_name(p) for p in shown])
+    axes.grid(False, axis="x")
+    axes.tick_params(axis="x", length=0)
+
+
+def signed(value: float, decimals: int = 0) -> str:
+    """A number with a real minus sign; no minus before a zero."""
+    text = f"{value:.{decimals}f}" if decimals else f"{value:g}"
+    return text.replace("-", "−") if float(text) else text.replace("-", "")

@@ -1,0 +1,215 @@
+"""Engraving, sound, piano rolls: what is drawn and heard is what the measures say."""
+
+import base64
+import io
+import re
+import wave
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.collections import PatchCollection
+
+from arvae import audio, engraving, midi
+from arvae.datasets import music
+from arvae.figures import music as figures
+from arvae.figures import style
+
+SVG = "{http://www.w3.org/2000/svg}"
+NAMES = music.ATTRIBUTE_NAMES
+
+
+@pytest.fixture(scope="module")
+def measures():
+    generator = np.random.default_rng(0)
+    rows = np.full((5, 24), music.CONTINUE, np.int16)
+    rows[:, ::3] = generator.integers(60, 77, (5, 8))
+    rows[1, 6:12:2] = 70
+    rows[2, 12] = music.REST
+    rows[3, :6] = music.START
+    return rows
+
+
+@pytest.fixture(scope="module")
+def rows(measures):
+    return {name: np.roll(measures, shift, axis=0) for shift, name in enumerate(NAMES)}
+
+
+# ------------------------------------------------------------------ engraving
+
+
+def test_an_engraved_staff_is_small_whole_and_alone(measures):
+    svg = engraving.engrave(measures, alt="a < b & 'c'")
+    root = ElementTree.fromstring(svg)
+    assert (
+        root.get("role") == "img" and root.get("aria-label") == root.find(f"{SVG}title").text == "a < b & 'c'"
+    )
+    assert len(svg) < 25_000
+    for forbidden in (" id=", "href", "<style", "url(", "<script", "Verovio", "font-face"):
+        assert forbidden not in svg
+    assert engraving.engrave(measures, alt="a < b & 'c'") == svg
+
+
+def test_every_note_is_drawn(measures):
+    for measure in measures:
+        root = ElementTree.fromstring(engraving.engrave(measure[None]))
+        drawn = "".join(path.get("d") for path in root.iter(f"{SVG}path"))
+        heads = len(re.findall(r"M-?\d+ -?\d+c0-?\d+ ?", drawn))
+        assert heads >= (measure >= 0).sum()
+
+
+def test_labels_columns_and_captions_stand_above_their_measures(rows):
+    root = ElementTree.fromstring(figures.score(rows))
+    texts = [(text.text, float(text.get("x")), float(text.get("y"))) for text in root.iter(f"{SVG}text")]
+    words = [word for word, _, _ in texts]
+    assert words[:5] == ["z = −4", "z = −2", "z = 0", "z = 2", "z = 4"]
+    for name, values in rows.items():
+        index = words.index(name)
+        captions = texts[index + 1 : index + 6]
+        assert [word for word, _, _ in captions] == [
+            figures.signed(value, 2) for value in figures.measured(values, name)
+        ]
+        assert len({y for _, _, y in texts[index : index + 6]}) == 1
+        assert sorted(x for _, x, _ in captions) == [x for _, x, _ in captions]
+    _, _, width, height = (float(number) for number in root.get("viewBox").split())
+    assert all(0 <= x <= width and 0 <= y <= height for _, x, y in texts)
+
+
+def test_padding_is_grey(measures):
+    svg = engraving.engrave(measures[3:4])
+    assert "#8F8F8F" in svg and "#8F8F8F" not in engraving.engrave(measures[:1])
+
+
+def test_long_music_breaks_into_lines(measures):
+    def lines(svg):
+        return len(list(ElementTree.fromstring(svg).iter(f"{SVG}g")))
+
+    many = np.tile(measures, (3, 1))
+    assert (
+        lines(engraving.engrave(many)) == 1 and lines(figures.samples(many, "some measures", width=120)) > 2
+    )
+
+
+def test_engraving_refuses_what_it_cannot_set(measures):
+    with pytest.raises(ValueError, match="no measures"):
+        engraving.engrave(measures[:0])
+    with pytest.raises(ValueError, match="only one staff"):
+        engraving.engrave([measures, measures], width=100)
+    with pytest.raises(ValueError, match="as many columns"):
+        engraving.engrave(measures, columns=["one"])
+    with pytest.raises(ValueError, match="as many columns"):
+        engraving.engrave([measures], captions=[["one"]])
+    with pytest.raises(ValueError, match="no symbol"):
+        engraving.engrave(measures - 9)
+
+
+def test_a_notebook_shows_a_score_in_a_frame_that_scrolls(rows):
+    shown = figures.show(figures.score(rows)).data
+    assert shown.startswith("<div") and "overflow-x:auto" in shown and "min-width" in shown
+
+
+# ------------------------------------------------------------------ sound
+
+
+def loudness(measures, tempo=60):
+    """Root mean square in each tick's time of the sound of measures."""
+    sound = audio.synthesize(measures, tempo, 8_000)
+    edges = [round(8_000 * (48 * m + p) / 12) for m in range(len(measures)) for p in midi.POSITIONS[:24]]
+    parts = np.split(sound[: len(measures) * 32_000], edges[1:])
+    return np.array([np.sqrt((part**2).mean()) for part in parts]).reshape(len(measures), 24)
+
+
+def test_sound_where_there_are_notes_and_silence_where_there_are_none():
+    measures = np.full((2, 24), music.CONTINUE, np.int16)
+    measures[0, [0, 12]] = music.REST, 69
+    measures[1, 0], measures[1, 6:] = music.REST, music.END
+    heard = loudness(measures)
+    assert heard[0, :12].max() == 0 and heard[0, 12:].min() > 0.01 and heard[1, 2:].max() == 0
+
+
+@pytest.mark.parametrize("pitch", [55, 69, 84])
+def test_a_note_has_its_pitch(pitch):
+    measure = np.full((1, 24), music.CONTINUE, np.int16)
+    measure[0, 0] = pitch
+    sound = audio.synthesize(measure, 60)
+    spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
+    found = spectrum.argmax() * audio.RATE / len(sound)
+    assert abs(found / (440 * 2 ** ((pitch - 69) / 12)) - 1) < 0.003
+
+
+def test_sound_is_the_same_every_time_and_never_too_loud(measures):
+    sound = audio.synthesize(measures)
+    assert sound.dtype == np.float32 and np.abs(sound).max() == pytest.approx(0.8)
+    np.testing.assert_array_equal(sound, audio.synthesize(measures.copy()))
+    assert len(sound) == round((5 * 2.4 + 0.4) * audio.RATE)
+    assert not audio.synthesize(np.full((1, 24), music.REST)).any()
+    assert len(audio.synthesize(measures[:0])) == round(0.4 * audio.RATE)
+
+
+def test_wav_and_player_hold_the_sound_and_the_midi(measures):
+    with wave.open(io.BytesIO(audio.wav(measures))) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, audio.RATE)
+        assert file.getnframes() == len(audio.synthesize(measures))
+    shown = audio.player(measures, 'contour <"1">', tempo=120)
+    assert '<"1">' not in shown and "contour-1.mid" in shown
+    score = base64.b64decode(re.search(r"audio/midi;base64,([^\"]+)", shown).group(1))
+    assert midi.notes(midi.decode(score)) == midi.notes(measures)
+
+
+@pytest.mark.parametrize(("tempo", "rate", "words"), [(0, 8000, "tempo 0"), (100, 10, "rate 10")])
+def test_impossible_sound_is_refused(measures, tempo, rate, words):
+    with pytest.raises(ValueError, match=words):
+        audio.synthesize(measures, tempo, rate)
+
+
+# ------------------------------------------------------------------ traversals
+
+
+def test_traversals_decode_one_code_along_each_dimension():
+    def decode(z):  # a measure whose notes rise with dimension 2 and fall with dimension 5
+        measures = np.full((len(z), 24), music.CONTINUE, np.int16)
+        measures[:, 0], measures[:, 12] = 60 + z[:, 2], 72 - z[:, 5]
+        return measures
+
+    found = figures.traversals(decode, np.zeros(8), {"contour": 2, "pitch range": 5})
+    assert found["contour"][:, 0].tolist() == [56, 58, 60, 62, 64] and set(found["contour"][:, 12]) == {72}
+    assert found["pitch range"][:, 12].tolist() == [76, 74, 72, 70, 68]
+
+
+def test_decoder_takes_the_likeliest_symbol():
+    import torch
+
+    class Model:
+        def decode(self, z):
+            return torch.nn.functional.one_hot(torch.arange(24).expand(len(z), 24), 34).float()
+
+    codes = figures.decoder(Model(), batch=2)(np.zeros((3, 4)))
+    np.testing.assert_array_equal(codes, np.tile(np.arange(55, 79), (3, 1)))
+
+
+def test_a_roll_shows_every_note_and_the_measured_curve(rows, tmp_path):
+    figure = figures.roll(rows)
+    axes = np.array(figure.axes).reshape(4, 2)
+    for (left, right), (name, measures) in zip(axes, rows.items(), strict=True):
+        (bars,) = (artist for artist in left.collections if isinstance(artist, PatchCollection))
+        assert len(bars.get_paths()) == (measures >= 0).sum()
+        np.testing.assert_array_equal(right.lines[0].get_ydata(), figures.measured(measures, name))
+        low, high = left.get_ylim()
+        assert low < measures[measures >= 0].min() and measures.max() < high
+    assert style.save(figure, tmp_path / "roll").stat().st_size < style.LIMIT
+
+
+def test_listening_gives_a_player_a_traversal(rows):
+    shown = figures.listen(rows, "AR-VAE").data
+    assert shown.count("<audio") == 4 and "AR-VAE: note density" in shown
+
+
+def test_an_unknown_attribute_is_refused(measures):
+    with pytest.raises(ValueError, match="'area' is no attribute of measures"):
+        figures.measured(measures, "area")
+
+
+@pytest.mark.parametrize(("value", "text"), [(-4, "−4"), (0.0, "0"), (-0.0, "0"), (2.5, "2.5")])
+def test_numbers_have_a_real_minus(value, text):
+    assert figures.signed(value) == text
+    assert figures.signed(-0.001, 2) == "0.00"
