@@ -1,0 +1,210 @@
+"""The paper's claims, each checked against our numbers by a rule written down beforehand.
+
+A claim is about numbers; its verdict follows from them at the scale they were made, and says nothing about
+other scales. Verdicts: "holds" (on every data set, and every run on the better side is better than every
+run on the other), "holds in the mean" (on every data set, runs overlap), "holds in part", "does not hold",
+"not tested" (a cell it needs was not run).
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from arvae import statistics, tables
+from arvae.figures import style
+
+SAME = 0.1  # modularity: differences up to this count as "about the same"
+STEERED = 0.9  # monotonicity from which a dimension counts as steering its attribute
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """One data set's part of a claim: does it hold, clearly (separated runs) or in the mean; the numbers."""
+
+    dataset: str
+    holds: bool
+    clearly: bool
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A statement of the paper, what it is about, and the test that gives an outcome a data set."""
+
+    statement: str
+    about: str
+    test: Callable[[tables.Reports], list[Outcome]]
+    needs: int  # data sets it is about
+
+
+def check(reports: tables.Reports) -> pd.DataFrame:
+    """All claims: columns claim, about, verdict, evidence; one row a claim."""
+    rows = []
+    for claim in CLAIMS:
+        outcomes = claim.test(reports)
+        rows.append((claim.statement, claim.about, verdict(outcomes, claim.needs), evidence(outcomes)))
+    return pd.DataFrame(rows, columns=["claim", "about", "verdict", "evidence"])
+
+
+def verdict(outcomes: Sequence[Outcome], needs: int) -> str:
+    """The one word for a claim about `needs` data sets."""
+    if len(outcomes) < needs:
+        return "not tested"
+    held = sum(outcome.holds for outcome in outcomes)
+    if held == len(outcomes):
+        return "holds" if all(outcome.clearly for outcome in outcomes) else "holds in the mean"
+    if held == 0:
+        return "does not hold"
+    return f"holds in part ({held} of {len(outcomes)})"
+
+
+def evidence(outcomes: Sequence[Outcome]) -> str:
+    """The numbers behind a verdict, a data set after the other."""
+    return "; ".join(f"{style.dataset_label(outcome.dataset)} {outcome.text}" for outcome in outcomes)
+
+
+def _values(reports: tables.Reports, dataset: str, model: str, name: str) -> list[float]:
+    members = reports.get(f"{dataset}-{model}", {}).get("members", {})
+    return [values[name] for values in members.values() if values.get(name) is not None]
+
+
+def higher(
+    name: str,
+    datasets: Sequence[str] = tables.ORDER,
+    better: str = "arvae",
+    worse: str = "betavae",
+    factor: float = 1,
+    digits: int = 3,
+) -> Callable[[tables.Reports], list[Outcome]]:
+    """A test that `better` has the higher scalar `name` than `worse`."""
+
+    def test(reports: tables.Reports) -> list[Outcome]:
+        outcomes = []
+        for dataset in datasets:
+            a, b = (_values(reports, dataset, model, name) for model in (better, worse))
+            if not a or not b:
+                continue
+            one = statistics.difference([factor * v for v in a], [factor * v for v in b])
+            effect = "" if one.hedges_g is None else f", g = {one.hedges_g:.1f}"
+            text = f"{one.value:+.{digits}f}{effect}"
+            outcomes.append(
+                Outcome(dataset, one.value > 0, min(a) > max(b), text.replace("-", "\N{MINUS SIGN}"))
+            )
+        return outcomes
+
+    return test
+
+
+def about_the_same(name: str, within: float = SAME) -> Callable[[tables.Reports], list[Outcome]]:
+    """A test that AR-VAE and beta-VAE differ by at most `within` in the mean of the scalar `name`."""
+
+    def test(reports: tables.Reports) -> list[Outcome]:
+        outcomes = []
+        for dataset in tables.ORDER:
+            a, b = (_values(reports, dataset, model, name) for model in ("arvae", "betavae"))
+            if a and b:
+                gap = statistics.difference(a, b).value
+                far = max(max(a) - min(b), max(b) - min(a))
+                text = f"{gap:+.3f}".replace("-", "\N{MINUS SIGN}")
+                outcomes.append(Outcome(dataset, abs(gap) <= within, far <= within, text))
+        return outcomes
+
+    return test
+
+
+def carried_by_own_dimension(reports: tables.Reports) -> list[Outcome]:
+    """Does the regularized dimension know most of its attribute? Number of attributes, over all runs."""
+    outcomes = []
+    for dataset in tables.ORDER:
+        report = reports.get(f"{dataset}-arvae")
+        if report is None:
+            continue
+        hits = [hit for member in report["members"].values() for hit in _hits(member["details"])]
+        share = sum(hits) / len(hits) if hits else 0.0
+        outcomes.append(Outcome(dataset, share == 1, share == 1, f"{sum(hits)} of {len(hits)}"))
+    return outcomes
+
+
+def _hits(details: Mapping[str, Any]) -> list[bool]:
+    tied = (details["regularized"] or {"per_attribute": {}})["per_attribute"]
+    chosen = details["per_attribute"]
+    return [values["dimension"] == chosen[name]["dimension"] for name, values in tied.items()]
+
+
+def steers(reports: tables.Reports) -> list[Outcome]:
+    """Does the attribute measured on the output grow along its dimension, monotonicity at least STEERED?"""
+    outcomes = []
+    for dataset in tables.ORDER:
+        values = _values(reports, dataset, "arvae", "monotonicity")
+        if values:
+            mean = statistics.summary(values).mean
+            text = f"{mean:.3f}".replace("-", "\N{MINUS SIGN}")
+            outcomes.append(Outcome(dataset, mean >= STEERED, min(values) >= STEERED, text))
+    return outcomes
+
+
+CLAIMS = (
+    Claim(
+        "AR-VAE is more interpretable than β-VAE on every data set",
+        "disentanglement",
+        higher("interpretability"),
+        4,
+    ),
+    Claim(
+        "AR-VAE has the higher Spearman correlation (SCC) on every data set",
+        "disentanglement",
+        higher("scc"),
+        4,
+    ),
+    Claim("AR-VAE has the higher SAP on every data set", "disentanglement", higher("sap"), 4),
+    Claim("AR-VAE has the higher MIG on every data set", "disentanglement", higher("mig"), 4),
+    Claim(
+        f"Modularity is about the same (within {SAME})", "disentanglement", about_the_same("modularity"), 4
+    ),
+    Claim(
+        "On images AR-VAE reconstructs better than β-VAE (percentage points of pixels)",
+        "reconstruction",
+        higher("reconstruction_accuracy", ("dsprites", "mnist"), factor=100, digits=2),
+        2,
+    ),
+    Claim(
+        "On music AR-VAE pays for its order with some reconstruction: β-VAE's is better (points of symbols)",
+        "reconstruction",
+        higher(
+            "reconstruction_accuracy", ("bach", "folk"), better="betavae", worse="arvae", factor=100, digits=2
+        ),
+        2,
+    ),
+    Claim(
+        "AR-VAE keeps the digit better when reconstructing (points of digits read right)",
+        "content",
+        higher("content_reconstructed", ("mnist",), factor=100, digits=1),
+        1,
+    ),
+    Claim(
+        "AR-VAE keeps the digit better along traversals (points of digits read right)",
+        "content",
+        higher("content_traversed", ("mnist",), factor=100, digits=1),
+        1,
+    ),
+    Claim(
+        "Each attribute is carried by the dimension it is tied to (attributes, all runs)",
+        "disentanglement",
+        carried_by_own_dimension,
+        4,
+    ),
+    Claim(
+        f"Moving the dimension moves the attribute: monotonicity on the output of at least {STEERED}",
+        "control",
+        steers,
+        4,
+    ),
+    Claim(
+        "Moving AR-VAE's dimension steers more monotonically than moving β-VAE's best one",
+        "control",
+        higher("monotonicity"),
+        4,
+    ),
+)

@@ -1,0 +1,233 @@
+"""Evaluating a cell: encode the test split, decode it again, measure.
+
+items = pick(dataset, sizes.codes)
+members = evaluate_cell(cell, dataset, items, "data/models/mnist-arvae", params.evaluation, judge)
+arvae.records.write(cell, dataset, items, members, root)
+
+The encoder's *sampled* codes are evaluated, as published, with a generator of fixed seed. Networks run in the
+precision the engine chooses for training (images) or float32 (music).
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from arvae import content, controllability, metrics, outputs
+from arvae.controllability import Traversals
+from arvae.datasets.contract import Dataset
+from arvae.files import read_json
+from arvae.metrics.density import observed_range, occupancy
+from arvae.models.classifier import DigitClassifier
+from arvae.objectives import sample
+from arvae.params import Cell, EvaluationSizes
+from arvae.progress import Progress
+from arvae.training import load_model
+from arvae.training.batches import Source
+from arvae.training.precision import plan
+
+SEED = 0  # of the choice of items, of the sampled codes and of the random codes of the density ratio
+DENSITY_SAMPLES = 4  # random codes of the density ratio, for each traversed item
+
+
+class EvaluationError(ValueError):
+    """A cell cannot be evaluated; the message says why and what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Items:
+    """The test items evaluated, in random order: their place in the split, examples, attributes, extras."""
+
+    index: np.ndarray  # int (n,)
+    x: np.ndarray  # as `arvae.outputs.decode` gives them: uint8 (n, h, w) 0..255, or int16 (n, 24)
+    attributes: np.ndarray  # float32 (n, k)
+    extra: dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class MemberEvaluation:
+    """One member: codes (n, d), reconstructions as `Items.x`, traversals over -4..4, and all its numbers."""
+
+    name: str
+    model: nn.Module
+    z: np.ndarray
+    mean: np.ndarray
+    reconstructions: np.ndarray
+    traversals: Traversals
+    result: dict[str, Any]
+
+
+def pick(dataset: Dataset, codes: int, seed: int = SEED) -> Items:
+    """At most `codes` items of the test split, in an order that depends on `seed` alone."""
+    test = dataset.test
+    index = np.random.default_rng(seed).permutation(len(test))[:codes]
+    x = np.asarray(test.x[index])
+    if dataset.kind == "images" and x.max(initial=0) <= 1:
+        x = x.astype(np.uint8) * 255
+    return Items(index, x, test.attributes[index], {key: value[index] for key, value in test.extra.items()})
+
+
+def regularized_dimensions(cell: Cell) -> dict[str, int]:
+    """Attribute -> latent dimension, for the attributes that the cell's loss regularizes (none: empty)."""
+    return dict(zip(cell.attributes, cell.dimensions, strict=True)) if cell.knobs.gamma > 0 else {}
+
+
+def encode(
+    model: nn.Module, dataset: Dataset, cell: Cell, index: np.ndarray, seed: int = SEED
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sampled codes and means, float32 (n, d) each, of the test items at `index`."""
+    source = Source(dataset, dataset.test, cell, str(next(model.parameters()).device))
+    batch = outputs.IMAGE_BATCH if dataset.kind == "images" else outputs.MUSIC_BATCH
+    with torch.inference_mode():
+        parts = [model.encode(source.take(part)[0]) for part in torch.from_numpy(index).split(batch)]
+        mean, log_std = (torch.cat(side).float().cpu() for side in zip(*parts, strict=True))
+        z = sample(mean, log_std, torch.Generator().manual_seed(seed))
+    return z.numpy(), mean.numpy()
+
+
+def reconstruction_accuracy(kind: str, originals: np.ndarray, reconstructions: np.ndarray) -> float:
+    """Share of pixels on the right side of 0.5 (images), or of symbols right (music): 0 to 1."""
+    if kind == "images":
+        return float(((originals >= outputs.SEEN) == (reconstructions >= outputs.SEEN)).mean())
+    return float((originals == reconstructions).mean())
+
+
+def evaluate_cell(
+    cell: Cell,
+    dataset: Dataset,
+    items: Items,
+    directory: Path | str,
+    sizes: EvaluationSizes,
+    judge: DigitClassifier | None = None,
+    log: Callable[[str], None] | None = None,
+) -> list[MemberEvaluation]:
+    """Evaluate every finished member in `directory` (data/models/<cell>), in the order of its members.json.
+
+    judge: the digit classifier, for data with digits as labels. log: takes progress lines.
+
+    Raises:
+        EvaluationError: no member is there, or one has codes that are not finite.
+    """
+    finished = [member for member in members_in(directory) if member["status"] == "finished"]
+    if not finished:
+        raise EvaluationError(f"no finished member in {directory}: run `dvc repro train@{cell.name}`")
+    progress = Progress(len(finished), f"evaluate {cell.name}", "members", log=log)
+    evaluated = []
+    for member in finished:
+        evaluated.append(_evaluate_member(cell, dataset, items, directory, sizes, judge, member))
+        progress.update(1, f"{member['name']} done")
+    progress.close()
+    return evaluated
+
+
+def members_in(directory: Path | str) -> list[dict[str, Any]]:
+    """The training's own account of its members (members.json): name, seed, status, steps, ..."""
+    path = Path(directory) / "members.json"
+    if not path.is_file():
+        raise EvaluationError(f"no trained cell at {directory}: run `dvc repro train@{Path(directory).name}`")
+    return read_json(path)
+
+
+def prepare(model: nn.Module, cell: Cell) -> nn.Module:
+    """The model on the engine's device: images in the precision of training, music in float32."""
+    settled = plan(cell.engine)
+    return model.to(settled.device, settled.dtype if cell.kind == "images" else torch.float32)
+
+
+def _evaluate_member(
+    cell: Cell,
+    dataset: Dataset,
+    items: Items,
+    directory: Path | str,
+    sizes: EvaluationSizes,
+    judge: DigitClassifier | None,
+    member: dict[str, Any],
+) -> MemberEvaluation:
+    names = dataset.attribute_names
+    model = prepare(load_model(directory, member["name"]), cell)
+    z, mean = encode(model, dataset, cell, items.index)
+    if not np.isfinite(z).all():
+        raise EvaluationError(
+            f"{cell.name} {member['name']}: its codes are not finite; it diverged: train again"
+        )
+    tied = regularized_dimensions(cell)
+    scores = metrics.evaluate(z, items.attributes, names, tied or None)
+    reconstructions = outputs.decode(model, z, dataset.vocabulary)
+
+    # Traversals follow the regularized dimension where there is one, else the one that knows most.
+    along = tuple(tied.get(name, scores["per_attribute"][name]["dimension"]) for name in names)
+    low, high = observed_range(z)
+    fixed = np.linspace(controllability.LOW, controllability.HIGH, sizes.traversal_points)
+    ranges = {
+        "fixed": np.tile(fixed, (len(names), 1)),
+        "observed": np.stack([np.linspace(low[r], high[r], sizes.traversal_points) for r in along]),
+    }
+    measure = outputs.measurer(dataset)
+    items_of = {"fixed": sizes.traversal_items, "observed": -(-sizes.traversal_items // 2)}
+    moved = {
+        key: controllability.traverse(
+            model, z[: items_of[key]], names, along, values, measure, dataset.vocabulary
+        )
+        for key, values in ranges.items()
+    }
+    kept = preserved(dataset, items, reconstructions, moved["fixed"], judge)
+    density = None
+    if measure is not None:
+        density = controllability.latent_density_ratio(
+            model, low, high, along, items.attributes, measure,
+            np.random.default_rng(SEED), DENSITY_SAMPLES * sizes.traversal_items, dataset.vocabulary,
+        )  # fmt: skip
+    filled = occupancy(z, controllability.LOW, controllability.HIGH, sizes.traversal_points)
+    details = {
+        "controllability": {
+            key: controllability.summarise(one, items.attributes) for key, one in moved.items()
+        },
+        "content": kept,
+        "latent_density_ratio": density,
+        "occupancy": {name: float(filled[r]) for name, r in zip(names, along, strict=True)},
+        "observed_range": {
+            name: [float(low[r]), float(high[r])] for name, r in zip(names, along, strict=True)
+        },
+        "steps": member["steps"],
+    }
+    accuracy = reconstruction_accuracy(dataset.kind, items.x, reconstructions)
+    result = _flat(scores, details, accuracy) | {"seed": member["seed"], "details": scores | details}
+    return MemberEvaluation(member["name"], model, z, mean, reconstructions, moved["fixed"], result)
+
+
+def preserved(
+    dataset: Dataset,
+    items: Items,
+    reconstructions: np.ndarray,
+    traversals: Traversals,
+    judge: DigitClassifier | None,
+) -> dict[str, Any] | None:
+    """Content preservation in the sense that fits the data (see `arvae.content`); None where none does."""
+    n = traversals.outputs.shape[1]
+    if dataset.kind == "music":
+        return content.melodies(items.x, reconstructions, traversals)
+    if judge is not None and "label" in items.extra:
+        labels = items.extra["label"]
+        return content.digits(judge, items.x, reconstructions, labels, traversals, labels[:n])
+    if "factors" in items.extra and "shape" in dataset.attribute_names:
+        return content.shapes(items.x, reconstructions, items.extra["factors"][:, 0], traversals)
+    return None
+
+
+def _flat(scores: dict[str, Any], details: dict[str, Any], accuracy: float) -> dict[str, float | None]:
+    """The scalars of a member, and the metrics along the regularized dimensions where there are any."""
+    flat: dict[str, float | None] = {metric: scores[metric] for metric in metrics.METRICS}
+    flat["reconstruction_accuracy"] = accuracy
+    fixed = details["controllability"]["fixed"] or {}
+    flat |= {name: fixed.get(name) for name in ("monotonicity", "range_covered", "selectivity")}
+    kept = details["content"] or {}
+    flat |= {f"content_{when}": kept.get(when) for when in ("reconstructed", "traversed")}
+    flat["latent_density_ratio"] = details["latent_density_ratio"]
+    for metric in metrics.METRICS:
+        if scores["regularized"] is not None and metric in scores["regularized"]:
+            flat[f"{metric}_regularized"] = scores["regularized"][metric]
+    return flat

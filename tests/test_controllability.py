@@ -1,0 +1,270 @@
+"""Controllability and content preservation on decoders whose behaviour is known exactly."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from arvae import content, controllability, outputs
+from arvae.controllability import Traversals, monotonicity, span, summarise, traverse
+from arvae.datasets import dsprites, music
+from arvae.models import classifier
+from arvae.params import ClassifierKnobs, ClassifierSchedule
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small networks: a second thread costs more than it brings, most of all on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class Painter(nn.Module):
+    """Draws a square whose size, x and y follow dimensions 0, 1 and 2: a decoder with perfect control."""
+
+    kind = "images"
+
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def decode(self, z):
+        at = torch.arange(64) + 0.5
+        half = (7 + z[:, 0])[:, None, None]
+        x, y = (32 + 3 * z[:, 1])[:, None, None], (32 + 3 * z[:, 2])[:, None, None]
+        inside = ((at[None, None, :] - x).abs() < half) & ((at[None, :, None] - y).abs() < half)
+        return torch.where(inside, 9.0, -9.0)[:, None]
+
+
+class Singer(nn.Module):
+    """Writes as many notes as dimension 0 says, all on the pitch that dimension 1 says."""
+
+    kind = "music"
+
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+        self.vocabulary = music.Vocabulary()
+
+    def decode(self, z):
+        tokens = torch.full((len(z), 24), self.vocabulary.continuation)
+        count = (z[:, 0] + 6).round().clamp(1, 24).long()
+        pitch = (z[:, 1] + 10).round().long()
+        for row, (n, p) in enumerate(zip(count, pitch, strict=True)):
+            tokens[row, :n] = p
+        return nn.functional.one_hot(tokens, self.vocabulary.size).float()
+
+
+VALUES = np.tile(np.linspace(-4, 4, 10), (5, 1))
+
+
+@pytest.fixture(scope="module")
+def painted():
+    z = 0.3 * np.random.default_rng(0).standard_normal((6, 6)).astype(np.float32)
+    return traverse(Painter(), z, dsprites.NAMES, (5, 0, 4, 1, 2), VALUES, outputs.measure_sprites)
+
+
+def test_traversal_shapes(painted):
+    assert painted.outputs.shape == (5, 6, 10, 64, 64) and painted.outputs.dtype == np.uint8
+    assert painted.measured.shape == (5, 6, 10, 5)
+
+
+def test_perfect_control_is_measured(painted):
+    generator = np.random.default_rng(1)
+    data = dsprites.attributes(np.stack([generator.integers(0, c, 500) for c in dsprites.COUNTS], axis=1))
+    result = summarise(painted, data)
+    for name in ("scale", "x", "y"):
+        one = result["per_attribute"][name]
+        assert one["monotonicity"] > 0.99 and one["selectivity"] > 0.9
+    for name in ("shape", "orientation"):  # their dimensions do nothing
+        one = result["per_attribute"][name]
+        assert one["monotonicity"] == 0 and one["range_covered"] == 0 and one["selectivity"] == 0
+    change = np.array(result["change"])
+    assert change[3, 3] == pytest.approx(24 / 32 / 0.95, rel=0.1)  # x moved by 3 px a unit over 8 units
+    assert change[3, 4] < 0.05 and change[3, 1] < 0.05
+    json.dumps(result, allow_nan=False)
+
+
+def test_shape_is_kept(painted):
+    square = dsprites.render(np.array([[0, 3, 0, 16, 16]] * 8))
+    kept = content.shapes(square * np.uint8(255), square * np.uint8(255), np.zeros(8, int), painted)
+    assert kept["original"] == kept["reconstructed"] == kept["traversed"] == 1
+    assert "shape" not in kept["per_attribute"]
+    assert kept["per_class"]["heart"]["reconstructed"] is None
+    other = content.shapes(square, square * np.uint8(255), np.full(8, 2), painted)
+    assert other["traversed"] == 0
+
+
+def test_monotonicity_by_hand():
+    values = np.arange(5.0)
+    up, down, flat = values**3, -values, np.ones(5)
+    holes = np.array([np.nan, 1, 5, np.nan, 7])
+    lost = np.array([np.nan, 1, 5, np.nan, np.nan])
+    np.testing.assert_allclose(
+        monotonicity(values, np.stack([up, down, flat, holes, lost])), [1, -1, 0, 1, 0]
+    )
+    np.testing.assert_allclose(span(np.stack([up, down, flat, holes, lost])), [64, 4, 0, 6, 0])
+
+
+def test_data_range_is_never_zero():
+    data = np.stack([np.linspace(0, 1, 1001), np.full(1001, 3.0), np.append(np.zeros(1000), 2.0)], axis=1)
+    np.testing.assert_allclose(controllability.data_range(data), [0.95, 1, 2])
+
+
+def test_blank_digits_are_not_measured():
+    images = np.zeros((3, 28, 28), np.uint8)
+    images[1, 5:20, 12:16] = 255
+    images[2] = 20  # a haze
+    measured = outputs.measure_digits(images)
+    assert np.isnan(measured[[0, 2]]).all() and np.isfinite(measured[1]).all()
+    assert np.isnan(outputs.measure_digits(images[:1])).all()
+    assert outputs.measure_digits(images[:0]).shape == (0, 6)
+
+
+def test_density_ratio_sees_holes():
+    generator = np.random.default_rng(0)
+    factors = np.stack([generator.integers(0, c, 400) for c in dsprites.COUNTS], axis=1)
+    factors[:, :3] = [0, 3, 0]
+    data = dsprites.attributes(factors)
+    low, high = np.full(6, -1.0), np.full(6, 1.0)
+
+    def ratio(measure):
+        return controllability.latent_density_ratio(
+            Painter(), low, high, (1, 2), data, measure, np.random.default_rng(0), 40
+        )
+
+    assert 0 < ratio(outputs.measure_sprites) < 1  # sizes beyond the data's one size are outside
+    assert ratio(lambda images: np.full((len(images), 5), np.nan)) == 0
+
+
+def test_wrong_dimensions_are_named():
+    with pytest.raises(ValueError, match="do not fit"):
+        traverse(Painter(), np.zeros((2, 3), np.float32), ("x",), (3,), VALUES[:1], None)
+
+
+# ------------------------------------------------------------------ music
+
+
+@pytest.fixture(scope="module")
+def sung():
+    z = np.zeros((4, 4), np.float32)
+    values = np.tile(np.linspace(-4, 4, 9), (4, 1))
+    singer = Singer()
+    names = music.ATTRIBUTE_NAMES
+    moved = traverse(singer, z, names, (0, 1, 0, 2), values, outputs.measure_music, singer.vocabulary)
+    return z, moved, outputs.decode(singer, z, singer.vocabulary)
+
+
+def test_music_is_measured_and_kept(sung):
+    z, moved, base = sung
+    assert moved.outputs.shape == (4, 4, 9, 24) and moved.outputs.dtype == np.int16
+    result = summarise(moved, music.attributes(moved.outputs.reshape(-1, 24)))
+    assert result["per_attribute"]["note density"]["monotonicity"] == pytest.approx(1)
+    kept = content.melodies(base, base, moved)
+    assert kept["reconstructed"] == kept["reconstructed_onsets"] == 1
+    assert kept["per_attribute"]["contour"] == {"onsets": 1.0, "pitches": 1.0}  # its dimension does nothing
+    assert kept["per_attribute"]["pitch range"]["onsets"] == 1.0
+    assert kept["per_attribute"]["pitch range"]["pitches"] < 0.5
+    assert kept["per_attribute"]["note density"]["onsets"] < 0.9
+
+
+def test_sounding_and_kept_by_hand():
+    measure = np.array([[60, -1, -2, -1, 62, 62], [-1, -1, 55, -1, -3, -4]])
+    np.testing.assert_array_equal(
+        content.sounding(measure), [[60, 60, -2, -2, 62, 62], [-2, -2, 55, 55, -2, -2]]
+    )
+    other = np.array([[60, -1, -1, -1, 62, -1], [-2, -1, -1, -1, -1, -1]])
+    np.testing.assert_allclose(content.pitches_kept(measure, other), [4 / 6, 4 / 6])
+    np.testing.assert_allclose(content.onsets_kept(measure, other), [2 / 3, 0])
+    assert content.onsets_kept(other[1], other[1]) == 1
+
+
+# ------------------------------------------------------------------ digits
+
+
+@pytest.fixture(scope="module")
+def bars():
+    """Ten easily told pictures: a bar at one of ten heights, shifted and noisy."""
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 10, 640).astype(np.uint8)
+    images = generator.integers(0, 40, (640, 28, 28)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[2 + 2 * label : 5 + 2 * label, 6:22] = 255
+    return images, labels
+
+
+KNOBS = ClassifierKnobs(batch_size=32, channels=(8, 16), hidden=32, dropout=0.5, seed=0)
+SCHEDULE = ClassifierSchedule(epochs=5.0, peak=0.01)
+
+
+@pytest.fixture(scope="module")
+def judge(bars):
+    images, labels = bars
+    told = []
+    trained = classifier.train(
+        images[:512], labels[:512], (images[512:], labels[512:]), KNOBS, SCHEDULE, log=told.append
+    )
+    assert "100.00 %" in told[-1]
+    return trained
+
+
+def test_classifier_learns_and_repeats(bars, judge):
+    images, labels = bars
+    assert classifier.accuracy(judge.model, images[512:], labels[512:]) == 1
+    assert judge.history[-1]["step"] == 80 and judge.history[-1]["validation_accuracy"] == 1
+    assert judge.history[0]["loss"] > judge.history[-1]["loss"]
+    short = SCHEDULE.model_copy(update={"epochs": 1.0})
+    twice = [
+        classifier.train(images[:128], labels[:128], (images[:9], labels[:9]), KNOBS, short, log=str).model
+        for _ in range(2)
+    ]
+    for a, b in zip(*(model.parameters() for model in twice), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_classifier_in_bfloat16(bars):
+    images, labels = bars
+    trained = classifier.train(
+        images[:512], labels[:512], (images[512:], labels[512:]), KNOBS, SCHEDULE, torch.bfloat16, log=str
+    )
+    assert next(trained.model.parameters()).dtype == torch.float32
+    assert trained.history[-1]["validation_accuracy"] > 0.95
+
+
+def test_classifier_is_saved_and_read(bars, judge, tmp_path):
+    images, _ = bars
+    classifier.save(judge.model, KNOBS, tmp_path)
+    read = classifier.load(tmp_path, KNOBS)
+    np.testing.assert_array_equal(
+        classifier.predict(read, images[:50]), classifier.predict(judge.model, images[:50] / np.float32(255))
+    )
+    assert len(classifier.predict(read, images[:0])) == 0
+    with pytest.raises(ValueError, match="does not fit"):
+        classifier.load(tmp_path, KNOBS.model_copy(update={"hidden": 16}))
+    with pytest.raises(ValueError, match="dvc repro classifier"):
+        classifier.load(tmp_path / "nowhere", KNOBS)
+
+
+def test_classifier_refuses_bad_labels(bars):
+    images, labels = bars
+    with pytest.raises(ValueError, match="labels 0-9"):
+        classifier.train(images[:9], labels[:9] + 20, (images, labels), KNOBS, SCHEDULE)
+
+
+def test_digits_kept(bars, judge):
+    images, labels = bars
+    traversals = Traversals(
+        ("a", "b"), (0, 1), np.zeros((2, 3)),
+        np.stack([np.repeat(images[:4, None], 3, axis=1), np.repeat(images[4:8, None], 3, axis=1)]), None,
+    )  # fmt: skip
+    kept = content.digits(judge.model, images, images, labels, traversals, labels[:4])
+    assert kept["original"] == kept["reconstructed"] == 1
+    assert kept["per_attribute"]["a"] == 1
+    assert kept["per_attribute"]["b"] == pytest.approx(float((labels[:4] == labels[4:8]).mean()))
+    absent = next(digit for digit in range(10) if digit not in labels[:4])
+    assert kept["per_class"][str(absent)] == {"reconstructed": 1.0, "traversed": None}
+    assert summarise(traversals, np.zeros((3, 2))) is None

@@ -1,0 +1,324 @@
+"""The evaluation of trained cells, small but real, and the tables and claims made from it."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from arvae import claims, evaluation, outputs, params, records, tables, training, typeset
+from arvae.datasets import dsprites, music
+from arvae.datasets.contract import Dataset, Split
+from arvae.files import read_json
+from arvae.metrics import METRICS
+from arvae.params import EvaluationSizes, ParamsError
+from arvae.paths import root
+
+SIZES = EvaluationSizes(codes=60, traversal_items=3, traversal_points=4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small networks: a second thread costs more than it brings, most of all on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def sprites_dataset():
+    generator = np.random.default_rng(0)
+
+    def split(n):
+        factors = np.stack([generator.integers(0, c, n) for c in dsprites.COUNTS], axis=1).astype(np.uint8)
+        return Split(dsprites.render_packed(factors), dsprites.attributes(factors), {"factors": factors})
+
+    return Dataset(
+        "dsprites", "images", split(256), split(64), split(80), dsprites.NAMES, dsprites.UNITS,
+        provenance={"source": "drawn"},
+    )  # fmt: skip
+
+
+def music_dataset():
+    generator = np.random.default_rng(0)
+
+    def split(n):
+        x = np.where(generator.random((n, 24)) < 0.3, generator.integers(60, 70, (n, 24)), music.CONTINUE)
+        x[:, 0] = 62
+        x = x.astype(np.int16)
+        return Split(x, music.attributes(x), {})
+
+    return Dataset(
+        "bach", "music", split(256), split(256), split(80), music.ATTRIBUTE_NAMES, music.ATTRIBUTE_UNITS,
+        vocabulary=music.Vocabulary(), provenance={"source": "test"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with three cells trained for a few steps: AR-VAE and beta-VAE on sprites, one of music."""
+    home = tmp_path_factory.mktemp("home")
+    knobs = params.load(root(__file__) / "params.yaml")
+    for dataset, model in (("dsprites", "arvae"), ("dsprites", "betavae"), ("bach", "arvae")):
+        folder = home / "data" / "prepared" / dataset
+        if not folder.exists():
+            (sprites_dataset() if dataset == "dsprites" else music_dataset()).save(folder)
+        train(knobs, home, dataset, model)
+    return home
+
+
+def small_cell(dataset, model):
+    cell = params.load(root(__file__) / "params.yaml").cell(dataset, model)
+    engine = cell.engine.model_copy(update={"executor": "serial", "precision": "float32", "device": "cpu"})
+    schedule = cell.schedule.model_copy(update={"epochs": 2.0})
+    return cell.model_copy(update={"engine": engine, "schedule": schedule, "seeds": (0, 1)})
+
+
+def train(knobs, home, dataset, model):
+    cell = small_cell(dataset, model)
+    training.train(
+        cell, home / "data" / "prepared" / dataset, training.members_of(cell), home / "checkpoints",
+        directory=home / "data" / "models" / cell.name, log=lambda line: None,
+    )  # fmt: skip
+
+
+def evaluated(home, dataset, model):
+    cell = small_cell(dataset, model)
+    data = Dataset.load(home / "data" / "prepared" / dataset)
+    items = evaluation.pick(data, SIZES.codes)
+    folder = home / "data" / "models" / cell.name
+    members = evaluation.evaluate_cell(cell, data, items, folder, SIZES, log=lambda line: None)
+    return records.write(cell, data, items, members, home), members, items, data
+
+
+@pytest.fixture(scope="module")
+def sprites_arvae(home):
+    return evaluated(home, "dsprites", "arvae")
+
+
+def test_items_are_a_fixed_shuffle_of_the_test_split():
+    data = sprites_dataset()
+    items, fewer = evaluation.pick(data, 60), evaluation.pick(data, 20)
+    assert len(items.index) == 60 == len(set(items.index))
+    np.testing.assert_array_equal(fewer.index, items.index[:20])
+    np.testing.assert_array_equal(items.attributes, data.test.attributes[items.index])
+    assert items.x.dtype == np.uint8 and set(np.unique(items.x)) == {0, 255}
+    assert len(evaluation.pick(data, 1000).index) == 80
+
+
+def test_report_holds_members_spread_and_provenance(sprites_arvae, home):
+    report, members, items, _ = sprites_arvae
+    assert read_json(home / "reports" / "metrics" / "dsprites-arvae.json") == json.loads(json.dumps(report))
+    assert list(report["members"]) == ["seed0", "seed1"] and report["seeds"] == [0, 1]
+    for metric in (*METRICS, "reconstruction_accuracy", "monotonicity", "content_traversed"):
+        values = [report["members"][name][metric] for name in ("seed0", "seed1")]
+        assert report["mean"][metric] == pytest.approx(np.mean(values))
+        assert report["std"][metric] == pytest.approx(np.std(values, ddof=1))
+        low, high = report["confidence_95"][metric]
+        assert low <= report["mean"][metric] <= high
+    source = report["provenance"]
+    assert source["data_source"] == "drawn" and source["steps"] == 4 and source["train_size"] == 256
+    assert source["test_codes"] == 60 and source["device"] == "cpu" and report["machine"]["processor"]
+    scores = read_json(home / "reports" / "scores" / "dsprites-arvae.json")
+    assert scores["scc"] == report["mean"]["scc"]
+    with np.load(home / "data" / "codes" / "dsprites-arvae.npz", allow_pickle=False) as codes:
+        np.testing.assert_array_equal(codes["z_seed0"], members[0].z)
+        np.testing.assert_array_equal(codes["index"], items.index)
+        assert codes["mean_seed1"].shape == codes["z_seed1"].shape == (60, 10)
+
+
+def test_both_conventions_are_reported(sprites_arvae, home):
+    report = sprites_arvae[0]
+    tied = report["members"]["seed0"]["details"]["regularized"]["per_attribute"]
+    assert [tied[name]["dimension"] for name in dsprites.NAMES] == [1, 2, 3, 4, 5]
+    assert "interpretability_regularized" in report["mean"]
+    baseline = evaluated(home, "dsprites", "betavae")[0]
+    assert baseline["members"]["seed0"]["details"]["regularized"] is None
+    assert "interpretability_regularized" not in baseline["mean"]
+    assert baseline["members"]["seed0"]["monotonicity"] is not None
+
+
+def test_evaluation_repeats_exactly(sprites_arvae, home):
+    assert evaluated(home, "dsprites", "arvae")[0] == sprites_arvae[0]
+
+
+def test_codes_are_sampled_around_their_means(sprites_arvae):
+    _, members, _, _ = sprites_arvae
+    member = members[0]
+    assert member.z.dtype == np.float32 and not np.array_equal(member.z, member.mean)
+    assert np.corrcoef(member.z.ravel(), member.mean.ravel())[0, 1] > 0
+    noise = [one.z - one.mean for one in members]
+    assert not np.array_equal(noise[0], noise[1])  # same draws, other standard deviations
+
+
+def test_reconstruction_accuracy_by_hand():
+    images = np.array([[0, 127, 128, 255]], np.uint8)
+    assert evaluation.reconstruction_accuracy("images", images, images[:, ::-1]) == 0
+    assert evaluation.reconstruction_accuracy("images", images, np.array([[1, 1, 200, 1]])) == 0.75
+    symbols = np.array([[60, -1, -1, -2]])
+    assert evaluation.reconstruction_accuracy("music", symbols, np.array([[60, -1, 61, -2]])) == 0.75
+
+
+def test_bytes_keep_the_threshold():
+    logits = torch.tensor([-20.0, -1e-3, 0.0, 1e-3, 20.0]).reshape(5, 1, 1, 1)
+    seen = outputs._bytes(logits).ravel()
+    assert (seen >= outputs.SEEN).tolist() == [False, False, True, True, True]
+    assert seen[0] == 0 and seen[4] == 255
+
+
+def test_music_is_evaluated(home):
+    report, members, items, data = evaluated(home, "bach", "arvae")
+    assert members[0].reconstructions.shape == (60, 24) and members[0].reconstructions.dtype == np.int16
+    assert 0 <= report["mean"]["reconstruction_accuracy"] <= 1
+    kept = report["members"]["seed0"]["details"]["content"]
+    assert kept["what"] == "pitches" and set(kept["per_attribute"]) == set(music.ATTRIBUTE_NAMES)
+    assert report["mean"]["latent_density_ratio"] is not None
+
+
+def test_data_without_a_measure_says_so():
+    data = sprites_dataset()
+    own = Dataset("own", "images", data.train, data.validation, data.test, tuple("abcde"), ("",) * 5)
+    assert outputs.measurer(own) is None
+    assert outputs.measurer(data) is outputs.measure_sprites
+    assert outputs.measurer(music_dataset()) is outputs.measure_music
+
+
+def test_untrained_cells_are_named(tmp_path):
+    cell = small_cell("dsprites", "arvae")
+    with pytest.raises(evaluation.EvaluationError, match="dvc repro train@"):
+        evaluation.evaluate_cell(cell, sprites_dataset(), None, tmp_path / "x", SIZES)
+    (tmp_path / "members.json").write_text('[{"name": "seed0", "status": "failed"}]')
+    with pytest.raises(evaluation.EvaluationError, match="no finished member"):
+        evaluation.evaluate_cell(cell, sprites_dataset(), None, tmp_path, SIZES)
+
+
+def test_unknown_cells_are_refused():
+    with pytest.raises(ParamsError):
+        params.load(root(__file__) / "params.yaml").cell("dsprites", "nothing")
+
+
+# ------------------------------------------------------------------ tables and claims, from made-up reports
+
+
+def report(dataset, model, **scalars):
+    """A report with two members whose values differ a little, as `records.write` lays it out."""
+    members = {}
+    for seed in (0, 1):
+        values = {name: value + 0.001 * seed for name, value in scalars.items()}
+        chosen = {"a": {"dimension": 1, "scc": 0.9}, "b": {"dimension": 2 + seed, "scc": 0.8}}
+        tied = {"per_attribute": {"a": {"dimension": 1}, "b": {"dimension": 2}}} if model == "arvae" else None
+        details = {"per_attribute": chosen, "regularized": tied, "controllability": {"fixed": None}}
+        members[f"seed{seed}"] = values | {"seed": seed, "details": details}
+    return {
+        "scale": "smoke", "dataset": dataset, "model": model, "seeds": [0, 1], "members": members,
+        "attributes": ["a", "b"], "machine": {"processor": "a processor"},
+        "provenance": {"epochs": 0.7, "train_size": 1234, "data_source": "drawn", "test_codes": 99,
+                       "device": "cpu", "precision": "bfloat16"},
+    }  # fmt: skip
+
+
+def scalars_of(high):
+    return {
+        "interpretability": high, "mig": high / 2, "modularity": 0.8, "sap": high / 3, "scc": high,
+        "reconstruction_accuracy": 0.9 + high / 100, "content_reconstructed": high,
+        "content_traversed": high / 2, "monotonicity": high,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def reports():
+    cells = [(d, m) for d in tables.ORDER for m in ("betavae", "arvae")]
+    return {f"{d}-{m}": report(d, m, **scalars_of(0.9 if m == "arvae" else 0.3)) for d, m in cells}
+
+
+def test_every_published_number_has_a_row(reports):
+    theirs = tables.published(root(__file__))
+    table = tables.beside_published(tables.runs(reports), theirs)
+    assert len(table) == len(theirs.groupby(["metric", "dataset", "model"])) == 52
+    assert table.verdict.isin(["as published", "above", "below"]).all()
+    row = table[(table.metric == "scc") & (table["data set"] == "mnist") & (table.model == "arvae")].iloc[0]
+    first = theirs[(theirs.metric == "scc") & (theirs.dataset == "mnist") & (theirs.model == "arvae")]
+    assert row.published == first[first.point == 0].value.item() and row["published by"] == "run 0"
+    assert row.obtained == pytest.approx(0.9005) and row.verdict == "below"
+    assert row.difference == pytest.approx(0.9005 - row.published)
+    percent = table[table.metric == "reconstruction_accuracy_percent"]
+    assert percent.obtained.between(90, 92).all()
+
+
+def test_missing_cells_are_said_to_be_missing(reports):
+    some = {name: one for name, one in reports.items() if name.startswith("mnist")}
+    table = tables.beside_published(tables.runs(some), tables.published(root(__file__)))
+    assert len(table) == 52 and (table.verdict == "not run").sum() == 52 - 16
+
+
+def test_claims_follow_from_numbers(reports):
+    table = claims.check(reports).set_index("claim")
+    verdicts = table.verdict
+    assert verdicts.filter(like="interpretable").item() == "holds"
+    assert verdicts.filter(like="Modularity").item() == "holds"
+    assert verdicts.filter(like="On music").item() == "does not hold"
+    assert verdicts.filter(like="carried by the dimension").item() == "does not hold"
+    assert "3 of 4" in table.evidence.filter(like="carried by").item()
+    assert "+0.600" in table.evidence.filter(like="interpretable").item()
+    without = {name: one for name, one in reports.items() if not name.startswith("folk")}
+    assert claims.check(without).verdict.eq("not tested").sum() >= 6
+
+
+def test_overlapping_runs_hold_in_the_mean_only(reports):
+    close = dict(reports)
+    for dataset in tables.ORDER:
+        close[f"{dataset}-betavae"] = report(dataset, "betavae", **scalars_of(0.8995))
+    verdicts = claims.check(close).set_index("claim").verdict
+    assert verdicts.filter(like="interpretable").item() == "holds in the mean"
+    close["folk-betavae"] = report("folk", "betavae", **scalars_of(0.95))
+    assert (
+        claims.check(close).set_index("claim").verdict.filter(like="SAP").item() == "holds in part (3 of 4)"
+    )
+
+
+def test_baseline_table(reports):
+    table = tables.beside_baseline(tables.runs(reports))
+    row = table[(table.metric == "interpretability") & (table["data set"] == "bach")].iloc[0]
+    assert row.difference == pytest.approx(0.6) and row.separated and row["Hedges g"] > 100
+
+
+def test_caption_says_all_that_matters(reports):
+    text = tables.caption("Scores", reports)
+    expected = "Scale smoke|2 independent seeds (0, 1)|cpu in bfloat16|a processor|0.7 epochs of 1,234|"
+    for word in (expected + "source: drawn|99 test codes|Bach chorales").split("|"):
+        assert word in text
+    with pytest.raises(ValueError, match="no reports"):
+        tables.caption("Scores", {})
+
+
+def test_three_forms(reports, tmp_path):
+    table = tables.beside_published(tables.runs(reports), tables.published(root(__file__)))
+    paths = typeset.write(table, tmp_path, "published", "Scores_1. 100 % & more")
+    assert [path.name for path in paths] == ["published.csv", "published.md", "published.tex"]
+    back = pd.read_csv(paths[0], comment="#")
+    np.testing.assert_allclose(back.obtained, table.obtained, rtol=1e-5)
+    text = paths[1].read_text(encoding="utf-8")
+    assert text.startswith("Scores_1.") and text.count("\n|") == len(table) + 2 and "AR-VAE" in text
+    tex = paths[2].read_text(encoding="utf-8")
+    assert r"Scores\_1. 100 \% \& more" in tex and r"\toprule" in tex and r"\bottomrule" in tex
+    assert tex.count(r"\\") == len(table) + 3 and "β" not in tex and "\N{MINUS SIGN}" not in tex
+
+
+def test_per_attribute_and_spread(reports):
+    scores = tables.per_attribute(reports, "scc")
+    assert len(scores) == 8 * 2 * 2 and set(scores.attribute) == {"a", "b"}
+    table = tables.spread(tables.scalars(reports, ["monotonicity", "nothing"]))
+    assert list(table["data set"].unique()) == list(tables.ORDER) and (table.runs == 2).all()
+    assert tables.change_matrix(
+        reports["bach-arvae"] | {"members": {"seed0": {"details": {"controllability": {"fixed": None}}}}}
+    ).empty
+
+
+def test_reports_are_loaded(home, sprites_arvae):
+    found = records.load(home, ["dsprites-arvae"])
+    assert found["dsprites-arvae"]["mean"] == sprites_arvae[0]["mean"]
+    with pytest.raises(ValueError, match="mnist-arvae"):
+        records.load(home, ["mnist-arvae"])
+    (home / "reports" / "metrics" / "classifier.json").write_text('{"test_accuracy": 0.99}')
+    assert "classifier" not in records.load(home)
