@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -74,6 +75,18 @@ def test_what_was_read_is_not_read_again(tmp_path, monkeypatch):
         read([*written[:2], tune(2, [60] * 8)], tmp_path)  # another tune: another key
 
 
+def dying(content):
+    """A reader that is killed, as by a system short of memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_is_reported_and_what_was_read_is_kept(tmp_path, small_chunks):
+    with pytest.raises(DataError, match="reading: a process was killed.*what was read is kept"):
+        reading.read_all(
+            random_tunes(6, np.random.default_rng(0)), dying, [__file__], tmp_path, "reading", silent
+        )
+
+
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 half a file", b"<html>not found</html>"])
 def test_a_damaged_cache_file_is_read_again_and_said_so(tmp_path, damage):
     written = random_tunes(3, np.random.default_rng(0))
@@ -123,7 +136,8 @@ def test_split_by_tune_and_every_transposition():
                 original = coded[index].measures[split.extra["measure"][row]]
                 moved = music.transpose(original, int(split.extra["transposition"][row]))
                 np.testing.assert_array_equal(split.x[row], moved)
-    assert data.provenance["tunes kept"] == 40 and data.vocabulary.size == 34
+    shared = data.provenance["share of test measures that training has too, up to transposition"]
+    assert shared == 0 and data.provenance["tunes kept"] == 40 and data.vocabulary.size == 34
 
 
 def test_the_same_tune_in_another_key_is_left_out_and_variants_stay_together():

@@ -80,6 +80,7 @@ def assemble(
             "incomplete bars dropped": sum(coded[i].dropped for i in kept),
             "measures before transposition": sum(map(len, measures)),
             "measures distinct up to transposition": len({shape(m) for tune in measures for m in tune}),
+            "share of test measures that training has too, up to transposition": _shared(measures, sides),
             "groups of variants": int(max(group)) + 1,
             "tunes by split": {part: len(side) for part, side in zip(SPLITS, sides, strict=True)},
             "split seed": SEED,
@@ -121,6 +122,13 @@ def shape(measures: np.ndarray) -> bytes:
     pitches = measures[measures >= 0]
     start = int(pitches[0]) if pitches.size else 0
     return np.where(measures >= 0, measures - start, measures - 1000).astype(np.int16).tobytes()
+
+
+def _shared(measures: Sequence[np.ndarray], sides: Sequence[np.ndarray]) -> float:
+    """Melodies share measures (equal notes, scales): how many of the test's are in training tunes too."""
+    known = {shape(measure) for index in sides[0] for measure in measures[index]}
+    test = [shape(measure) in known for index in sides[2] for measure in measures[index]]
+    return round(float(np.mean(test)), 4)
 
 
 def _split(measures: Sequence[np.ndarray], side: np.ndarray, size: int | None, seed: int) -> Split:

@@ -10,13 +10,14 @@ import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from arvae.datasets import music, tunes
-from arvae.datasets.contract import write_npz
+from arvae.datasets.contract import DataError, write_npz
 from arvae.progress import Progress
 
 _CHUNK = 64  # tunes: small enough for both cores to finish together, large enough to be few files
@@ -79,10 +80,16 @@ def read_all(
     jobs = {number: [written[i].content for i in chunks[number]] for number in missing}
     workers = min(cores(), len(jobs))
     if workers > 1:
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-            futures = {pool.submit(_read_chunk, reader, job): number for number, job in jobs.items()}
-            for future in as_completed(futures):
-                keep(futures[future], future.result())
+        try:
+            with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+                futures = {pool.submit(_read_chunk, reader, job): number for number, job in jobs.items()}
+                for future in as_completed(futures):
+                    keep(futures[future], future.result())
+        except BrokenProcessPool as error:
+            raise DataError(
+                f"{label}: a process was killed or could not start (memory?): run it again, "
+                "what was read is kept"
+            ) from error
     else:
         for number, job in jobs.items():
             keep(number, _read_chunk(reader, job))
