@@ -9,7 +9,7 @@ precision the engine chooses for training (images) or float32 (music).
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ class MemberEvaluation:
     model: nn.Module
     z: np.ndarray
     mean: np.ndarray
+    handles: "Handles"
     reconstructions: np.ndarray
     traversals: Traversals
     result: dict[str, Any]
@@ -73,7 +74,8 @@ def pick(dataset: Dataset, codes: int, seed: int = SEED) -> Items:
 
 def regularized_dimensions(cell: Cell) -> dict[str, int]:
     """Attribute -> latent dimension, for the attributes that the cell's loss regularizes (none: empty)."""
-    return dict(zip(cell.attributes, cell.dimensions, strict=True)) if cell.knobs.gamma > 0 else {}
+    tied = cell.knobs.gamma > 0 and cell.knobs.objective != "fader"  # whose gamma weighs the adversary
+    return dict(zip(cell.attributes, cell.dimensions, strict=True)) if tied else {}
 
 
 def encode(
@@ -135,7 +137,42 @@ def members_in(directory: Path | str) -> list[dict[str, Any]]:
 def prepare(model: nn.Module, cell: Cell) -> nn.Module:
     """The model on the engine's device: images in the precision of training, music in float32."""
     settled = plan(cell.engine)
-    return model.to(settled.device, settled.dtype if cell.kind == "images" else torch.float32)
+    model = model.to(settled.device)
+    for parameter in model.parameters():  # buffers, such as a range of attributes, stay in float32
+        parameter.data = parameter.data.to(settled.dtype if cell.kind == "images" else torch.float32)
+    return model
+
+
+@dataclasses.dataclass(frozen=True)
+class Handles:
+    """What is turned to edit: codes as the decoder takes them (n, c), and per attribute a column and a range.
+
+    A VAE has the regularized dimension, or where there is none the one that knows most of the attribute,
+    over -4..4. A Fader network has an input for each attribute, over 0..1.
+    """
+
+    codes: np.ndarray
+    columns: tuple[int, ...]
+    low: np.ndarray  # (k,)
+    high: np.ndarray
+
+
+def handles(
+    model: nn.Module, z: np.ndarray, items: Items, cell: Cell, names: tuple[str, ...], best: Sequence[int]
+) -> Handles:
+    """The handles of a trained model; best: the dimension that knows most of each attribute."""
+    tied = regularized_dimensions(cell)
+    low, high = (np.full(len(names), end) for end in (controllability.LOW, controllability.HIGH))
+    if hasattr(model, "complete"):
+        values = items.attributes[:, [names.index(name) for name in cell.attributes]]
+        device = next(model.parameters()).device
+        given = model.complete(*(torch.from_numpy(part).to(device) for part in (z, values)))
+        z, own = given.cpu().numpy(), z.shape[1]
+        tied = {name: own + i for i, name in enumerate(cell.attributes)}
+        inputs = [name in tied for name in names]
+        low, high = np.where(inputs, 0.0, low), np.where(inputs, 1.0, high)
+    columns = tuple(tied.get(name, dimension) for name, dimension in zip(names, best, strict=True))
+    return Handles(z, columns, low, high)
 
 
 def _evaluate_member(
@@ -147,56 +184,55 @@ def _evaluate_member(
     judge: DigitClassifier | None,
     member: dict[str, Any],
 ) -> MemberEvaluation:
-    names = dataset.attribute_names
+    names, points, vocabulary = dataset.attribute_names, sizes.traversal_points, dataset.vocabulary
     model = prepare(load_model(directory, member["name"]), cell)
     z, mean = encode(model, dataset, cell, items.index)
     if not np.isfinite(z).all():
-        raise EvaluationError(
-            f"{cell.name} {member['name']}: its codes are not finite; it diverged: train again"
-        )
-    tied = regularized_dimensions(cell)
-    scores = metrics.evaluate(z, items.attributes, names, tied or None)
-    reconstructions = outputs.decode(model, z, dataset.vocabulary)
+        raise EvaluationError(f"{cell.name} {member['name']}: its codes are not finite: train it again")
+    scores = metrics.evaluate(z, items.attributes, names, regularized_dimensions(cell) or None)
+    best = [scores["per_attribute"][name]["dimension"] for name in names]
+    turned = handles(model, z, items, cell, names, best)
+    reconstructions = outputs.decode(model, turned.codes, vocabulary)
 
-    # Traversals follow the regularized dimension where there is one, else the one that knows most.
-    along = tuple(tied.get(name, scores["per_attribute"][name]["dimension"]) for name in names)
-    low, high = observed_range(z)
-    fixed = np.linspace(controllability.LOW, controllability.HIGH, sizes.traversal_points)
+    columns = list(turned.columns)
+    low, high = observed_range(turned.codes)
     ranges = {
-        "fixed": np.tile(fixed, (len(names), 1)),
-        "observed": np.stack([np.linspace(low[r], high[r], sizes.traversal_points) for r in along]),
+        "fixed": np.linspace(turned.low, turned.high, points, axis=1),
+        "observed": np.linspace(low[columns], high[columns], points, axis=1),
     }
-    measure = outputs.measurer(dataset)
     items_of = {"fixed": sizes.traversal_items, "observed": -(-sizes.traversal_items // 2)}
+    measure = outputs.measurer(dataset)
     moved = {
         key: controllability.traverse(
-            model, z[: items_of[key]], names, along, values, measure, dataset.vocabulary
+            model, turned.codes[: items_of[key]], names, turned.columns, values, measure, vocabulary
         )
         for key, values in ranges.items()
     }
-    kept = preserved(dataset, items, reconstructions, moved["fixed"], judge)
     density = None
-    if measure is not None:
+    if measure is not None and not getattr(model, "deterministic", False):
         density = controllability.latent_density_ratio(
-            model, low, high, along, items.attributes, measure,
-            np.random.default_rng(SEED), DENSITY_SAMPLES * sizes.traversal_items, dataset.vocabulary,
+            model, low, high, turned.columns, items.attributes, measure,
+            np.random.default_rng(SEED), DENSITY_SAMPLES * sizes.traversal_items, vocabulary,
         )  # fmt: skip
-    filled = occupancy(z, controllability.LOW, controllability.HIGH, sizes.traversal_points)
+    filled = [
+        occupancy(turned.codes[:, [r]], turned.low[i], turned.high[i], points)[0]
+        for i, r in enumerate(columns)
+    ]
     details = {
         "controllability": {
             key: controllability.summarise(one, items.attributes) for key, one in moved.items()
         },
-        "content": kept,
+        "content": preserved(dataset, items, reconstructions, moved["fixed"], judge),
         "latent_density_ratio": density,
-        "occupancy": {name: float(filled[r]) for name, r in zip(names, along, strict=True)},
+        "occupancy": {name: float(filled[i]) for i, name in enumerate(names)},
         "observed_range": {
-            name: [float(low[r]), float(high[r])] for name, r in zip(names, along, strict=True)
+            name: [float(low[r]), float(high[r])] for name, r in zip(names, columns, strict=True)
         },
         "steps": member["steps"],
     }
     accuracy = reconstruction_accuracy(dataset.kind, items.x, reconstructions)
     result = _flat(scores, details, accuracy) | {"seed": member["seed"], "details": scores | details}
-    return MemberEvaluation(member["name"], model, z, mean, reconstructions, moved["fixed"], result)
+    return MemberEvaluation(member["name"], model, z, mean, turned, reconstructions, moved["fixed"], result)
 
 
 def preserved(
@@ -226,6 +262,9 @@ def _flat(scores: dict[str, Any], details: dict[str, Any], accuracy: float) -> d
     flat |= {name: fixed.get(name) for name in ("monotonicity", "range_covered", "selectivity")}
     kept = details["content"] or {}
     flat |= {f"content_{when}": kept.get(when) for when in ("reconstructed", "traversed")}
+    if kept.get("what") == "digit":  # under the names the paper's figure has
+        flat["digit_accuracy_reconstructed"] = kept["reconstructed"]
+        flat["digit_accuracy_interpolated"] = kept["traversed"]
     flat["latent_density_ratio"] = details["latent_density_ratio"]
     for metric in metrics.METRICS:
         if scores["regularized"] is not None and metric in scores["regularized"]:

@@ -97,7 +97,7 @@ def provenance(cell: Cell, dataset: Dataset, codes: int, members: list[dict[str,
 def machine() -> dict[str, Any]:
     """Where this runs: processor, cores, versions of Python and torch."""
     return {
-        "processor": processor(),
+        "name": processor(),
         "cores": joblib.cpu_count(),
         "python": platform.python_version(),
         "torch": torch.__version__,

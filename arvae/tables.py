@@ -26,8 +26,8 @@ PUBLISHED_NAMES = {
     "reconstruction_accuracy": ("reconstruction_accuracy_percent", 100),
 }
 DIGIT_NAMES = {
-    "content_reconstructed": ("digit_accuracy_reconstructed_percent", 100),
-    "content_traversed": ("digit_accuracy_interpolated_percent", 100),
+    "digit_accuracy_reconstructed": ("digit_accuracy_reconstructed_percent", 100),
+    "digit_accuracy_interpolated": ("digit_accuracy_interpolated_percent", 100),
 }
 #: Differences smaller than this never count: 0.02 of a score, 0.5 of a percentage.
 LEAST = {False: 0.02, True: 0.5}
@@ -183,7 +183,7 @@ def caption(what: str, reports: Reports) -> str:
             f"{source['train_size']:,} examples (source: {source['data_source']}), "
             f"{source['test_codes']:,} test codes"
         )
-    trained = f"trained on {' and '.join(devices)}, {first['machine']['processor']}"
+    trained = f"trained on {' and '.join(devices)}, {first['machine']['name']}"
     runs_of = f"{len(seeds)} independent seeds ({', '.join(map(str, seeds))})"
     return f"{what.rstrip('.')}. Scale {first['scale']}; {runs_of}; {trained}. {'; '.join(lengths.values())}."
 
