@@ -1,0 +1,122 @@
+"""Figures and tables of the data reports, on small data sets of both kinds."""
+
+import numpy as np
+import pytest
+
+from arvae.datasets import about, dsprites, morphology, music
+from arvae.datasets.catalogue import ATTRIBUTES
+from arvae.datasets.contract import Dataset, Split
+from arvae.figures import data
+
+
+@pytest.fixture(scope="module")
+def sprites(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sprites")
+    sizes = {"train": 300, "validation": 20, "test": 4000}
+    return dsprites.prepare(sizes, "drawn", folder, folder, log=lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def tunes():
+    generator = np.random.default_rng(0)
+
+    def split(n):
+        x = generator.choice([-1, -1, -1, 60, 64, 67], (n, music.TICKS)).astype(np.int16)
+        x[:, 0] = 60
+        return Split(x, music.attributes(x), {"tune": np.arange(n, dtype=np.int32)})
+
+    return Dataset(
+        name="bach",
+        kind="music",
+        train=split(60),
+        validation=split(10),
+        test=split(80),
+        attribute_names=music.ATTRIBUTE_NAMES,
+        attribute_units=music.ATTRIBUTE_UNITS,
+        vocabulary=music.Vocabulary(),
+        provenance={
+            "source": "a test",
+            "tunes": [str(i) for i in range(100)],
+            "tunes left out": {"chords": {"tunes": 1200, "examples": ["a", "b"]}},
+        },
+    )
+
+
+def test_ladders_raise_one_attribute_and_leave_the_others(sprites):
+    values = sprites.test.attributes
+    for k, name in enumerate(sprites.attribute_names):
+        climbed = values[data.rungs(values, k, 8)]
+        assert np.all(np.diff(climbed[:, k]) >= 0) and np.ptp(climbed[:, k]) > 0.9 * np.ptp(values[:, k]), (
+            name
+        )
+        others = np.delete(climbed, k, axis=1) - np.median(np.delete(values, k, axis=1), axis=0)
+        assert (np.abs(others).mean(0) <= 0.15 * np.ptp(np.delete(values, k, axis=1), axis=0)).all(), name
+
+
+def test_reports_on_images_are_written(sprites, tmp_path):
+    for show in (data.show_samples, data.show_ladders):
+        assert show(sprites, tmp_path).alt
+    assert {path.name for path in tmp_path.iterdir()} == {"samples.png", "ladders.png"}
+    first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    data.show_samples(sprites, tmp_path), data.show_ladders(sprites, tmp_path)
+    assert first == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(data.distributions(sprites).axes) >= 5
+    assert data.left_out(sprites) is None
+    table = data.attribute_table(sprites, about.ATTRIBUTES)
+    assert list(table.index) == list(dsprites.NAMES) and table.loc["orientation", "unit"] == "rad"
+    assert list(data.sizes(sprites)["examples"]) == ["300", "20", "4,000"]
+
+
+def test_reports_on_music_are_written(tunes, tmp_path):
+    for show in (data.show_samples, data.show_ladders):
+        assert "<svg" in show(tunes, tmp_path).data
+    assert "note density" in (tmp_path / "ladders.svg").read_text()
+    assert data.left_out(tunes).loc["chords", "tunes"] == "1,200"
+    table = data.provenance(tunes)
+    assert table.loc["tunes", "value"] == "100 entries, listed in the manifest"
+    assert not any("chords" in name for name in table.index)
+    assert data.record(tunes)["provenance"]["tunes"] == "100 entries, listed in the manifest"
+
+
+def test_correlations_are_spearmans():
+    generator = np.random.default_rng(0)
+    a = generator.normal(size=500)
+    attributes = np.stack([a, np.exp(a), -a, generator.normal(size=500), np.ones(500)], axis=1)
+    rho = data.correlation(attributes)
+    np.testing.assert_allclose(rho[0, :3], [1, 1, -1])
+    assert abs(rho[0, 3]) < 0.1 and not rho[4].any()
+    texts = [text.get_text() for text in data.correlations(attributes, list("abcde")).axes[0].texts]
+    assert (
+        len(texts) == 10
+        and "1.00" in texts
+        and "\N{MINUS SIGN}1.00" in texts
+        and "\N{MINUS SIGN}0.00" not in texts
+    )
+
+
+def test_oracle_codes_order_every_attribute(sprites):
+    generator = np.random.default_rng(0)
+    values = (
+        sprites.test.attributes.astype(float) + generator.normal(size=sprites.test.attributes.shape) * 1e-6
+    )
+    exact, noisy = (data.oracle(values, noise, generator) for noise in (0.0, 0.3))
+    both = np.diag(data.correlation(np.concatenate([values, exact], axis=1))[:5, 5:])
+    np.testing.assert_allclose(both, 1)
+    both = np.diag(data.correlation(np.concatenate([values, noisy], axis=1))[:5, 5:])
+    np.testing.assert_allclose(both, 0.95, atol=0.01)
+
+
+def test_the_reading_names_the_strongest_pair(tunes):
+    scores = {"mig": 0.2, "per_attribute": {name: {"mig": 0.1} for name in tunes.attribute_names}}
+    text = data.reading(tunes, scores)
+    assert "rhythmic complexity" in text and "note density" in text and "**0.20**" in text
+
+
+def test_every_data_set_and_attribute_is_described(sprites):
+    assert set(about.DATASETS) == set(ATTRIBUTES)
+    for attributes in ATTRIBUTES.values():
+        assert set(attributes) <= set(about.ATTRIBUTES)
+    assert about.describe(sprites).startswith("**dSprites**")
+    assert tuple(ATTRIBUTES["dsprites"].items()) == tuple(zip(dsprites.NAMES, dsprites.UNITS, strict=True))
+    units = zip(morphology.COLUMNS, morphology.UNITS, strict=True)
+    assert tuple(ATTRIBUTES["mnist"].items()) == tuple(units)
