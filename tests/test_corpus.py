@@ -1,8 +1,11 @@
 """Many tunes: read once, cached, duplicates and variants, the split, every transposition, provenance."""
 
+import http.server
 import json
 import os
 import signal
+import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -245,6 +248,37 @@ def test_thesession_table(tmp_path, monkeypatch):
     beats = [[int(p) for p in measure[measure >= 0]] for measure in measures[:2]]
     assert beats == [[62], [64, 71, 71, 69, 71, 64, 71]]  # the pick-up; E dorian has F# and C#
     assert 66 in measures[3]
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A folder served over HTTP: (folder, address)."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            """Say nothing."""
+
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def test_thesession_is_downloaded_once_checked_and_kept(tmp_path, monkeypatch, server):
+    folder, address = server
+    monkeypatch.delenv(sources.FOLDER, raising=False)
+    monkeypatch.setattr(folk, "ADDRESS", f"{address}/tunes.csv")
+    (folder / "tunes.csv").write_text("<html>not here</html>")
+    with pytest.raises(DataError, match="(?s)thesession.*no column tune_id.*By hand: put tunes.csv into"):
+        folk.prepare({}, "thesession", tmp_path / "raw", tmp_path / "cache", log=silent)
+    assert not (tmp_path / "raw" / "thesession" / "tunes.csv").exists()
+    (folder / "tunes.csv").write_text(SESSION, newline="")
+    data = folk.prepare({}, "thesession", tmp_path / "raw", tmp_path / "cache", log=silent)
+    (folder / "tunes.csv").unlink()
+    again = folk.prepare({}, "thesession", tmp_path / "raw", tmp_path / "cache", log=silent)
+    np.testing.assert_array_equal(data.train.x, again.train.x)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,9 @@ ATTRIBUTE_NAMES = ("rhythmic complexity", "pitch range", "note density", "contou
 ATTRIBUTE_UNITS = ("", "", "", "")  # shares: of the weight, of 26 semitones, of the ticks, of 26 semitones
 
 _SEMITONES = 26
-_CHUNK = 1 << 14  # rows at a time: the intermediate arrays stay in the cache
+#: Rows at a time. On a CPU so few that torch does not split the work over threads, which wait for each other
+#: on a busy machine, and that the intermediate arrays stay in the cache.
+_CPU_CHUNK, _CHUNK = 1 << 10, 1 << 18
 _BEAT_WEIGHTS = (0.20, 0.67, 0.25, 0.67)
 #: The 24 ticks' weights: low on strong beats, high between them, highest on triplets.
 WEIGHTS = tuple(w for beat in _BEAT_WEIGHTS for w in (beat, 1.0, 2.0, 0.5, 2.0, 1.0))
@@ -48,7 +50,10 @@ def attributes(measures: Array) -> Array:
 
     if isinstance(measures, torch.Tensor):
         check(measures)
-        parts = [_attributes(part) for part in measures.split(_CHUNK)]
+        parts = [
+            _attributes(part)
+            for part in measures.split(_CPU_CHUNK if measures.device.type == "cpu" else _CHUNK)
+        ]
         return torch.cat(parts) if parts else measures.new_zeros((0, 4), dtype=torch.float32)
     measures = np.asarray(measures)
     check(measures)
