@@ -1,4 +1,5 @@
-"""A tab of headless Chromium that stays open: load a page, run script in it, press keys, see what it complains of."""
+"""A tab of headless Chromium that stays open: load a page, run script in it, press keys, see what it
+complains of."""
 
 import asyncio
 import base64

@@ -18,12 +18,14 @@ from arvae.playground import items, page, weights
 from tests.browser import chromium, running
 from tests.tab import Tab
 
+torch.set_num_threads(1)
 ROOT = paths.root(__file__)
 NEAR = 1e-3  # how far the page may be from torch
 
 
 def network(dataset, seed=0):
-    """The real architecture with random weights, biases included, so that every part of it shows in the output."""
+    """The real architecture with random weights, biases included, so that every part of it shows in the
+    output."""
     cell = params.load(ROOT / "params.yaml").cell(dataset, "arvae")
     random = torch.Generator().manual_seed(seed)
     model = models.build(cell, vocabulary_size=music.Vocabulary().size, generator=random).eval()
@@ -239,9 +241,8 @@ def test_moving_a_slider_decodes_as_torch_does(tab, made, name):
 def test_the_arrow_keys_move_a_slider(tab, made):
     tab.run("playground.panels.mnist.choose(0)")
     knob = made[1]["mnist"][0].knobs[2]
-    before = tab.run(
-        f"(playground.panels.mnist.sliders[2].input.focus(), playground.panels.mnist.state.z[{knob.dimension}])"
-    )
+    tab.run("playground.panels.mnist.sliders[2].input.focus()")
+    before = tab.run(f"playground.settled().then(() => playground.panels.mnist.state.z[{knob.dimension}])")
     for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowRight"):
         tab.press(key)
     after = tab.run(f"playground.settled().then(() => playground.panels.mnist.state.z[{knob.dimension}])")
@@ -266,7 +267,8 @@ def test_moving_a_measure_sings_as_torch_does(tab, made, style):
             input.dispatchEvent(new Event("input", {{ bubbles: true }}));
             await playground.settled();
             const codes = [0, 1, 2, 3].map(panel.code), answers = codes.map(playground.decoders.{style});
-            return {{ codes, measures: panel.state.measures, logits: answers.map((a) => a.logits.map((row) => [...row])),
+            return {{ codes, measures: panel.state.measures,
+                logits: answers.map((answer) => answer.logits.map((row) => [...row])),
                 attributes: panel.state.measures.map(musicAttributes) }};
         }})()""")
         logits = decoded(trained, found["codes"])
@@ -292,7 +294,8 @@ def test_saved_midi_is_the_melody(tab):
     from music21 import midi
 
     notes, content = tab.run("""(() => {
-        const notes = toNotes([[60, -1, -1, 62, -1, -1, -2, -1, -1, -1, -1, -1, 72, -1, 71, -1, 69, -1, 67, -1, -1, -1, -1, -1],
+        const notes = toNotes([[60, -1, -1, 62, -1, -1, -2, -1, -1, -1, -1, -1, 72, -1, 71, -1, 69, -1, 67,
+        -1, -1, -1, -1, -1],
                                [-1, -1, -1, -1, -1, -1, 64, ...Array(17).fill(-1)]]);
         return [notes, [...midiFile(notes, 120)]];
     })()""")

@@ -1,7 +1,7 @@
 """A trained model with its knobs: which latent dimension turns which attribute, and over what range.
 
-A knob's unit is the standard deviation of its dimension over codes of test examples, and its range is where those
-codes lie: beyond it the decoder was never asked for anything, and what it answers means little.
+A knob's unit is the standard deviation of its dimension over codes of test examples, and its range is where
+those codes lie: beyond it the decoder was never asked for anything, and what it answers means little.
 """
 
 import dataclasses
@@ -34,9 +34,10 @@ _BATCH = 250
 class Knob:
     """One attribute's dimension.
 
-    sign: +1 where the attribute grows with z, -1 where it falls; tied: regularized in training, else found as the
-    dimension with the largest rank correlation; correlation: Spearman's rho of z and attribute over test codes;
-    mean, sd, low, high: of the codes in this dimension (low, high: 0.5 % and 99.5 % quantile).
+    sign: +1 where the attribute grows with z, -1 where it falls; tied: regularized in training, else found as
+    the dimension with the largest rank correlation; correlation: Spearman's rho of z and attribute over test
+    codes; mean, sd, low, high: of the codes in this dimension (low, high: 0.5 % and 99.5 % quantile);
+    least, most: the attribute's values in the data, 2.5 % and 97.5 % quantile.
     """
 
     attribute: str
@@ -49,14 +50,17 @@ class Knob:
     sd: float
     low: float
     high: float
+    least: float
+    most: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trained:
-    """A trained member of a cell, its knobs in the order of the data set's attributes, and how to measure outputs.
+    """A trained member of a cell, its knobs in the order of the data set's attributes, and how to measure
+    outputs.
 
-    measure: outputs (n, ...) -> attributes (n, k), or None for a data set whose attributes are not computed from the
-    example; see `arvae.outputs.measurer`.
+    measure: outputs (n, ...) -> attributes (n, k), or None for a data set whose attributes are not computed
+    from the example; see `arvae.outputs.measurer`.
     """
 
     cell: Cell
@@ -98,8 +102,8 @@ class Trained:
 
 
 def inputs(x: np.ndarray, vocabulary: Vocabulary | None) -> torch.Tensor:
-    """Examples as a model takes them: measures (n, 24) as tokens; images (n, h, w), bool or bytes 0..255, as float32
-    (n, 1, h, w) in 0..1."""
+    """Examples as a model takes them: measures (n, 24) as tokens; images (n, h, w), bool or bytes 0..255, as
+    float32 (n, 1, h, w) in 0..1."""
     if vocabulary is not None:
         return torch.from_numpy(vocabulary.encode(np.asarray(x)))
     top = 255.0 if x.dtype == np.uint8 else 1.0
@@ -113,8 +117,8 @@ def examples(split: Split, index: np.ndarray) -> np.ndarray:
 
 
 def find(name: str, member: str | None = None, home: Path | None = None) -> tuple[Path, str]:
-    """The folder and the member that `name` means: a data set ("folk": its AR-VAE), a cell ("folk-betavae"), or a
-    folder with weights. `member`: None for the first there is. EditError where there is none."""
+    """The folder and the member that `name` means: a data set ("folk": its AR-VAE), a cell ("folk-betavae"),
+    or a folder with weights. `member`: None for the first there is. EditError where there is none."""
     home = home or paths.root()
     models = home / "data" / "models"
     choices = [models / name, models / f"{name}-arvae", Path(name)]
@@ -139,7 +143,8 @@ def _natural(name: str) -> tuple[str, int]:
 def load(
     name: str, member: str | None = None, home: Path | None = None, data: Dataset | None = None
 ) -> Trained:
-    """Load a trained model and its knobs; these are measured on the test split once and then kept in data/cache.
+    """Load a trained model and its knobs; these are measured on the test split once and then kept in
+    data/cache.
 
     Args:
         name, member: see `find`.
@@ -159,8 +164,8 @@ def load(
     cell = cell_from(record["cell"])
     if hasattr(model, "complete"):
         raise EditError(
-            f"{folder.name} is a {cell.knobs.objective} model: it takes attributes as inputs and has no latent "
-            "dimension to turn; use a beta-VAE or AR-VAE"
+            f"{folder.name} is a {cell.knobs.objective} model: it takes attributes as inputs and has no "
+            "latent dimension to turn; use a beta-VAE or AR-VAE"
         )
     prepared = home / "data" / "prepared" / cell.dataset
     manifest = prepared / "manifest.json"
@@ -199,7 +204,8 @@ def _kept(path: Path) -> tuple[Knob, ...] | None:
 
 
 def codes(trained: Trained, data: Dataset, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Sampled codes z (m, d) and attributes (m, k) of `count` test examples chosen by `seed` (all, if fewer)."""
+    """Sampled codes z (m, d) and attributes (m, k) of `count` test examples chosen by `seed` (all, if
+    fewer)."""
     random = np.random.default_rng(seed)
     chosen = np.sort(random.permutation(len(data.test))[:count])
     mean, std = trained.encode(examples(data.test, chosen))
@@ -221,6 +227,7 @@ def measured(trained: Trained, data: Dataset) -> tuple[Knob, ...]:
             dimension = int(free[np.abs(rho[free, column]).argmax()])
         here = z[:, dimension].astype(np.float64)
         low, high = np.quantile(here, [OUTSIDE, 1 - OUTSIDE])
+        least, most = np.quantile(attributes[:, column], [0.025, 0.975])
         knobs.append(
             Knob(
                 attribute=name,
@@ -233,13 +240,16 @@ def measured(trained: Trained, data: Dataset) -> tuple[Knob, ...]:
                 sd=float(here.std()),
                 low=float(low),
                 high=float(high),
+                least=float(least),
+                most=float(most),
             )
         )
     return tuple(knobs)
 
 
 def correlations(z: np.ndarray, attributes: np.ndarray) -> np.ndarray:
-    """Spearman's rho of every dimension of z (n, d) with every attribute (n, k): (d, k); 0 for what is constant."""
+    """Spearman's rho of every dimension of z (n, d) with every attribute (n, k): (d, k); 0 for what is
+    constant."""
     ranks = [stats.rankdata(values, axis=0) for values in (z, attributes)]
     a, b = (r - r.mean(axis=0) for r in ranks)
     power = np.sqrt((a**2).sum(axis=0)[:, None] * (b**2).sum(axis=0)[None])

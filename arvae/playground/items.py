@@ -16,8 +16,8 @@ SEED = 1
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Item:
-    """Something to start from: its name, the codes z (m, d) of its m parts (1, or the measures of a melody), and what
-    was encoded: image uint8 (h, w), 0..255, or measures int16 (m, 24)."""
+    """Something to start from: its name, the codes z (m, d) of its m parts (1, or the measures of a melody),
+    and what was encoded: image uint8 (h, w), 0..255, or measures int16 (m, 24)."""
 
     name: str
     z: np.ndarray

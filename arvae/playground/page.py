@@ -23,11 +23,11 @@ CHECKED = 3  # items of a model whose decoding by torch the page carries, to com
 # What a panel says of itself; the numbers behind it are in the report.
 ABOUT = {
     "mnist": "A digit of MNIST's test images, from its code. The shape of the stroke is the decoder's guess.",
-    "dsprites": "One shape on black. The regularization asks each dimension to grow with one attribute; orientation, "
-    "which runs in a circle, and shape, which has no order, are the hard ones.",
-    "music": "Four measures of a tune that was not trained on, each with a code of its own. Outlines: the tune as it was "
-    "written; filled: what the model makes of the codes. Beside each slider: the attribute of the original and, measured, "
-    "of what you hear.",
+    "dsprites": "One shape on black. The regularization asks each dimension to grow with one attribute; "
+    "orientation, which runs in a circle, and shape, which has no order, are the hard ones.",
+    "music": "Four measures of a tune that was not trained on, each with a code of its own. Outlines: the "
+    "tune as it was written; filled: what the model makes of the codes. Beside each slider: the attribute of "
+    "the original and, measured, of what you hear.",
 }
 TITLES = {"mnist": "A digit", "dsprites": "A shape", "folk": "Folk tunes", "bach": "Bach chorales"}
 IMAGES: dict[str, Callable[[Trained, Dataset], list[Item]]] = {
@@ -39,8 +39,8 @@ IMAGES: dict[str, Callable[[Trained, Dataset], list[Item]]] = {
 def write(path: Path | str, models: Mapping[str, tuple[Trained, Dataset]], made: str) -> dict[str, int]:
     """Write the page for trained models by data set name; the parts' sizes in bytes.
 
-    made: a line on where the models come from, for the page's foot. Data sets the page has no panel for are refused
-    with ValueError, and so is a page over 15 MB.
+    made: a line on where the models come from, for the page's foot. Data sets the page has no panel for are
+    refused with ValueError, and so is a page over 15 MB.
     """
     panels, parts = [], {}
     scored = {name: trained for name, (trained, _) in models.items() if trained.cell.kind == "music"}
@@ -116,7 +116,8 @@ def _item(item: Item) -> dict[str, Any]:
 
 
 def check(trained: Trained, chosen: Sequence[Item]) -> dict[str, Any]:
-    """Codes, some with a knob turned as far as it goes, and what torch decodes them to, for the page to compare.
+    """Codes, some with a knob turned as far as it goes, and what torch decodes them to, for the page to
+    compare.
 
     output: float32 as base64: probabilities of images, scores of symbols of music.
     """

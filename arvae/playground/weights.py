@@ -1,8 +1,8 @@
 """Trained decoders as a web page can carry them: integers in base64, and what to do with them.
 
-Matrices become 16-bit integers with one float32 factor a row: half the size of float32, and some ten times nearer
-to it than 16-bit floats, whose eleven bits are spent on a range that weights do not have. Vectors stay float32.
-The other side is templates/playground/decoder.js.
+Matrices become 16-bit integers with one float32 factor a row: half the size of float32, and some ten times
+nearer to it than 16-bit floats, whose eleven bits are spent on a range that weights do not have. Vectors stay
+float32. The other side is templates/playground/decoder.js.
 """
 
 import base64
@@ -10,7 +10,6 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from arvae.models.image_vae import ImageVAE
@@ -30,8 +29,8 @@ class ExportError(ValueError):
 class Exported:
     """A decoder on its way to the page.
 
-    program: what decoder.js is to do, JSON values; tensors: float32 matrices (rows, columns) and vectors (n,), in the
-    order and layout decoder.js reads them.
+    program: what decoder.js is to do, JSON values; tensors: float32 matrices (rows, columns) and vectors
+    (n,), in the order and layout decoder.js reads them.
     """
 
     program: dict[str, Any]
@@ -54,8 +53,8 @@ class Exported:
 
 
 def quantise(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """float32 (rows, columns) -> int16 of that shape and float32 factors (rows,); their product is the matrix,
-    to within half a factor. A row of zeros stays one."""
+    """float32 (rows, columns) -> int16 of that shape and float32 factors (rows,); their product is the
+    matrix, to within half a factor. A row of zeros stays one."""
     largest = np.abs(matrix).max(axis=1)
     scales = np.where(largest > 0, largest / LARGEST, 1.0).astype("<f4")
     whole = np.clip(np.rint(matrix / scales[:, None]), -LARGEST, LARGEST)
@@ -77,8 +76,8 @@ def export(model: nn.Module) -> Exported:
     if isinstance(model, ImageVAE) and model.conditions == 0:
         return _images(model)
     raise ExportError(
-        f"a {type(model).__name__} cannot be put on the page: its decoder is neither that of ImageVAE without "
-        "conditions nor that of MeasureVAE"
+        f"a {type(model).__name__} cannot be put on the page: its decoder is neither that of ImageVAE "
+        "without conditions nor that of MeasureVAE"
     )
 
 
@@ -116,8 +115,8 @@ def _images(model: ImageVAE) -> Exported:
             raise ExportError(f"the decoder has a {type(layer).__name__}, which the page cannot compute")
         ops.append(op)
         tensors |= {op["weight"]: weight, op["bias"]: bias}
-    # The page keeps a pixel's channels together; torch keeps a channel's pixels together. The last linear layer's rows
-    # are put in the page's order.
+    # The page keeps a pixel's channels together; torch keeps a channel's pixels together. The last linear
+    # layer's rows are put in the page's order.
     last = max(int(op["weight"].split(".")[0]) for op in ops if op["kind"] == "linear")
     order = np.arange(len(tensors[f"{last}.b"])).reshape(model.features).transpose(1, 2, 0).ravel()
     for part in (f"{last}.w", f"{last}.b"):
@@ -159,7 +158,12 @@ def _measure(model: MeasureVAE) -> Exported:
                 tensors[f"{level}.{layer}.w"] = w
             tensors |= {f"{level}.{layer}.b": b, f"{level}.{layer}.u": u, f"{level}.{layer}.c": c}
     program = {
-        "kind": "music", "latent_dim": model.latent_dim, "beats": BEATS, "ticks": TICKS, "layers": model.layers,
-        "hidden": hidden, "vocabulary": model.vocabulary_size,
-    }  # fmt: skip
+        "kind": "music",
+        "latent_dim": model.latent_dim,
+        "beats": BEATS,
+        "ticks": TICKS,
+        "layers": model.layers,
+        "hidden": hidden,
+        "vocabulary": model.vocabulary_size,
+    }
     return Exported(program, tensors)

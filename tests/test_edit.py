@@ -1,0 +1,498 @@
+"""Editing: wishes, the search for a wished value, files in and out, refusals; the command as a whole."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from arvae import edit as editing
+from arvae import models, outputs, params, paths, scores
+from arvae.datasets import dsprites, music
+from arvae.datasets.contract import Dataset, PackedImages, Split
+from arvae.edit import __main__ as command
+from arvae.edit import melody, picture, report, search, trained, wishes
+from arvae.edit.faults import EditError
+from arvae.edit.trained import Knob, Trained
+from arvae.training import checkpoints
+from arvae.training.members import Member, describe
+
+torch.set_num_threads(1)
+ROOT = paths.root(__file__)
+PARAMS = params.load(ROOT / "params.yaml")
+SCALE = np.array([60, 62, 64, 65, 67, 69, 71, 72])
+
+
+class Toy(torch.nn.Module):
+    """A decoder one can calculate by hand: dimension 2 is the number of notes (4 + z), 1 their spread in
+    semitones (10 + z), 5 does nothing; from 8 notes on each one more widens the spread too."""
+
+    kind, latent_dim = "music", 32
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.vocabulary = music.Vocabulary()
+
+    def encode(self, tokens):
+        x = self.vocabulary.decode(tokens.numpy())
+        z = torch.zeros(len(x), 32)
+        for row, measure in zip(z, x, strict=True):
+            pitches = measure[measure >= 0]
+            row[2] = len(pitches) - 4
+            row[1] = (np.ptp(pitches) if len(pitches) else 0) - 10 - max(len(pitches) - 8, 0)
+        return z, torch.full((len(x), 32), -5.0)
+
+    def decode(self, z):
+        x = np.full((len(z), 24), music.CONTINUE, np.int16)
+        for row, code in zip(x, z.numpy(), strict=True):
+            count = int(np.clip(np.rint(4 + code[2]), 1, 24))
+            spread = int(np.clip(np.rint(10 + code[1] + max(count - 8, 0)), 0, 24))
+            row[:count] = 60 + np.rint(np.linspace(0, spread, count)) if count > 1 else 60
+        logits = torch.zeros(len(z), 24, self.vocabulary.size)
+        return logits.scatter_(2, torch.from_numpy(self.vocabulary.encode(x))[..., None], 1.0)
+
+
+def toy():
+    """Knobs whose sd is 2 and whose codes lie within -4 .. 12; contour's grows the other way."""
+    cell = PARAMS.cell("folk", "arvae")
+    names, tied = music.ATTRIBUTE_NAMES, (5, 1, 2, 1)
+    knobs = tuple(
+        Knob(
+            name,
+            "",
+            dimension,
+            sign,
+            sign > 0,
+            0.9,
+            mean=0.0,
+            sd=2.0,
+            low=-4.0,
+            high=12.0,
+            least=0.0,
+            most=1.0,
+        )
+        for name, dimension, sign in zip(names, tied, (1, 1, 1, -1), strict=True)
+    )
+    return Trained(cell, "seed0", Toy(), knobs, music.Vocabulary(), outputs.measure_music)
+
+
+def tune(*counts, spread=10):
+    """Measures that Toy reconstructs exactly."""
+    rows = []
+    for count in counts:
+        row = np.full(24, music.CONTINUE, np.int16)
+        row[:count] = 60 + np.rint(np.linspace(0, spread + max(count - 8, 0), count)) if count > 1 else 60
+        rows.append(row)
+    return np.array(rows)
+
+
+def run(model, measures, *texts, only=None):
+    return search.edit(model, measures, wishes.parse(texts, model, len(measures)), only)
+
+
+# ---------------------------------------------------------------- wishes
+
+
+def test_wishes_are_read():
+    model = toy()
+    parsed = wishes.parse(["note_density=+1.5", "3-5, 7:contour==-0.3", "pitch range=0.5"], model, 8)
+    assert [(w.attribute, w.turn, w.target, w.measures) for w in parsed] == [
+        ("note density", 1.5, None, None),
+        ("contour", None, -0.3, (3, 4, 5, 7)),
+        ("pitch range", None, 0.5, None),
+    ]
+    assert str(parsed[0]) == "note density +1.5 sd" and str(parsed[1]) == "contour to -0.3 in measures 3-5, 7"
+    assert wishes.parse(["contour=\N{MINUS SIGN}1"], model, 1)[0].turn == -1
+    assert wishes.places("4-", 6) == (4, 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("louder", "is no wish: write NAME="),
+        ("density=1", "did you mean note density"),
+        ("contour=up", "'up' is not a number"),
+        ("contour=nan", "not a number"),
+        ("contour=+99", "at most 10"),
+        ("9:contour=+1", "measures 1 to 8"),
+        ("5-3:contour=+1", "measures 1 to 8"),
+        ("3-x:contour=+1", "is no wish|write them like"),
+    ],
+)
+def test_other_wishes_are_refused(text, said):
+    with pytest.raises(EditError, match=said):
+        wishes.parse([text], toy(), 8)
+
+
+def test_wishes_that_contradict_are_refused():
+    with pytest.raises(EditError, match="two wishes for the same thing"):
+        wishes.parse(["contour=+1", "3:contour=0.5"], toy(), 8)
+    assert len(wishes.parse(["1-2:contour=+1", "3:contour=0.5"], toy(), 8)) == 2
+    with pytest.raises(EditError, match="an image has no measures"):
+        wishes.parse(["3:contour=+1"], toy())
+    with pytest.raises(EditError, match="turn the knob instead"):
+        wishes.parse(["contour=0.5"], dataclasses.replace(toy(), measure=None), 8)
+
+
+# ---------------------------------------------------------------- the search
+
+
+def test_a_turn_moves_one_dimension_by_standard_deviations():
+    model, measures = toy(), tune(4, 6, 8)
+    edited = run(model, measures, "2:note_density=+1", "contour=+0.5")
+    moved = edited.z_after - edited.z
+    assert np.flatnonzero(moved.any(axis=0)).tolist() == [1, 2]
+    assert moved[:, 2].tolist() == [0, 2, 0] and np.allclose(
+        moved[:, 1], -1
+    )  # contour falls with its dimension
+    assert edited.after[1, 2] == pytest.approx(8 / 24)
+
+
+@pytest.mark.parametrize("count", [3, 7, 12])
+def test_a_wished_value_is_found(count):
+    edited = run(toy(), tune(4, 8), f"note_density={count / 24}")
+    assert np.allclose(edited.after[:, 2], count / 24)
+    assert any("reached" in line for line in report.findings(edited))
+
+
+def test_of_equal_places_the_nearest_is_kept():
+    edited = run(toy(), tune(6), "note_density=0.25")  # that is what it has
+    assert np.array_equal(edited.z, edited.z_after) and np.array_equal(edited.result, edited.original)
+    edited = run(toy(), tune(4), "note_density=0.25")
+    assert 1.5 <= edited.z_after[0, 2] <= 1.9  # the first place that rounds to six notes
+
+
+def test_several_wished_values_are_reached_together():
+    edited = run(
+        toy(), tune(4), "pitch_range=0.5", "note_density=0.5"
+    )  # 12 notes, which add 4 semitones to the spread
+    assert edited.after[0, 2] == pytest.approx(0.5) and edited.after[0, 1] == pytest.approx(0.5)
+
+
+def test_what_cannot_be_reached_is_said_to_be_missed():
+    edited = run(toy(), tune(4, 5), "note_density=0.9")
+    assert np.allclose(edited.after[:, 2], 16 / 24)  # 12, the end of the range
+    assert "missed in 2 of 2 measures, at most by 0.23" in "\n".join(report.findings(edited))
+    assert not any("Beyond" in line for line in report.findings(edited))
+
+
+def test_beyond_the_range_is_said():
+    said = "\n".join(report.findings(run(toy(), tune(4, 12), "2:note_density=+5")))
+    assert "Beyond what codes of the data span (measure 2)" in said
+
+
+def test_other_measures_stay_as_they_are():
+    measures = tune(4, 5, 6, 7)
+    measures[3, 5] = 84  # something the toy cannot draw
+    edited = run(toy(), measures, "note_density=+1", only=(2, 3))
+    assert edited.touched.tolist() == [False, True, True, False]
+    assert np.array_equal(edited.result[[0, 3]], measures[[0, 3]])
+    assert len(report.table(edited)) == 2
+
+
+def test_without_a_wish_the_faithfulness_of_each_measure_is_said():
+    measures = tune(4, 5)
+    measures[1, 20] = 84
+    edited = run(toy(), measures)
+    assert np.array_equal(edited.result, edited.reconstruction)
+    table = report.table(edited)
+    assert table["same as given", "rebuilt"].iloc[0] == 1 and table["same as given", "rebuilt"].iloc[1] < 1
+    assert "1 of 2 measures exactly" in report.text(edited)
+
+
+def test_the_report_has_before_wished_and_after():
+    edited = run(toy(), tune(4, 8), "1:note_density=0.5", "pitch_range=+1")
+    table = report.table(edited)
+    assert table["note density", "wished"].tolist() == ["0.5", ""]
+    assert table["pitch range", "wished"].tolist() == ["+1 sd", "+1 sd"]
+    assert table["note density", "given"].tolist() == pytest.approx([4 / 24, 8 / 24])
+    text = report.text(edited)
+    assert max(map(len, text.splitlines()[2:8])) <= 110 and "What else changed" in text
+    assert json.loads(json.dumps(report.as_json(edited), allow_nan=False))["now"][0][2] == pytest.approx(0.5)
+
+
+# ---------------------------------------------------------------- melodies from files
+
+HEAD = "X:1\nT:a tune\nM:4/4\nL:1/4\nK:C\n"
+
+
+def abc(folder, body, head=HEAD, name="tune.abc"):
+    path = folder / name
+    path.write_text(head + body + "\n")
+    return path
+
+
+def notes(measures):
+    return [int(symbol) for symbol in measures.ravel() if symbol >= 0]
+
+
+def test_a_melody_comes_and_goes(tmp_path):
+    read = melody.read(abc(tmp_path, "CDEF|GABc|"), music.Vocabulary())
+    assert notes(read.measures) == SCALE.tolist() and read.shift == 0 and read.adapted == ()
+    for name in ("out.mid", "out.musicxml"):
+        assert np.array_equal(scores.read(read.save(tmp_path / name, read.measures)), read.measures)
+    with pytest.raises(EditError, match=r"\.musicxml or \.mid"):
+        read.save(tmp_path / "out.pdf", read.measures)
+
+
+@pytest.mark.parametrize(
+    ("body", "head", "said"),
+    [
+        ("CDE|CDE|", HEAD.replace("4/4", "3/4"), "metre.*only 4/4"),
+        ("[CE]DEF|", HEAD, "chord.*--monophonic"),
+        ("C/8D/8E/8F/8 G/2 A B c|", HEAD, "off the grid.*--quantize"),
+        ("C,,DEF|", HEAD, "C2 to F4.*--transpose"),
+        ("C,,DEc''|", HEAD, "too wide"),
+        ("zzzz|", HEAD, "no complete measure"),
+        ("CDEF|CDE|CDEF|CDEF|", HEAD, "irregular.*rests"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_what_to_do(tmp_path, body, head, said):
+    with pytest.raises(EditError, match=f"(?s){said}"):
+        melody.read(abc(tmp_path, body, head), music.Vocabulary())
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(EditError, match="no file"):
+        melody.read(tmp_path / "nothing.mid", music.Vocabulary())
+    (tmp_path / "broken.mid").write_bytes(b"MThd rubbish")
+    (tmp_path / "broken.musicxml").write_bytes(b"<score")
+    for name in ("broken.mid", "broken.musicxml"):
+        for options in ({}, {"monophonic": True}):
+            with pytest.raises(EditError, match=name):
+                melody.read(tmp_path / name, music.Vocabulary(), **options)
+
+
+def test_transposed_there_and_back(tmp_path):
+    path = abc(tmp_path, "C,,D,,E,,F,,|G,,A,,B,,C,|")
+    read = melody.read(path, music.Vocabulary(), transpose=True)
+    assert read.shift == 24 and notes(read.measures) == SCALE.tolist()
+    assert (
+        notes(scores.read(read.save(tmp_path / "back.mid", read.measures), melody.ANY_PITCH))
+        == (SCALE - 24).tolist()
+    )
+    assert "moved by +24 semitones" in read.adapted[0]
+
+
+def test_the_highest_voice_is_kept_when_asked(tmp_path):
+    read = melody.read(abc(tmp_path, "[CE][DF]GA|[EG]2 c2|"), music.Vocabulary(), monophonic=True)
+    assert notes(read.measures) == [64, 65, 67, 69, 67, 72]
+    line = melody.highest([(0, 4, 60), (1, 2, 72), (2, 3, 50), (3, 5, 65)])
+    assert line == [(0, 1, 60), (1, 2, 72), (2, 3, 50), (3, 5, 65)]
+    assert melody.highest([(0, 4, 72), (1, 2, 60), (4, 5, 60)]) == [(0, 4, 72), (4, 5, 60)]
+
+
+def test_onsets_are_moved_to_the_grid_when_asked(tmp_path):
+    read = melody.read(abc(tmp_path, "C15/8D9/8E|FGAB|c4|"), music.Vocabulary(), quantize=True)
+    assert notes(read.measures) == SCALE.tolist() and "1 of 8 onsets" in read.adapted[0]
+    assert np.flatnonzero(read.measures[0] >= 0).tolist() == [0, 11, 18]
+
+
+def test_one_part_of_several(tmp_path):
+    from music21 import converter, stream
+
+    lines = [converter.parse(f"tinyNotation: 4/4 {line}") for line in ("c4 d e f g1", "c'4 b a g c'1")]
+
+    whole = stream.Score(lines)
+    whole.parts[0].partName, whole.parts[1].partName = "Alto", "Soprano"
+    path = tmp_path / "two.musicxml"
+    whole.write("musicxml", path)
+    with pytest.raises(EditError, match="2 parts.*--part N"):
+        melody.read(path, music.Vocabulary())
+    with pytest.raises(EditError, match=r"1 \(Alto\), 2 \(Soprano\)"):
+        melody.read(path, music.Vocabulary(), part="Bass")
+    for part in ("2", "soprano"):
+        assert notes(melody.read(path, music.Vocabulary(), part=part).measures) == [72, 71, 69, 67, 72]
+    path = tmp_path / "two.mid"
+    whole.write("midi", path)
+    with pytest.raises(EditError, match="keep one voice|--part N"):
+        melody.read(path, music.Vocabulary())
+    assert notes(melody.read(path, music.Vocabulary(), part="1").measures) == [60, 62, 64, 65, 67]
+
+
+def test_one_tune_of_several(tmp_path):
+    path = abc(tmp_path, "CDEF|", HEAD + "GGGG|\n\n" + HEAD.replace("X:1", "X:7"))
+    with pytest.raises(EditError, match="2 tunes.*--tune N"):
+        melody.read(path, music.Vocabulary())
+    assert notes(melody.read(path, music.Vocabulary(), tune="7").measures) == [60, 62, 64, 65]
+    with pytest.raises(EditError, match="no tune 3: it has 1, 7"):
+        melody.read(path, music.Vocabulary(), tune="3")
+
+
+# ---------------------------------------------------------------- pictures
+
+
+def drawn(side, ink=255, paper=0):
+    """A slanted bar, somewhere."""
+    grey = np.full((side, side), paper, np.uint8)
+    for row in range(side // 4, side * 3 // 4):
+        start = side // 3 + (side * 3 // 4 - row) // 3
+        grey[row, start : start + max(2, side // 10)] = ink
+    return grey
+
+
+def save(path, grey, mode="L"):
+    Image.fromarray(grey).convert(mode).save(path)
+    return path
+
+
+def test_a_digit_is_made_to_look_like_mnist(tmp_path):
+    same, adapted = picture.read(save(tmp_path / "small.png", drawn(28)), "mnist")
+    assert np.array_equal(same[0], drawn(28)) and adapted == ()
+    large, adapted = picture.read(save(tmp_path / "large.png", drawn(200), "RGB"), "mnist")
+    assert large.shape == (1, 28, 28) and large.dtype == np.uint8 and "centred by mass" in adapted[0]
+    rows, columns = np.nonzero(large[0] > 60)
+    assert 18 <= np.ptp(rows) + 1 <= 20 and np.ptp(columns) < 20
+    mass = large[0].astype(float)
+    assert abs((mass.sum(1) @ np.arange(28)) / mass.sum() - 13.5) < 0.6
+    inverted, adapted = picture.read(save(tmp_path / "ink.png", drawn(200, 0, 255)), "mnist", invert=True)
+    assert np.abs(inverted.astype(int) - large).max() <= 1 and adapted[0] == "inverted"
+
+
+@pytest.mark.parametrize(
+    ("grey", "options", "said"),
+    [
+        (drawn(28, 0, 255), {}, "--invert"),
+        (drawn(28), {"invert": True}, "leave --invert out"),
+        (drawn(20), {}, "at least 28 x 28"),
+        (np.zeros((28, 28), np.uint8), {}, "shows nothing"),
+    ],
+)
+def test_other_pictures_are_refused(tmp_path, grey, options, said):
+    with pytest.raises(EditError, match=said):
+        picture.read(save(tmp_path / "x.png", grey), "mnist", **options)
+
+
+def test_frames_of_dsprites(tmp_path):
+    frame = dsprites.render(np.array([[2, 5, 3, 10, 20]]))[0]
+    seen, _ = picture.read(save(tmp_path / "frame.png", frame * 255), "dsprites")
+    assert seen.dtype == bool and np.array_equal(seen[0], frame)
+    with pytest.raises(EditError, match="64 x 64"):
+        picture.read(save(tmp_path / "small.png", drawn(28)), "dsprites")
+    with pytest.raises(EditError, match="no picture"):
+        (tmp_path / "text.png").write_text("hello")
+        picture.read(tmp_path / "text.png", "mnist")
+    with pytest.raises(EditError, match="no file"):
+        picture.read(tmp_path / "nothing.png", "mnist")
+    path = picture.write(tmp_path / "out.png", frame * 255, enlarge=3)
+    assert np.array_equal(np.asarray(Image.open(path)), (frame * 255).repeat(3, 0).repeat(3, 1))
+
+
+# ---------------------------------------------------------------- real architectures, end to end
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A project folder with small data sets and untrained members of real cells."""
+    folder = tmp_path_factory.mktemp("home")
+    shutil.copy(ROOT / "params.yaml", folder)
+    random = np.random.default_rng(0)
+    factors = np.stack([random.integers(0, count, 80) for count in dsprites.COUNTS], axis=1)
+    split = Split(
+        PackedImages.pack(dsprites.render(factors)), dsprites.attributes(factors), {"factors": factors}
+    )
+    images = Dataset("dsprites", "images", split, split, split, dsprites.NAMES, dsprites.UNITS)
+    x = np.where(random.random((80, 24)) < 0.4, random.integers(60, 80, (80, 24)), music.CONTINUE).astype(
+        np.int16
+    )
+    part = Split(x, music.attributes(x))
+    folk = Dataset(
+        "folk", "music", part, part, part, music.ATTRIBUTE_NAMES, music.ATTRIBUTE_UNITS, music.Vocabulary()
+    )
+    for data in (images, folk):
+        data.save(folder / "data" / "prepared" / data.name)
+    for name, model, build in (
+        ("folk", "arvae", {"vocabulary_size": 34}),
+        ("folk", "betavae", {"vocabulary_size": 34}),
+        ("dsprites", "arvae", {"image_size": 64}),
+    ):
+        cell = PARAMS.cell(name, model)
+        network = models.build(cell, **build, generator=torch.Generator().manual_seed(1))
+        for member in (Member("seed10", 10), Member("seed2", 2)):
+            path = folder / "data" / "models" / cell.name / f"{member.name}.safetensors"
+            checkpoints.write_tensors(
+                path, network.state_dict(), {"cell": describe(cell, member), "build": build}
+            )
+    return folder
+
+
+@pytest.fixture
+def inside(home, monkeypatch):
+    monkeypatch.chdir(home)
+    return home
+
+
+def test_models_are_found_by_what_people_call_them(inside):
+    for name in ("folk", "folk-arvae", "data/models/folk-arvae"):
+        folder, member = trained.find(name)
+        assert folder.name == "folk-arvae" and member == "seed2"  # the first, 2 before 10
+    with pytest.raises(EditError, match="dvc repro train@bach-arvae"):
+        trained.find("bach")
+    with pytest.raises(EditError, match="did you mean seed10"):
+        trained.find("folk", "seed1")
+
+
+def test_knobs_are_measured_once(inside, monkeypatch):
+    first = trained.load("folk")
+    assert [k.dimension for k in first.knobs] == [0, 1, 2, 3] and all(k.tied for k in first.knobs)
+    assert all(k.low < k.mean < k.high and k.sd > 0 for k in first.knobs)
+    monkeypatch.setattr(trained, "measured", None)
+    assert trained.load("folk").knobs == first.knobs
+    (kept,) = (inside / "data" / "cache" / "knobs").glob("folk-arvae-seed2-*.json")
+    kept.write_text("{broken")
+    monkeypatch.undo()
+    monkeypatch.chdir(inside)
+    assert trained.load("folk").knobs == first.knobs
+
+
+def test_a_baseline_gets_its_most_correlated_dimensions(inside):
+    model = trained.load("folk-betavae")
+    z, attributes = trained.codes(model, editing.trained.datasets.load("folk"), 80)
+    rho = trained.correlations(z, attributes)
+    for column, knob in enumerate(model.knobs):
+        assert not knob.tied and knob.dimension == np.abs(rho[:, column]).argmax()
+        assert knob.sign == np.sign(rho[knob.dimension, column])
+
+
+def test_the_command_on_a_melody(inside, tmp_path, capsys):
+    source = abc(tmp_path, "CDEF|GABc|cBAG|FEDC|")
+    out, numbers = tmp_path / "out.musicxml", tmp_path / "out.json"
+    asked = [str(source), "2-3:note_density=+1", "contour=0.2", "--measures", "1-3"]
+    assert command.main([*asked, "-o", str(out), "--json", str(numbers)]) == 0
+    said = capsys.readouterr().out
+    assert "4 measures, folk-arvae (seed2)" in said and "contour to 0.2" in said and str(out) in said
+    read = scores.read(out)
+    given = scores.read(source)
+    assert read.shape == given.shape and np.array_equal(read[3], given[3])
+    assert json.loads(numbers.read_text())["edited"] == [1, 2, 3]
+    assert command.main([str(source)]) == 0
+    assert "symbols as given" in capsys.readouterr().out
+
+
+def test_the_command_on_a_shape(inside, tmp_path, capsys):
+    source = save(tmp_path / "frame.png", dsprites.render(np.array([[1, 5, 3, 10, 20]]))[0] * 255)
+    assert command.main([str(source), "scale=+1", "-o", str(tmp_path / "out.png"), "--enlarge", "2"]) == 0
+    assert picture.size(tmp_path / "out.png") == (128, 128)
+    assert "dsprites-arvae" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["tune.abc", "-o", "out.wav"], "melodies are written as"),
+        (["tune.abc", "--model", "dsprites"], "edits pictures"),
+        (["tune.abc", "--model", "shoes"], "no trained model 'shoes'"),
+        (["tune.abc", "loudness=+1"], "is unknown"),
+        (["nothing.png"], "no file"),
+    ],
+)
+def test_the_command_refuses(inside, tmp_path, capsys, monkeypatch, arguments, said):
+    abc(inside, "CDEF|")
+    assert command.main(arguments) == 1
+    error = capsys.readouterr().err
+    assert said in error and "Traceback" not in error
+    assert not (inside / "out.wav").exists()
