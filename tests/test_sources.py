@@ -251,6 +251,16 @@ def test_a_users_own_folder_is_searched(tmp_path, monkeypatch):
     (own / "inner" / "b").touch()
     monkeypatch.setenv(sources.FOLDER, str(own))
     assert sources.in_folder(place, "a", "b") == own / "inner" / "b"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "b").touch()
+    with sources.own_folder(other):
+        assert sources.in_folder(place, "a", "b") == other / "b"
+    with (
+        sources.own_folder(other / "typo"),
+        pytest.raises(SourceError, match="folder is .*typo, which is not"),
+    ):
+        sources.in_folder(place, "a")
     monkeypatch.setenv(sources.FOLDER, str(own / "typo"))
     with pytest.raises(SourceError, match="typo, which is not a folder"):
         sources.in_folder(place, "a")

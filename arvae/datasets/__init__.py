@@ -32,24 +32,38 @@ def prepare(
     directory: Path | str | None = None,
     raw: Path | str | None = None,
     cache: Path | str | None = None,
+    folder: Path | str | None = None,
+    side: int | None = None,
     log: Callable[[str], None] = print,
 ) -> Dataset:
     """Make the data set `name` and write it to `directory` (default data/prepared/<name>).
 
     sizes: how many examples of "train", "validation", "test" (and "tunes" to read, for music); None is all.
-    source: "auto" tries the data set's sources in order; else the name of one. raw: where downloads are kept
-    (default data/raw); cache: where parsed and measured intermediate results are kept (default data/cache).
+    source: "auto" tries the data set's sources in order; else the name of one. raw: where downloads are
+    kept (default data/raw); cache: where parsed and measured intermediate results are kept (default
+    data/cache). folder: your own copies of the data set's files (like the environment variable ARVAE_DATA);
+    for a name that is not in MODULES, your own data set: a folder of images with attributes.csv, resized to
+    `side` where that is given (see `custom`). Raises DataError.
     """
-    if name not in MODULES:
-        raise DataError(f"no data set {name!r}: it is one of {', '.join(MODULES)}")
-    data = root() / "data" if None in (directory, raw, cache) else Path()
-    module = importlib.import_module(f"arvae.datasets.{MODULES[name]}")
-    dataset = module.prepare(
-        dict(sizes or {}),
-        source,
-        Path(raw if raw is not None else data / "raw"),
-        Path(cache if cache is not None else data / "cache"),
-        log=log,
-    )
-    dataset.save(directory if directory is not None else data / "prepared" / name)
+    if name in MODULES:
+        from arvae.datasets import sources
+
+        module = importlib.import_module(f"arvae.datasets.{MODULES[name]}")
+        with sources.own_folder(folder):
+            dataset = module.prepare(
+                dict(sizes or {}),
+                source,
+                Path(raw if raw is not None else root() / "data" / "raw"),
+                Path(cache if cache is not None else root() / "data" / "cache"),
+                log=log,
+            )
+    elif folder is None:
+        raise DataError(
+            f"no data set {name!r}: it is one of {', '.join(MODULES)}, or your own, which needs a folder"
+        )
+    else:
+        from arvae.datasets import custom
+
+        dataset = custom.prepare(name, folder, side, sizes, log)
+    dataset.save(directory if directory is not None else root() / "data" / "prepared" / name)
     return dataset

@@ -6,7 +6,7 @@ manifest.json that carries names, units, provenance and the SHA-256 of each file
 
 import dataclasses
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from arvae.files import atomic_write, read_json, sha256, write_json
 SPLITS = ("train", "validation", "test")
 KINDS = ("images", "music")
 FORMAT = 1
+BATCH = 4096  # examples an attribute function is given at once
 
 
 class DataError(ValueError):
@@ -155,6 +156,35 @@ class Dataset:
         if name not in SPLITS:
             raise DataError(f"no split {name!r}: it is one of {', '.join(SPLITS)}")
         return getattr(self, name)
+
+    def with_attribute(
+        self, name: str, function: Callable[[np.ndarray], np.ndarray], unit: str = ""
+    ) -> "Dataset":
+        """The same data set with one attribute more, `function` of the examples.
+
+        function: a batch of examples (m, ...) as `x` holds them (packed images unpacked) -> numbers (m,).
+        It is called with at most BATCH examples at a time. Raises DataError where it returns anything else.
+        """
+        changes: dict[str, Any] = {}
+        for part in SPLITS:
+            split = self.split(part)
+            columns = []
+            for start in range(0, len(split), BATCH):
+                batch = split.x[start : start + BATCH]
+                column = np.asarray(function(batch))
+                if column.shape != (len(batch),):
+                    raise DataError(
+                        f"attribute {name} of {len(batch)} examples has shape {column.shape}: one number each"
+                    )
+                columns.append(column.astype(np.float32))
+            values = np.concatenate([split.attributes, np.concatenate(columns)[:, None]], axis=1)
+            changes[part] = dataclasses.replace(split, attributes=values)
+        return dataclasses.replace(
+            self,
+            attribute_names=(*self.attribute_names, name),
+            attribute_units=(*self.attribute_units, unit),
+            **changes,
+        )
 
     def save(self, directory: Path | str) -> None:
         """Write the data set to a folder, the manifest last: half a data set is never taken for a whole."""

