@@ -9,8 +9,9 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from ruamel.yaml import YAML
 
-from arvae import datasets
+from arvae import datasets, params
 from arvae.datasets import custom
 from arvae.datasets.contract import DataError
 
@@ -24,14 +25,14 @@ def write_table(folder, rows, header=("file", "weight [g]", "left")):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Thirty pictures of a bright square, with its size and place in the table."""
+    """A hundred pictures of a bright square, with its size and place in the table."""
     place = tmp_path / "squares"
     (place / "more").mkdir(parents=True)
     rows = []
-    for i in range(30):
+    for i in range(100):
         size, left = 3 + i % 7, 2 + i % 11
         pixels = np.full((28, 28), 20, np.uint8)
-        pixels[10 : 10 + size, left : left + size] = 200 + i
+        pixels[10 : 10 + size, left : left + size] = 100 + i
         name = f"more/{i}.png" if i % 2 else f"{i}.png"
         Image.fromarray(pixels).save(place / name)
         rows.append((name, size, left / 2))
@@ -53,12 +54,12 @@ def test_a_folder_becomes_a_data_set(folder, tmp_path):
     data = datasets.load("squares", tmp_path / "out")
     assert data.kind == "images" and data.attribute_names == ("weight", "left")
     assert data.attribute_units == ("g", "")
-    assert [len(data.split(part)) for part in datasets.SPLITS] == [21, 3, 4]
+    assert [len(data.split(part)) for part in datasets.SPLITS] == [70, 10, 4]
     seen = np.concatenate([data.split(part).extra["row"] for part in datasets.SPLITS])
-    assert len(set(seen)) == 28
+    assert len(set(seen)) == 84
     for split in (data.train, data.test):
         for image, (size, left) in zip(split.x, split.attributes, strict=True):
-            ys, xs = np.nonzero(image > 100)
+            ys, xs = np.nonzero(image > 60)
             assert np.ptp(ys) + 1 == np.ptp(xs) + 1 == size and xs.min() == 2 * left
 
 
@@ -88,7 +89,7 @@ def test_images_are_made_grey_and_resized_where_asked_for(folder, side, mode):
         (lambda rows: [("../x.png", 1, 2), *rows], "names ../x.png, which is outside"),
         (lambda rows: [("/etc/passwd", 1, 2), *rows], "names /etc/passwd, which is outside"),
         (lambda rows: [*rows, rows[3]], "3.png stands in more than one line"),
-        (lambda rows: rows[:19], "has 19 images: at least 20"),
+        (lambda rows: rows[:99], "has 99 images: at least 100"),
         (lambda rows: [], "has 0 images"),
         (
             lambda rows: [(rows[0][0], "heavy", 2), *rows[1:]],
@@ -172,8 +173,8 @@ def test_images_that_cannot_be_used_are_named(folder, content, says):
 def test_wrong_sides_and_sizes_are_refused(folder):
     with pytest.raises(DataError, match="side is 32, the image models take 28 or 64"):
         prepare(folder, side=32)
-    with pytest.raises(DataError, match="squares, train: 22 images asked for, there are 21"):
-        prepare(folder, sizes={"train": 22})
+    with pytest.raises(DataError, match="squares, train: 71 images asked for, there are 70"):
+        prepare(folder, sizes={"train": 71})
 
 
 def test_an_attribute_of_your_own_is_added(folder, monkeypatch):
@@ -186,7 +187,7 @@ def test_an_attribute_of_your_own_is_added(folder, monkeypatch):
 
     data = prepare(folder).with_attribute("brightness", brightness, "grey levels")
     assert data.attribute_names == ("weight", "left", "brightness")
-    assert data.attribute_units[-1] == "grey levels" and max(seen) == 5 and sum(seen) == 30
+    assert data.attribute_units[-1] == "grey levels" and max(seen) == 5 and sum(seen) == 100
     np.testing.assert_allclose(data.test.attributes[:, 2], data.test.x.mean((1, 2)), rtol=1e-6)
     with pytest.raises(DataError, match="distinct"):
         data.with_attribute("left", brightness)
@@ -212,3 +213,22 @@ def test_the_page_on_your_own_data_works_as_written(request, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "'symmetry')" in done.stdout
     assert datasets.load("discs", tmp_path / "prepared" / "discs").attribute_names[-1] == "symmetry"
+
+
+def test_the_entries_of_the_page_are_sound_parameters(request, tmp_path):
+    def merge(old, new):
+        for key, value in new.items():
+            if isinstance(value, dict) and key in old:
+                merge(old[key], value)
+            else:
+                old[key] = value
+
+    root, yaml = request.config.rootpath, YAML(typ="safe")
+    (block,) = re.findall(r"```yaml\n(.*?)```", (root / PAGE).read_text(), re.DOTALL)
+    knobs = yaml.load((root / "params.yaml").read_text())
+    merge(knobs, yaml.load(block))
+    with open(tmp_path / "params.yaml", "w") as file:
+        yaml.dump(knobs, file)
+    loaded = params.load(tmp_path / "params.yaml")
+    assert loaded.cell("discs", "arvae").attributes == ("radius", "brightness")
+    assert loaded.data["discs"].folder == "discs"

@@ -29,7 +29,7 @@ TABLE = "attributes.csv"
 SIDES = (28, 64)  # what the image models take
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
 LARGEST = 8192  # pixels a side: larger files are taken for a mistake, or an attack
-LEAST = 20  # images: fewer cannot be split
+LEAST = 100  # images: with fewer a split is too small to report on
 SEED = 0  # of the split
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 
@@ -137,7 +137,7 @@ def read_table(path: Path) -> tuple[list[str], tuple[str, ...], tuple[str, ...],
     if twice:
         raise DataError(f"{path}: {twice[0]} stands in more than one line; keep one")
     if len(files) < LEAST:
-        raise DataError(f"{path} has {len(files)} images: at least {LEAST} are needed for three splits")
+        raise DataError(f"{path} has {len(files)} images: at least {LEAST} are needed")
     for title, column in zip(names, np.array(values).T, strict=True):
         if np.ptp(column) == 0:
             raise DataError(
