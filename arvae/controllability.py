@@ -161,6 +161,26 @@ def summarise(traversals: Traversals, attributes: np.ndarray) -> dict[str, Any] 
     }
 
 
+def surface(
+    model: nn.Module,
+    code: np.ndarray,
+    right: int,
+    up: int,
+    values: np.ndarray,
+    measure: outputs.Measure,
+    vocabulary: Vocabulary | None = None,
+) -> np.ndarray:
+    """Every attribute measured over a grid of two columns of one code (c,): (p, p, k), NaN where it cannot be.
+
+    Row 0 has column `up` at values[0], column 0 has `right` there; values: (p,).
+    """
+    p = len(values)
+    codes = np.tile(np.asarray(code, np.float32), (p, p, 1))
+    codes[:, :, right] = values
+    codes[:, :, up] = values[:, None]
+    return measure(outputs.decode(model, codes.reshape(p * p, -1), vocabulary)).reshape(p, p, -1)
+
+
 def latent_density_ratio(
     model: nn.Module,
     low: np.ndarray,

@@ -154,6 +154,53 @@ def per_attribute(reports: Reports, metric: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["dataset", "model", "attribute", "value"])
 
 
+def control(report: Mapping[str, Any]) -> pd.DataFrame:
+    """One cell's controllability, a row an attribute, means over members; empty where none was measured.
+
+    Monotonicity and range covered over the fixed and the observed range, the rest over the fixed one;
+    occupied: share of the fixed range in which test codes lie.
+    """
+    frames = []
+    for member in report["members"].values():
+        details = member["details"]
+        fixed, observed = (details["controllability"][key] for key in ("fixed", "observed"))
+        if fixed is None:
+            continue
+        rows = {
+            name: {
+                "dimension": one["dimension"],
+                "monotonicity": one["monotonicity"],
+                "range covered": one["range_covered"],
+                "selectivity": one["selectivity"],
+                "monotonicity, observed": observed["per_attribute"][name]["monotonicity"],
+                "range covered, observed": observed["per_attribute"][name]["range_covered"],
+                "occupied": details["occupancy"][name],
+                "measurable": one["measurable"],
+            }
+            for name, one in fixed["per_attribute"].items()
+        }
+        frames.append(pd.DataFrame(rows).T)
+    if not frames:
+        return pd.DataFrame()
+    mean = sum(frames) / len(frames)
+    if any(not frame["dimension"].equals(frames[0]["dimension"]) for frame in frames):
+        mean = mean.drop(columns="dimension")  # each member has its own
+    else:
+        mean["dimension"] = mean["dimension"].astype(int)
+    return mean.rename_axis("attribute")
+
+
+def content(report: Mapping[str, Any], by: str = "per_attribute") -> pd.DataFrame:
+    """What one cell keeps, means over members: "per_attribute" edited, or "per_class" of the content."""
+    found = [member["details"]["content"] for member in report["members"].values()]
+    if any(one is None or not one[by] for one in found):
+        return pd.DataFrame()
+    single = not isinstance(next(iter(found[0][by].values())), dict)
+    frames = [pd.DataFrame({one["what"]: one[by]} if single else one[by], dtype=float) for one in found]
+    mean = sum(frames) / len(frames)
+    return (mean if single else mean.T).rename_axis("attribute edited" if by == "per_attribute" else "class")
+
+
 def change_matrix(report: Mapping[str, Any], which: str = "change", traversal: str = "fixed") -> pd.DataFrame:
     """Mean over members of what each attribute (column) does while another (row) is edited; empty if unknown.
 

@@ -99,6 +99,15 @@ def test_shape_is_kept(painted):
     assert other["traversed"] == 0
 
 
+def test_surface_of_two_dimensions():
+    values = np.linspace(-2, 2, 4)
+    grid = controllability.surface(Painter(), np.zeros(6), 1, 2, values, outputs.measure_sprites)
+    assert grid.shape == (4, 4, 5)
+    x, y = (dsprites.NAMES.index(name) for name in "xy")
+    assert (np.diff(grid[:, :, x], axis=1) > 0).all() and np.ptp(grid[:, :, x], axis=0).max() < 0.01
+    assert (np.diff(grid[:, :, y], axis=0) > 0).all()
+
+
 def test_monotonicity_by_hand():
     values = np.arange(5.0)
     up, down, flat = values**3, -values, np.ones(5)

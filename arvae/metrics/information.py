@@ -17,7 +17,6 @@ import joblib
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import digamma
-from sklearn.preprocessing import scale
 
 NEIGHBOURS = 3
 
@@ -83,8 +82,11 @@ def _noise(random_state: int, columns: int, rows: int, first: int) -> np.ndarray
 
 
 def _spread(values: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Columns scaled to unit deviation and moved apart by noise of 1e-10."""
-    scaled = scale(np.asarray(values, dtype=np.float64), with_mean=False)
+    """Columns scaled to unit deviation (constants left alone) and moved apart by noise of 1e-10."""
+    values = np.asarray(values, dtype=np.float64)
+    deviation = np.std(values, axis=0)
+    deviation[deviation < 10 * np.finfo(np.float64).eps] = 1.0
+    scaled = values / deviation
     return scaled + 1e-10 * np.maximum(1, np.mean(np.abs(scaled), axis=0)) * noise
 
 
