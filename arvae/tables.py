@@ -148,9 +148,10 @@ def per_attribute(reports: Reports, metric: str) -> pd.DataFrame:
             if metric in ("monotonicity", "range_covered", "selectivity"):
                 measured = details["controllability"]["fixed"]
                 source = measured["per_attribute"] if measured else {}
-            for attribute, scores in source.items():
-                if scores.get(metric) is not None:
-                    rows.append((report["dataset"], report["model"], attribute, scores[metric]))
+            for attribute in report["attributes"]:
+                value = source.get(attribute, {}).get(metric)
+                if value is not None:
+                    rows.append((report["dataset"], report["model"], attribute, value))
     return pd.DataFrame(rows, columns=["dataset", "model", "attribute", "value"])
 
 
@@ -177,7 +178,7 @@ def control(report: Mapping[str, Any]) -> pd.DataFrame:
                 "occupied": details["occupancy"][name],
                 "measurable": one["measurable"],
             }
-            for name, one in fixed["per_attribute"].items()
+            for name, one in ((name, fixed["per_attribute"][name]) for name in report["attributes"])
         }
         frames.append(pd.DataFrame(rows).T)
     if not frames:
@@ -197,8 +198,10 @@ def content(report: Mapping[str, Any], by: str = "per_attribute") -> pd.DataFram
         return pd.DataFrame()
     single = not isinstance(next(iter(found[0][by].values())), dict)
     frames = [pd.DataFrame({one["what"]: one[by]} if single else one[by], dtype=float) for one in found]
-    mean = sum(frames) / len(frames)
-    return (mean if single else mean.T).rename_axis("attribute edited" if by == "per_attribute" else "class")
+    mean = sum(frames) / len(frames) if single else (sum(frames) / len(frames)).T
+    if by == "per_class":
+        return mean.rename_axis("class")
+    return mean.reindex([name for name in report["attributes"] if name in mean.index]).rename_axis("edited")
 
 
 def change_matrix(report: Mapping[str, Any], which: str = "change", traversal: str = "fixed") -> pd.DataFrame:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from IPython.display import HTML
 
 from arvae.figures import style
 from arvae.files import atomic_write
@@ -65,6 +66,11 @@ def _cell(value: Any, digits: int, percent: bool, column: str) -> str:
         sign = "+" if column in ("difference", "Hedges g") else ""
         return f"{value:{sign}.{places}f}".replace("-", "\N{MINUS SIGN}")
     return str(value)
+
+
+def html(table: pd.DataFrame, digits: int = 3) -> HTML:
+    """The table as a notebook cell shows it."""
+    return HTML(shown(table, digits).to_html(index=False, border=0))
 
 
 def markdown(table: pd.DataFrame, text: str, digits: int = 3) -> str:

@@ -12,8 +12,9 @@ import numpy as np
 
 from arvae.metrics.mig import gaps
 
-# Below this share of H(a_i), a_i is determined by a_l and a gap relative to it means nothing.
-DETERMINED = 1e-3
+# Below this share of H(a_i) the estimator, which errs by a few percent, cannot tell what is left from none:
+# a_i counts as determined by a_l, and a gap relative to next to nothing means nothing.
+DETERMINED = 0.05
 
 
 def dmig(
