@@ -6,6 +6,7 @@ weight gradient; a transposed convolution to one channel ten times its backward 
 just that. Parameters, names and results are those of the modules they stand for.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -73,20 +74,16 @@ class _DropHalf(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, generator: torch.Generator, selu: bool) -> Tensor:
-        if not _dense(x):
-            x, fresh = x.contiguous(), True
-        else:
-            fresh = not selu
+        y = x if selu and _dense(x) else x.clone(memory_format=_format(x))
         ctx.selu = selu
         word = _WORDS[x.dtype]
         words = -(-x.numel() // (word.itemsize * 8))
         ctx.bits = random_bits(words, word.itemsize * 8, x.device, generator).view(word)[:words]
-        if not selu:
-            y = x * 2.0
-        elif fresh:
-            y = torch.ops.aten.elu(x, _SELU_ALPHA, 2.0 * _SELU_SCALE, 1.0)
+        if selu:
+            _twice_selu(y)
         else:
-            y = torch.ops.aten.elu_(x, _SELU_ALPHA, 2.0 * _SELU_SCALE, 1.0)
+            y.mul_(2.0)
+        if y is x:
             ctx.mark_dirty(x)
         _drop(y, ctx.bits)
         if selu:
@@ -112,12 +109,33 @@ class _DropHalf(torch.autograd.Function):
         return gradient, None, None
 
 
+_CHUNK = 1 << 17  # elements that, with what is made of them, stay in a core's own cache
+
+
+def _twice_selu(values: Tensor) -> None:
+    """2 SELU(x) in place. torch's own SELU spends most of its time in expm1; exp2 is six times faster."""
+    if values.device.type != "cpu":
+        torch.ops.aten.elu_(values, _SELU_ALPHA, 2.0 * _SELU_SCALE, 1.0)
+        return
+    flat = values.as_strided((values.numel(),), (1,))
+    outer, inner = 2.0 * _SELU_SCALE, 2.0 * _SELU_SCALE * _SELU_ALPHA
+    for part in flat.split(_CHUNK):
+        x = part.float()
+        below = x.mul(math.log2(math.e)).clamp_max_(0.0).exp2_()  # exp(min(x, 0))
+        part.copy_(x.clamp_min_(0.0).mul_(outer).add_(below, alpha=inner).sub_(inner))
+
+
 def _drop(values: Tensor, bits: Tensor) -> None:
     """Zero, in place, the elements whose bit is not set."""
     n, words = values.numel(), len(bits)
     flat = values.as_strided((n,), (1,)).view(bits.dtype)
-    mask = torch.empty_like(bits)
     top = bits.element_size() * 8 - 1
+    if values.device.type != "cpu":  # all at once: there the number of operations is what costs
+        shifts = torch.arange(top, -1, -1, dtype=bits.dtype, device=bits.device)
+        masks = bits.bitwise_left_shift(shifts.unsqueeze(1)).bitwise_right_shift_(top)
+        flat.bitwise_and_(masks.flatten()[:n])
+        return
+    mask = torch.empty_like(bits)
     for index in range(-(-n // words)):
         part = flat[index * words : (index + 1) * words]
         torch.bitwise_left_shift(bits, top - index, out=mask)
@@ -129,6 +147,10 @@ def random_bits(elements: int, bits: int, device: torch.device, generator: torch
     """int64 words, all 64 bits of each random, enough for `bits` bits an element."""
     words = torch.empty(-(-elements * bits // 64), dtype=torch.int64, device=device)
     return words.random_(-(2**63), None, generator=generator)
+
+
+def _format(x: Tensor) -> torch.memory_format:
+    return torch.preserve_format if _dense(x) else torch.contiguous_format
 
 
 def _dense(x: Tensor) -> bool:

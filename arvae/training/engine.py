@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from arvae import models, paths
+from arvae.datasets.contract import DataError
 from arvae.files import atomic_write, write_json
 from arvae.params import Cell
 from arvae.progress import clock
@@ -75,6 +76,8 @@ def train(
         TrainingError: when no member could be trained. ValueError: for bad members, cells or data.
     """
     members, data, root = check_members(members, cell), Path(dataset_directory), Path(checkpoint_root)
+    if not (data / "manifest.json").is_file():
+        raise DataError(f"no prepared data set in {data}: make it with `dvc repro data@{cell.dataset}`")
     directory = Path(directory) if directory is not None else paths.root() / "data" / "models" / cell.name
     settled = plan(cell.engine)
     jobs: dict[str, _Job] = {}

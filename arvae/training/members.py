@@ -27,6 +27,10 @@ _SOURCES = (
     "datasets/music.py",
 )
 _WITHOUT = ("models/classifier.py", "training/executors.py", "training/engine.py", "training/__init__.py")
+_OF_THE_OTHER_KIND = {
+    "images": ("models/measure_vae.py", "models/recurrent.py", "datasets/music.py"),
+    "music": ("models/image_vae.py", "models/fader.py"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +112,7 @@ def key(cell: Cell, member: Member, dataset_directory: Path, plan: Plan) -> str:
         "science": science(cell, member),
         "data": manifest["files"]
         | {"names": manifest["attribute_names"], "vocabulary": manifest["vocabulary"]},
-        "code": code_hash(),
+        "code": code_hash(cell.kind),
         "plan": dataclasses.asdict(plan),
         "torch": torch.__version__,
     }
@@ -116,13 +120,13 @@ def key(cell: Cell, member: Member, dataset_directory: Path, plan: Plan) -> str:
     return f"{cell.dataset}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
-def code_hash(package: Path | None = None) -> str:
-    """SHA-256 over the syntax trees, docstrings left out, of the modules that decide training."""
+def code_hash(kind: str, package: Path | None = None) -> str:
+    """SHA-256 over the syntax trees, docstrings left out, of the modules that decide training of a kind."""
     package = package or Path(arvae.__file__).parent
     digest = hashlib.sha256()
     for path in sorted({path for pattern in _SOURCES for path in package.glob(pattern)}):
         name = path.relative_to(package).as_posix()
-        if name not in _WITHOUT:
+        if name not in (*_WITHOUT, *_OF_THE_OTHER_KIND[kind]):
             digest.update(name.encode() + b"\0" + _syntax(path).encode() + b"\0")
     return digest.hexdigest()
 

@@ -74,6 +74,9 @@ def run_member(text: str) -> str:
             return _train(fields, folder, plan, progress)
     except OSError as error:
         return _failed(f"{error}: free some space or correct the folder's permissions, and run again")
+    except Exception as error:
+        traceback.print_exc()
+        return _failed(f"{type(error).__name__}: {error}")
     finally:
         torch.set_num_threads(before)
 
@@ -110,11 +113,7 @@ def main() -> int:
     """
     text = sys.stdin.readline()
     threading.Thread(target=_follow_parent, daemon=True).start()
-    try:
-        outcome = run_member(text)
-    except Exception as error:
-        traceback.print_exc()
-        outcome = _failed(f"{type(error).__name__}: {error}")
+    outcome = run_member(text)
     fields = json.loads(text)
     path = Path(fields["folder"]) / f"outcome-{fields['run']}.json"
     temporary = path.with_suffix(".part")
