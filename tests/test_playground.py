@@ -133,8 +133,8 @@ def test_every_tensor_is_found_again(dataset):
     for name, entry in program["tensors"].items():
         shape = (entry["rows"], entry["columns"])
         if entry["scales"] is None:
-            read = np.frombuffer(content, "<f4", shape[1], entry["at"])
-            assert np.array_equal(read, exported.tensors[name])
+            read = np.frombuffer(content, "<f4", shape[0] * shape[1], entry["at"])
+            assert np.array_equal(read, exported.tensors[name].ravel())
         else:
             factors = np.frombuffer(content, "<f4", shape[0], entry["scales"])
             whole = np.frombuffer(content, "<i2", shape[0] * shape[1], entry["at"]).reshape(shape)
@@ -310,6 +310,51 @@ def test_saved_midi_is_the_melody(tab):
         if event.isNoteOn():
             found.append((event.pitch, now / 40))
     assert file.ticksPerQuarterNote == 480 and found == [(n["pitch"], n["start"]) for n in notes]
+
+
+def test_every_note_can_be_written(tab):
+    """Whatever starts and ends on the grid, with or without triplets in its beats, is cut into values without
+    gap."""
+    count, wrong = tab.run("""(() => {
+        const grid = [0, 1, 2, 3].flatMap((beat) => offsets.map((offset) => 12 * beat + offset)).concat(48);
+        let count = 0, wrong = 0;
+        for (const start of grid) for (const end of grid.filter((place) => place > start)) for (let m = 0; m <
+        16; m++) {
+            const triplets = new Set([0, 1, 2, 3].filter((beat) => (m >> beat) & 1));
+            const edges = [start, end].filter((edge) => [4, 8].includes(edge % 12)).map((edge) =>
+            Math.floor(edge / 12)); if (!edges.every((beat) => triplets.has(beat))) continue;
+            let at = start;
+            for (const part of cut(start, end, triplets)) {
+                if (part.start !== at || !part.value) wrong += 1;
+                at += part.length;
+            }
+            count += 1;
+            if (at !== end) wrong += 1;
+        }
+        return [count, wrong];
+    })()""")
+    assert count > 3000 and wrong == 0
+
+
+def test_the_committed_page(tmp_path):
+    """What is in reports/ came from trained models; it agrees with them on this machine's browser too."""
+    made = ROOT / "reports" / "playground.html"
+    if not made.is_file():
+        pytest.skip("reports/playground.html is not made yet (dvc repro playground)")
+    assert made.stat().st_size < page.LIMIT
+    program = chromium()
+    if program is None:
+        pytest.skip("no Chromium here: reports/playground.html was NOT checked in a browser")
+    with running(program) as address:
+        tab = Tab(address)
+        tab.open(made)
+        results = tab.run(
+            "new Promise((done) => setTimeout(() => done((playground.check(), playground.check())), 300))"
+        )
+        for result in results.values():
+            assert result["worst"] < NEAR and result["differing"] == 0 and result["milliseconds"] < 100
+        assert tab.complaints() == []
+        tab.close()
 
 
 @pytest.mark.parametrize(("width", "dark"), [(360, False), (1200, True)])

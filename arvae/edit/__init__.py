@@ -12,7 +12,7 @@ from arvae.edit.faults import EditError
 from arvae.edit.melody import Melody
 from arvae.edit.melody import read as read_melody
 from arvae.edit.picture import read as read_picture
-from arvae.edit.report import as_json, findings, table, text
+from arvae.edit.report import as_json, findings, knob_table, table, text
 from arvae.edit.search import Edited, edit
 from arvae.edit.trained import Knob, Trained, load
 from arvae.edit.wishes import Wish, parse, places
@@ -27,6 +27,7 @@ __all__ = [
     "as_json",
     "edit",
     "findings",
+    "knob_table",
     "load",
     "parse",
     "places",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from arvae.edit.search import Edited, missed
-from arvae.edit.trained import Knob
+from arvae.edit.trained import Knob, Trained
 from arvae.figures.style import plain
 
 MISSED = (
@@ -227,3 +227,20 @@ def as_json(edited: Edited) -> dict[str, Any]:
         "codes": plain_values(edited.z),
         "codes now": plain_values(edited.z_after),
     }
+
+
+def knob_table(trained: Trained) -> pd.DataFrame:
+    """A row an attribute: its dimension, how it was found, how well the attribute follows it, the range of
+    codes."""
+    rows = [
+        {
+            "dimension": knob.dimension,
+            "tied in training": "yes" if knob.tied else "no",
+            "rank correlation": f"{knob.correlation:+.2f}",
+            "from": f"{knob.low:+.2f}",
+            "to": f"{knob.high:+.2f}",
+            "standard deviation": f"{knob.sd:.2f}",
+        }
+        for knob in trained.knobs
+    ]
+    return pd.DataFrame(rows, index=pd.Index([plain(name) for name in trained.names], name="attribute"))

@@ -13,6 +13,7 @@ import torch
 
 from arvae.datasets.contract import Dataset
 from arvae.edit.trained import Trained
+from arvae.figures.style import model_label
 from arvae.files import atomic_write
 from arvae.playground import items, weights
 from arvae.playground.items import Item
@@ -31,9 +32,10 @@ ABOUT = {
 }
 TITLES = {"mnist": "A digit", "dsprites": "A shape", "folk": "Folk tunes", "bach": "Bach chorales"}
 IMAGES: dict[str, Callable[[Trained, Dataset], list[Item]]] = {
-    "dsprites": items.shapes,
     "mnist": items.digits,
+    "dsprites": items.shapes,
 }
+KNOWN = (*IMAGES, "folk", "bach")  # data sets in the order of the page's panels
 
 
 def write(path: Path | str, models: Mapping[str, tuple[Trained, Dataset]], made: str) -> dict[str, int]:
@@ -88,6 +90,12 @@ def write(path: Path | str, models: Mapping[str, tuple[Trained, Dataset]], made:
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return {name: len(part[1]) for name, part in parts.items()} | {"page": size}
+
+
+def made(members: Mapping[str, str], model: str, scale: str) -> str:
+    """The line at the page's foot that says where its models come from."""
+    listed = ", ".join(f"{name} {member}" for name, member in members.items())
+    return f"Decoders of {model_label(model)}, trained at scale {scale} (member of each data set: {listed})."
 
 
 def knobs(trained: Trained) -> list[dict[str, Any]]:

@@ -1,8 +1,10 @@
-"""Trained decoders as a web page can carry them: integers in base64, and what to do with them.
+"""Trained decoders as a web page can carry them: numbers in base64, and what to do with them.
 
-Matrices become 16-bit integers with one float32 factor a row: half the size of float32, and some ten times
-nearer to it than 16-bit floats, whose eleven bits are spent on a range that weights do not have. Vectors stay
-float32. The other side is templates/playground/decoder.js.
+Matrices of image decoders become 16-bit integers with one float32 factor a row: half the size of float32, and
+some ten times nearer to it than 16-bit floats, whose eleven bits are spent on a range that weights do not
+have. A melody is written symbol by symbol, each fed to the next step, so its decoder keeps float32: there the
+rounding would add up, and could turn one symbol into another. Vectors are float32 everywhere.
+The other side is templates/playground/decoder.js.
 """
 
 import base64
@@ -30,11 +32,12 @@ class Exported:
     """A decoder on its way to the page.
 
     program: what decoder.js is to do, JSON values; tensors: float32 matrices (rows, columns) and vectors
-    (n,), in the order and layout decoder.js reads them.
+    (n,), in the order and layout decoder.js reads them; exact: they are to stay float32.
     """
 
     program: dict[str, Any]
     tensors: dict[str, np.ndarray]
+    exact: bool
 
     def packed(self) -> tuple[dict[str, Any], str]:
         """The program with its index of tensors, and the tensors' bytes as base64."""
@@ -42,7 +45,7 @@ class Exported:
         for name, tensor in self.tensors.items():
             matrix = tensor if tensor.ndim == 2 else tensor[None]
             entry: dict[str, Any] = {"rows": matrix.shape[0], "columns": matrix.shape[1], "scales": None}
-            if tensor.ndim == 2:
+            if tensor.ndim == 2 and not self.exact:
                 whole, scales = quantise(tensor)
                 entry["scales"] = _append(blob, scales)
                 entry["at"] = _append(blob, whole)
@@ -124,6 +127,7 @@ def _images(model: ImageVAE) -> Exported:
     return Exported(
         {"kind": "images", "latent_dim": model.latent_dim, "height": height, "width": width, "ops": ops},
         tensors,
+        exact=False,
     )
 
 
@@ -166,4 +170,4 @@ def _measure(model: MeasureVAE) -> Exported:
         "hidden": hidden,
         "vocabulary": model.vocabulary_size,
     }
-    return Exported(program, tensors)
+    return Exported(program, tensors, exact=True)

@@ -9,7 +9,7 @@ const activations = {
 };
 const sigmoid = (v) => 1 / (1 + Math.exp(-v));
 
-/** Base64 text -> {name: Float32Array}. A matrix is 16-bit integers and one float32 factor a row; a vector float32. */
+/** Base64 text -> {name: Float32Array}. With scales: 16-bit integers and a float32 factor a row; else float32. */
 function unpack(text, index) {
   const buffer = Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
   const tensors = {};

@@ -38,22 +38,40 @@ function rollRow(notes, original, first, count, chosen, range) {
   return svg(left + wide + 1, height, `Piano roll of measures ${first + 1} to ${first + count}`, out);
 }
 
-const GAP = 8, STAFF = { left: 40, measure: 200, top: 50, height: 132 };
+const GAP = 8, STAFF = { left: 40, measure: 262, top: 46, height: 126 };
 const steps = { C: 0, D: 1, E: 2, F: 3, G: 4, A: 5, B: 6 };
-// Lengths that a single note can have, in twelfths of a beat: how many dots, how many flags, hollow, with stem, triplet.
-const values = [
-  [48, { hollow: true, stem: false }], [36, { hollow: true, dots: 1 }], [24, { hollow: true }], [18, { dots: 1 }], [12, {}],
-  [9, { flags: 1, dots: 1 }], [8, { triplet: true }], [6, { flags: 1 }], [4, { flags: 1, triplet: true }], [3, { flags: 2 }],
-].map(([length, more]) => ({ length, hollow: false, stem: true, dots: 0, flags: 0, triplet: false, ...more }));
+// Note values by their length in twelfths of a beat: [hollow, stem, dots, flags]; plain ones, and those of a triplet.
+const value = ([hollow, stem, dots, flags], triplet) => ({ hollow: !!hollow, stem: !!stem, dots, flags, triplet });
+const table = (rows, triplet) => new Map(rows.map(([length, ...how]) => [length, value(how, triplet)]));
+const plainValues = table([[48, 1, 0, 0, 0], [36, 1, 1, 1, 0], [24, 1, 1, 0, 0], [18, 0, 1, 1, 0], [12, 0, 1, 0, 0],
+  [9, 0, 1, 1, 1], [6, 0, 1, 0, 1], [3, 0, 1, 0, 2]], false);
+const tripletValues = table([[8, 0, 1, 0, 0], [6, 0, 1, 1, 1], [4, 0, 1, 0, 1], [3, 0, 1, 1, 2], [2, 0, 1, 0, 2], [1, 0, 1, 0, 3]], true);
+// Where in a measure a plain value longer than a sixteenth may stand; elsewhere it would hide the beat.
+const places = new Map([[48, [0]], [36, [0, 12]], [24, [0, 12, 24]], [18, [0, 24, 6, 30]], [12, [0, 12, 24, 36, 6, 30]]]);
+const mayStand = (start, length) => plainValues.has(length)
+  && (places.get(length)?.includes(start) ?? start % 12 + length <= 12);
 
-// For every length up to a measure the fewest notes, tied, that make it; where none do, the nearest single one.
-const written = [[]];
-for (let length = 1; length <= MEASURE; length++) {
-  const ways = values.filter((value) => written[length - value.length]?.exact !== false && value.length <= length)
-    .map((value) => [value, ...written[length - value.length]]);
-  ways.sort((a, b) => a.length - b.length);
-  written.push(ways[0] ?? [values.reduce((a, b) => (Math.abs(b.length - length) < Math.abs(a.length - length) ? b : a))]);
-  if (!ways.length) written[length].exact = false;
+/** Cut start .. end, within a measure, into values that can be written, tied: [{start, length, value}]. */
+function cut(start, end, triplets) {
+  if (start >= end) return [];
+  const beat = Math.floor(start / 12), inside = triplets.has(beat);
+  let stop = inside ? Math.min(end, 12 * beat + 12) : end;
+  for (let later = beat + 1; !inside && later * 12 < stop; later++) if (triplets.has(later)) stop = later * 12;
+  const here = inside ? inTriplet(start, stop) : plain(start, stop);
+  return [...here, ...cut(stop, end, triplets)];
+}
+function plain(start, end) {
+  if (mayStand(start, end - start)) return [{ start, length: end - start, value: plainValues.get(end - start) }];
+  const at = [24, 12, 6, 3].map((unit) => start - (start % unit) + unit).find((place) => start < place && place < end);
+  return [...plain(start, at), ...plain(at, end)];
+}
+function inTriplet(start, end) {
+  const fits = (length) => tripletValues.has(length);
+  if (fits(end - start)) return [{ start, length: end - start, value: tripletValues.get(end - start) }];
+  const third = [4, 8].map((part) => start - (start % 12) + part)
+    .find((place) => fits(place - start) && fits(end - place)) ?? start - (start % 12) + 4;
+  return third > start && third < end ? [...inTriplet(start, third), ...inTriplet(third, end)]
+    : [{ start, length: end - start, value: plainValues.get(12) }]; // a whole beat
 }
 
 /** A staff in the treble clef, accidentals where they are needed, no key signature. */
@@ -76,32 +94,31 @@ function staffRow(notes, first, count, names) {
 
 /** The notes and rests of measure m as single written values: {at, value, step, sign, tied}; rests have step null. */
 function piecesOf(notes, m, names) {
-  const from = m * MEASURE, pieces = [], signs = {};
-  const add = (start, length, note) => {
-    let at = start;
-    const parts = written[length];
-    parts.forEach((value, index) => {
-      const piece = { at, value, step: null, sign: "", tied: false };
-      if (note) {
-        const [letter, mark = ""] = names[note.pitch % 12];
-        piece.step = steps[letter] + 7 * Math.floor(note.pitch / 12 - 1);
-        piece.tied = index < parts.length - 1 || note.start + note.length > from + at + value.length;
-        if ((signs[piece.step] ?? "") !== mark && index === 0) piece.sign = mark || "♮";
-        signs[piece.step] = mark;
-      }
-      pieces.push(piece);
-      at += value.length;
-    });
-  };
+  const from = m * MEASURE, pieces = [], signs = {}, spans = [];
   let now = 0;
   for (const note of notes) {
     const start = Math.max(note.start - from, 0), end = Math.min(note.start + note.length - from, MEASURE);
     if (end <= start) continue;
-    if (start > now) add(now, start - now, null);
-    add(start, end - start, note);
+    if (start > now) spans.push([now, start, null]);
+    spans.push([start, end, note]);
     now = end;
   }
-  if (now < MEASURE) add(now, MEASURE - now, null);
+  if (now < MEASURE) spans.push([now, MEASURE, null]);
+  const triplets = new Set(spans.flatMap(([start]) => (start % 12 === 4 || start % 12 === 8 ? [Math.floor(start / 12)] : [])));
+  for (const [start, end, note] of spans) {
+    const parts = cut(start, end, triplets);
+    parts.forEach(({ start: at, value }, index) => {
+      const piece = { at, value, step: null, sign: "", tied: false };
+      if (note) {
+        const [letter, mark = ""] = names[note.pitch % 12];
+        piece.step = steps[letter] + 7 * Math.floor(note.pitch / 12 - 1);
+        piece.tied = index < parts.length - 1 || note.start + note.length > from + end;
+        if ((signs[piece.step] ?? "") !== mark && index === 0) piece.sign = mark || "♮";
+        signs[piece.step] = mark;
+      }
+      pieces.push(piece);
+    });
+  }
   return pieces;
 }
 
@@ -118,11 +135,10 @@ function measureOf(pieces, x, middle) {
       const px = x(piece.at), py = y(piece.step), { value } = piece;
       for (let line = 40; line <= piece.step; line += 2) out += ledger(px, y(line));
       for (let line = 28; line >= piece.step; line -= 2) out += ledger(px, y(line));
-      if (piece.sign) out += `<text class="sign" x="${px - 8}" y="${py + 4.5}">${piece.sign}</text>`;
+      if (piece.sign) out += `<text class="sign" x="${px - 5.5}" y="${py + 4}">${piece.sign}</text>`;
       out += `<ellipse class="${value.hollow ? "hollow" : "head"}" cx="${px}" cy="${py}" rx="4.6" ry="3.4" transform="rotate(-20 ${px} ${py})"/>`;
       if (value.dots) out += `<circle class="head" cx="${px + 8}" cy="${py - (piece.step % 2 ? 0 : 3)}" r="1.5"/>`;
       if (value.stem) out += `<line class="stem" x1="${px + side}" x2="${px + side}" y1="${py}" y2="${edge}"/>`;
-      if (value.triplet) out += `<text class="three" x="${px + side}" y="${edge + (up ? -5 : 12)}">3</text>`;
       if (group.length === 1) {
         for (let flag = 0; flag < value.flags; flag++) {
           const fy = edge + flag * (up ? 6 : -6), turn = up ? 1 : -1;
@@ -145,6 +161,12 @@ function measureOf(pieces, x, middle) {
     });
   }
   for (const piece of pieces) if (piece.step === null) out += rest(x(piece.at), middle, piece.value);
+  // One "3" a triplet, over its middle and clear of everything in its beat.
+  for (const beat of new Set(pieces.filter((piece) => piece.value.triplet).map((piece) => Math.floor(piece.at / 12)))) {
+    const inside = pieces.filter((piece) => Math.floor(piece.at / 12) === beat && piece.step !== null);
+    const top = Math.min(middle - 2 * GAP, ...inside.map((piece) => y(piece.step) - (piece.step < 38 ? 30 : 6)));
+    out += `<text class="three" x="${x(12 * beat + 5)}" y="${top - 4}">3</text>`;
+  }
   return out;
 }
 

@@ -1,0 +1,137 @@
+"""The playground in a notebook: sliders that pictures, scores and sound follow; files of one's own in and
+out."""
+
+import datetime
+import re
+import time
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+from arvae import paths, scores
+from arvae.datasets import music
+from arvae.playground import apps, items
+from arvae.playground.roll import roll
+from tests.test_edit import drawn, save, toy
+from tests.test_edit import tune as tune_of
+from tests.test_playground import member
+
+torch.set_num_threads(1)
+ROOT = paths.root(__file__)
+
+
+@pytest.fixture(scope="module")
+def digit():
+    trained, data = member("mnist")
+    return apps.ImageApp(trained, items.digits(trained, data))
+
+
+@pytest.fixture
+def tune():
+    trained, data = member("folk")
+    return apps.MelodyApp(trained, items.melodies(trained, data))
+
+
+def file(name, content):
+    """What the upload button hands over."""
+    now = datetime.datetime.now(datetime.UTC)
+    return ({"name": name, "content": content, "type": "", "size": len(content), "last_modified": now},)
+
+
+def end(slider):
+    """Move a slider to one of its ends, to whichever it is not."""
+    slider.value = slider.min if slider.value > (slider.min + slider.max) / 2 else slider.max
+
+
+def test_the_picture_follows_the_slider(digit):
+    digit.picker.value = 2
+    start, before = digit.z.copy(), bytes(digit.picture.value)
+    knob = digit.trained.knobs[4]
+    digit.sliders[4].value = knob.high
+    start[knob.dimension] = digit.sliders[4].value
+    assert np.allclose(digit.z, start) and bytes(digit.picture.value) != before
+    assert np.array_equal(digit.image, digit.trained.decode(start[None])[0])
+    digit.reset.click()
+    assert bytes(digit.picture.value) == before
+
+
+def test_within_200_milliseconds(digit):
+    measures = tune_of(4, 5, 6, 4)  # as many notes as tunes have; random weights would write far more
+    melody = apps.MelodyApp(toy(), [items.Item("four measures", toy().encode(measures)[0], measures)])
+    for app in (digit, melody):
+        spent = []
+        for slider in app.sliders:
+            start = time.perf_counter()
+            end(slider)
+            spent.append(time.perf_counter() - start)
+        assert min(spent) < 0.2
+
+
+def test_a_shift_moves_the_chosen_measures_within_the_range(tune):
+    given = tune.item.z
+    tune.scope.value = 2
+    end(tune.sliders[0])
+    moved = tune.codes() - given
+    assert np.argwhere(np.abs(moved) > 1e-6).tolist() == [[2, tune.trained.knobs[0].dimension]]
+    tune.scope.value = -1
+    end(tune.sliders[1])
+    knob = tune.trained.knobs[1]
+    at = tune.codes()[:, knob.dimension]
+    assert (at >= min(knob.low, given[:, knob.dimension].min()) - 1e-6).all()
+    assert np.array_equal(tune.measures, tune.trained.decode(tune.codes()))
+    assert "svg" in tune.score.value and "<svg" in tune.piano.value and "<audio" in tune.sound.value
+    tune.reset.click()
+    assert np.array_equal(tune.codes(), given)
+
+
+def test_what_one_hears_is_saved(tune, tmp_path):
+    end(tune.sliders[2])
+    tune.saver.name.value = str(tmp_path / "mine" / "edited.musicxml")
+    tune.saver.button.click()
+    assert "written" in tune.saver.said.value
+    shown = np.where(tune.measures < music.REST, music.REST, tune.measures)
+    assert scores.read(tmp_path / "mine" / "edited.musicxml").shape == shown.shape
+    tune.saver.name.value = str(tmp_path / "edited.wav")
+    tune.saver.button.click()
+    assert "<b>" in tune.saver.said.value
+
+
+def test_a_melody_of_ones_own(tune):
+    abc = "X:1\nT:mine\nM:4/4\nL:1/4\nK:C\nC,,D,,E,,F,,|G,,A,,B,,C,|\n"
+    tune.upload.value = file("mine.abc", abc.encode())
+    assert tune.picker.options[-1][0] == "mine" and tune.picker.value == len(tune.items) - 1
+    assert tune.item.original.shape == (2, 24) and len(tune.scope.options) == 3
+    waltz = abc.replace("4/4", "3/4")
+    count = len(tune.items)
+    tune.upload.value = file("w.abc", waltz.encode())
+    assert "metre" in tune.said.value and len(tune.items) == count
+
+
+def test_a_digit_of_ones_own(digit, tmp_path):
+    content = save(tmp_path / "two.png", drawn(100, 0, 255)).read_bytes()
+    digit.upload.value = file("two.png", content)
+    assert digit.picker.label.startswith("two – inverted") and digit.items[-1].original.shape == (28, 28)
+    digit.saver.name.value = str(tmp_path / "out.png")
+    digit.saver.button.click()
+    assert (tmp_path / "out.png").is_file()
+
+
+def test_where_nothing_is_trained_the_remedy_is_shown(tmp_path, monkeypatch):
+    (tmp_path / "params.yaml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    book = nbformat.read(ROOT / "notebooks" / "playground.ipynb", as_version=4)
+    asked = re.findall(
+        r'open_app\("([a-z]+)"\)', "".join(c.source for c in book.cells if c.cell_type == "code")
+    )
+    assert asked == ["mnist", "dsprites", "folk", "bach"]
+    for name in asked:
+        assert f"dvc repro train@{name}-arvae" in apps.open_app(name).value
+
+
+def test_a_roll_shows_every_note_once():
+    measures = np.full((5, 24), music.CONTINUE, np.int16)
+    measures[:, 0], measures[2, 12] = [60, 62, 64, 65, 67], music.REST
+    text = roll(measures, measures)
+    assert text.count('fill="#0072b2"') == 5 and text.count('fill="none"') == 5
