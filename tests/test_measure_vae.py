@@ -1,0 +1,204 @@
+"""MeasureVAE: size, golden outputs, gradients against an ordinary implementation, randomness, learning."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from arvae import losses, models, params
+from arvae.models.measure_vae import MeasureVAE
+from arvae.objectives import OBJECTIVES
+from arvae.training.precision import FlatModel, Plan
+from benchmarks.music import PlainMeasureVAE
+
+# Values computed with the paper's released implementation (Pati & Lerch 2020).
+GOLDEN = np.load(Path(__file__).parent / "golden" / "forward_measure.npz", allow_pickle=False)
+# Our names of the golden parameters, in the golden order.
+ORDER = [
+    *(
+        f"encoder.{name}_l{layer}{suffix}"
+        for layer in (0, 1)
+        for suffix in ("", "_reverse")
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    ),
+    "embed_in.weight",
+    *(f"{part}.{i}.{name}" for part in ("mean", "log_std") for i in (0, 2) for name in ("weight", "bias")),
+    *("beat_input", "first_symbol", "embed_out.weight", "beat_start.weight", "beat_start.bias"),
+    *(f"beat.{name}_l{i}" for i in (0, 1) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")),
+    *("tick_start.weight", "tick_start.bias", "tick_input.weight", "tick_input.bias"),
+    *(f"tick.{name}_l{i}" for i in (0, 1) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")),
+    *("logits.weight", "logits.bias"),
+]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As the engine trains; several threads on small matrices wait for one another on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def golden() -> MeasureVAE:
+    """The model with the golden weights, setting B."""
+    model = MeasureVAE(60)
+    parameters = dict(model.named_parameters())
+    assert sorted(ORDER) == sorted(parameters)
+    with torch.no_grad():
+        for k, (name, shape) in enumerate(zip(ORDER, GOLDEN["param_shapes"], strict=True)):
+            parameter = parameters[name]
+            assert str(list(parameter.shape)) == str(shape), name
+            scale = 0.1 if parameter.ndim == 1 else 1.5 / np.sqrt(np.prod(parameter.shape[1:]))
+            values = np.random.RandomState(1000 + k).uniform(-1, 1, parameter.shape)
+            parameter.copy_(torch.from_numpy(np.float32(scale * values)))
+    return model.eval()
+
+
+@pytest.fixture
+def small() -> MeasureVAE:
+    """A small model with random weights and a generator."""
+    model = MeasureVAE(12, 8, embedding=5, hidden=16, dense=20, dropout=0.5, teacher_forcing=0.5)
+    models.initialise(model, torch.Generator().manual_seed(0))
+    models.set_generator(model, torch.Generator().manual_seed(1))
+    return model
+
+
+def symbols(n: int, vocabulary: int = 12, seed: int = 0) -> Tensor:
+    return torch.randint(vocabulary, (n, 24), generator=torch.Generator().manual_seed(seed))
+
+
+def test_size_is_the_papers() -> None:
+    assert models.parameter_count(MeasureVAE(60)) == 1_101_367
+    model = models.build(params.load().cell("bach", "arvae"), vocabulary_size=34)
+    assert isinstance(model, MeasureVAE) and model.latent_dim == 32
+
+
+@pytest.mark.parametrize("grad", [True, False])
+def test_outputs_match_the_golden_values(golden: MeasureVAE, grad: bool) -> None:
+    close = {"atol": 1e-5, "rtol": 0}
+    x = torch.from_numpy(GOLDEN["x_tokens"])
+    with torch.set_grad_enabled(grad):
+        mean, log_std = golden.encode(x)
+        np.testing.assert_allclose(mean.detach(), GOLDEN["B_z_mean"], **close)
+        np.testing.assert_allclose(log_std.detach(), GOLDEN["B_z_log_std"], **close)
+        for which, z in (("mean", mean), ("random", torch.from_numpy(GOLDEN["z_random"]))):
+            beats = golden.beats(z).transpose(0, 1)
+            np.testing.assert_allclose(beats.detach(), GOLDEN[f"B_beat_states_at_z_{which}"], **close)
+            logits = golden.eval().decode(z, x).detach()  # eval mode: the symbols are not used
+            np.testing.assert_allclose(logits, GOLDEN[f"B_weights_at_z_{which}"], **close)
+            np.testing.assert_array_equal(logits.argmax(-1), GOLDEN[f"B_samples_at_z_{which}"])
+            golden.train().teacher_forcing = 1.0
+            forced = golden.decode(z, x).detach()
+            np.testing.assert_allclose(forced, GOLDEN[f"B_weights_teacher_forced_at_z_{which}"], **close)
+            if which == "mean":
+                loss, wanted = losses.reconstruction_music(forced, x), GOLDEN["B_ce_teacher_forced_at_z_mean"]
+                np.testing.assert_allclose(loss, wanted, rtol=1e-4)
+                hits = (forced.argmax(-1) == x).float().mean()
+                np.testing.assert_allclose(hits, GOLDEN["B_acc_teacher_forced_at_z_mean"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("forced", [True, False])
+def test_gradients_are_those_of_an_ordinary_implementation(forced: bool) -> None:
+    plain = PlainMeasureVAE(34, dropout=0.0).double()
+    with torch.no_grad():
+        for k, parameter in enumerate(plain.parameters()):
+            values = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(k))
+            parameter.copy_(0.1 * values)
+    model = MeasureVAE(34, dropout=0.0, teacher_forcing=float(forced)).double()
+    renamed = {name.replace("_start.0", "_start").replace("_input.0", "_input"): parameter
+               for name, parameter in plain.named_parameters()}  # fmt: skip
+    renamed = {name.replace("logits.0", "logits"): parameter for name, parameter in renamed.items()}
+    model.load_state_dict({name: parameter.detach() for name, parameter in renamed.items()})
+    x = symbols(9, 34)
+    totals = []
+    for network in (plain, model.train()):
+        mean, log_std = network.encode(x)
+        logits = network.decode(mean + 0.1 * log_std.exp(), x if forced else None)
+        total = F.cross_entropy(logits.flatten(0, 1), x.flatten()) + mean.square().mean()
+        total.backward()
+        totals.append(total.item())
+    assert totals[0] == pytest.approx(totals[1], abs=1e-12)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.grad, renamed[name].grad, atol=1e-12, rtol=1e-8)
+
+
+def test_random_numbers_come_from_the_generator_alone(small: MeasureVAE) -> None:
+    x = symbols(40)
+    results = []
+    for noise in (1, 2):
+        torch.manual_seed(noise)
+        models.set_generator(small, torch.Generator().manual_seed(5))
+        outputs = [(*small.encode(x), small.decode(torch.zeros(40, 8), x)) for _ in range(4)]
+        results.append([part.detach() for output in outputs for part in output])
+    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
+    assert not torch.equal(results[0][0], results[0][3])  # dropout differs from call to call
+    assert len({logits.sum().item() for logits in results[0][2::3]}) == 2  # forced or not, nothing else
+    small.generator = None
+    with pytest.raises(RuntimeError, match="set_generator"):
+        small.encode(x)
+    assert torch.isfinite(small.eval().encode(x)[0]).all()
+
+
+def test_without_true_symbols_the_decoder_feeds_itself(small: MeasureVAE) -> None:
+    small.train().teacher_forcing = 1.0
+    z = torch.randn(30, 8, generator=torch.Generator().manual_seed(0))
+    alone = small.decode(z)
+    forced = small.decode(z, alone.argmax(-1))  # its own symbols given as the true ones: the same
+    torch.testing.assert_close(alone, forced, atol=1e-6, rtol=1e-5)
+    assert not torch.allclose(alone, small.decode(z, symbols(30)))
+    assert torch.equal(small.eval().decode(z, symbols(30)), small.decode(z))
+
+
+def test_large_inputs_are_worked_through_in_parts(small: MeasureVAE) -> None:
+    small.eval()
+    x = symbols(1100)
+    with torch.no_grad():
+        mean, log_std = small.encode(x)
+        logits = small.decode(mean)
+        assert small.decode(mean[:0]).shape == (0, 24, 12)
+    whole = small.encode(x)
+    torch.testing.assert_close(mean, whole[0].detach(), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(log_std, whole[1].detach(), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(logits, small.decode(mean).detach(), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("n", [1, 5])
+def test_other_sizes_run(layers: int, n: int) -> None:
+    model = MeasureVAE(9, 4, embedding=3, hidden=6, layers=layers, dense=5, decoder_dropout=0.2)
+    models.set_generator(model, torch.Generator().manual_seed(0))
+    x = symbols(n, 9)
+    mean, log_std = model.encode(x)
+    logits = model.decode(mean, x)
+    assert mean.shape == log_std.shape == (n, 4) and logits.shape == (n, 24, 9)
+    (logits.sum() + log_std.sum()).backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_it_learns_a_few_measures_by_heart(precision: str) -> None:
+    cell = params.load().cell("bach", "arvae")
+    generator = torch.Generator().manual_seed(0)
+    model = MeasureVAE(12, 32, hidden=48, dense=64, dropout=0.0)
+    models.initialise(model, generator)
+    flat = FlatModel(model, Plan("cpu", precision, 1), 1e-2)
+    models.set_generator(model, generator)
+    x, attributes = symbols(8), torch.rand(8, 4, generator=generator)
+    model.train()
+    for _ in range(60):
+        flat.zero_grad()
+        terms = OBJECTIVES["vae"](model, x, attributes, cell, generator)
+        terms["loss"].backward()
+        flat.step(1e-2)
+    with torch.no_grad():
+        model.eval()
+        mean, log_std = model.encode(x)
+        assert mean.dtype == log_std.dtype == torch.float32
+        logits = model.decode(mean)
+    assert logits.dtype == torch.float32
+    assert (logits.argmax(-1) == x).float().mean() > 0.4  # by chance 0.08
