@@ -31,8 +31,8 @@ def decode(model: nn.Module, z: np.ndarray, vocabulary: music.Vocabulary | None 
     codes = torch.as_tensor(np.ascontiguousarray(z), dtype=torch.float32).to(device)
     with torch.inference_mode():
         if model.kind == "images":
-            parts = [model.decode(part) for part in codes.split(IMAGE_BATCH)]
-            return torch.cat([_bytes(part) for part in parts]).cpu().numpy()
+            parts = [_bytes(model.decode(part)) for part in codes.split(IMAGE_BATCH)]
+            return torch.cat(parts).cpu().numpy()
         parts = [model.decode(part).argmax(dim=-1) for part in codes.split(MUSIC_BATCH)]
     return vocabulary.decode(torch.cat(parts).cpu().numpy())
 
