@@ -1,6 +1,7 @@
 """The playground in a notebook: sliders that pictures, scores and sound follow; files of one's own in and
 out."""
 
+import dataclasses
 import datetime
 import re
 import time
@@ -12,7 +13,8 @@ import torch
 
 from arvae import paths, scores
 from arvae.datasets import music
-from arvae.playground import apps, items
+from arvae.edit import EditError, Melody
+from arvae.playground import apps, items, tutorial
 from arvae.playground.roll import roll
 from tests.test_edit import drawn, save, toy
 from tests.test_edit import tune as tune_of
@@ -135,3 +137,44 @@ def test_a_roll_shows_every_note_once():
     measures[:, 0], measures[2, 12] = [60, 62, 64, 65, 67], music.REST
     text = roll(measures, measures)
     assert text.count('fill="#0072b2"') == 5 and text.count('fill="none"') == 5
+
+
+# ---------------------------------------------------------------- what the tutorial is made of
+
+
+def test_the_tutorial_takes_a_real_tune_of_the_test_split(tmp_path):
+    model = toy()
+    _, data = member("folk")
+    titles = ["O'Neill's Music of Ireland 1295: The Blackberry Blossom", "A 1: no such tune",
+              "O'Neill's Music of Ireland 1284: The Musical Priest"]  # fmt: skip
+    data = dataclasses.replace(data, provenance={"tunes": titles})
+    name, path = tutorial.choose(model, data, tmp_path, "blackberry")
+    assert name == titles[0] and path.name == "the-blackberry-blossom.abc" and "T:" in path.read_text()
+    name, path = tutorial.choose(model, data, tmp_path / "best")
+    assert name in titles and list((tmp_path / "best").iterdir()) == [path]
+    with pytest.raises(EditError, match="no tune of the test split has 'waltz'"):
+        tutorial.choose(model, data, tmp_path, "waltz")
+    name, path = tutorial.choose(
+        model, dataclasses.replace(data, provenance={"tunes": ["A 1: x"] * 3}), tmp_path
+    )
+    assert name == "x" and scores.read(path).shape == (4, 24)
+
+
+def test_side_effects_are_measured():
+    model, (_, data) = toy(), member("folk")
+    measures = tune_of(4, 5, 6)
+    split = dataclasses.replace(data.test, x=measures, attributes=music.attributes(measures), extra={})
+    table = tutorial.side_effects(model, dataclasses.replace(data, test=split))
+    assert table.loc["note density", "note density"] == pytest.approx(2 / 24)  # one sd is two notes
+    assert table.loc["pitch range", "pitch range"] == pytest.approx(2 / 26)
+    assert table.loc["note density", "pitch range"] == pytest.approx(0)
+    assert np.allclose(np.diag(tutorial.related(data)), 1)
+
+
+def test_strangers_and_seams():
+    tune = Melody(tune_of(4, spread=12), "x")  # C E G# C, or the like
+    assert tutorial.strangers(tune, {"same": tune.measures}).tolist() == ["0%"]
+    assert tutorial.strangers(tune, {"moved": music.transpose(tune.measures, 1)}).tolist() == ["100%"]
+    measures = np.full((3, 24), music.CONTINUE, np.int16)
+    measures[[0, 2], 0] = 60, 65
+    assert tutorial.leaps(measures) == 5 and tutorial.leaps(measures[:1]) == 0

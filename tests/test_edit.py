@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import re
+import runpy
 import shutil
 
 import numpy as np
@@ -496,3 +498,31 @@ def test_the_command_refuses(inside, tmp_path, capsys, monkeypatch, arguments, s
     error = capsys.readouterr().err
     assert said in error and "Traceback" not in error
     assert not (inside / "out.wav").exists()
+
+
+# ---------------------------------------------------------------- the documentation
+
+
+def test_the_documentation_names_what_there_is():
+    text = (ROOT / "docs" / "editing.md").read_text(encoding="utf-8")
+    known = {option for action in command._parser()._actions for option in action.option_strings}
+    assert set(re.findall(r"--[a-z]+", text)) <= known
+    assert {option for option in known if option.startswith("--")} - set(re.findall(r"--[a-z]+", text)) == {
+        "--help", "--output"
+    }  # fmt: skip
+    music_wishes = [w for w in re.findall(r"`((?:[\d,-]+:)?[a-z_]+==?[+-]?[\d.]+)`", text)]
+    assert len(music_wishes) == 5
+    for wish in music_wishes:
+        wishes.parse([wish], toy(), 8)
+
+
+def test_the_python_of_the_documentation_runs(inside, tmp_path, monkeypatch):
+    text = (ROOT / "docs" / "editing.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    abc(tmp_path, "CDEF|GABc|cBAG|FEDC|")
+    script = tmp_path / "script.py"
+    script.write_text(
+        code.replace('"tune.abc"', repr(str(tmp_path / "tune.abc"))).replace('"edited', f'"{tmp_path}/edited')
+    )
+    runpy.run_path(str(script))
+    assert (tmp_path / "edited.musicxml").is_file()
