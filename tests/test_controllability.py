@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from arvae import content, controllability, outputs
-from arvae.controllability import Traversals, monotonicity, span, summarise, traverse
 from arvae.datasets import dsprites, music
+from arvae.evaluation import content, controllability, outputs
+from arvae.evaluation.controllability import Traversals, monotonicity, span, summarise, traverse
 from arvae.models import classifier
 from arvae.params import ClassifierKnobs, ClassifierSchedule
 

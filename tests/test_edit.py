@@ -12,13 +12,14 @@ import torch
 from PIL import Image
 
 from arvae import edit as editing
-from arvae import models, outputs, params, paths, scores
+from arvae import models, params, paths, scores
 from arvae.datasets import dsprites, music
 from arvae.datasets.contract import Dataset, PackedImages, Split
 from arvae.edit import __main__ as command
 from arvae.edit import melody, picture, report, search, trained, wishes
 from arvae.edit.faults import EditError
 from arvae.edit.trained import Knob, Trained
+from arvae.evaluation import outputs
 from arvae.training import checkpoints
 from arvae.training.members import Member, describe
 

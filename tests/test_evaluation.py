@@ -7,13 +7,15 @@ import pandas as pd
 import pytest
 import torch
 
-from arvae import claims, evaluation, models, outputs, params, records, tables, training, typeset
+from arvae import evaluation, models, params, tables, training
 from arvae.datasets import dsprites, music
 from arvae.datasets.contract import Dataset, Split
+from arvae.evaluation import outputs, records
 from arvae.files import read_json, write_json
 from arvae.metrics import METRICS
 from arvae.params import EvaluationSizes, ParamsError
 from arvae.paths import root
+from arvae.tables import claims, typeset
 from arvae.training.checkpoints import write_tensors
 from arvae.training.members import describe
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from matplotlib.collections import PatchCollection
 
-from arvae import audio, engraving, midi
 from arvae.datasets import music
 from arvae.figures import music as figures
 from arvae.figures import style
+from arvae.scores import audio, engraving, midi
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = music.ATTRIBUTE_NAMES

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from arvae import models, outputs, params, paths
+from arvae import models, params, paths
 from arvae.datasets import catalogue, dsprites, music
 from arvae.datasets.contract import Dataset, PackedImages, Split
 from arvae.edit import trained as knobs
 from arvae.edit.trained import Trained
+from arvae.evaluation import outputs
 from arvae.playground import items, page, weights
 from tests.browser import chromium, running
 from tests.tab import Tab

@@ -1,5 +1,6 @@
 """The project holds together: pins, notebooks, pipeline and the small helpers under everything."""
 
+import ast
 import re
 import tomllib
 
@@ -57,6 +58,55 @@ def test_every_path_the_pipeline_depends_on_exists():
     for dep in {dep for stage in stages.values() for dep in stage.get("do", stage)["deps"]}:
         if "${" not in dep and dep.startswith(("arvae", "notebooks", "data/published")):
             assert (ROOT / dep).exists(), f"dvc.yaml depends on {dep}, which does not exist"
+
+
+# Glue that decides no result; and for train what only draws, so that an edit to a figure retrains nothing.
+GLUE = ("arvae/__init__.py", "arvae/params/", "arvae/paths.py", "arvae/files.py", "arvae/progress.py")
+GLUE += (
+    "arvae/datasets/__init__.py",
+    "arvae/datasets/catalogue.py",
+    "arvae/figures/__init__.py",
+    "arvae/figures/style.py",
+)
+
+
+def _modules_under(source):
+    """The project's modules that a piece of code imports, directly or through others, as relative paths."""
+    seen, todo = set(), list(_imported(source))
+    while todo:
+        name = todo.pop()
+        for path in (ROOT / name.replace(".", "/") / "__init__.py", ROOT / f"{name.replace('.', '/')}.py"):
+            module = path.relative_to(ROOT).as_posix()
+            if path.is_file() and module not in seen and not module.startswith(GLUE):
+                seen.add(module)
+                todo += _imported(path.read_text())
+    return seen
+
+
+def _imported(source):
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("arvae"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("arvae"):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("stage", ["data", "train", "evaluate", "site"])
+def test_a_stage_depends_on_every_module_that_decides_its_results(stage):
+    body = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"][stage]
+    body = body.get("do", body)
+    name = re.findall(r"notebooks/\w+\.ipynb", body["cmd"])[0]
+    cells = nbformat.read(ROOT / name, as_version=4).cells
+    used = _modules_under("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
+    allowed = ("arvae/figures/",) if stage == "train" else ()
+    missing = {
+        module
+        for module in used
+        if not module.startswith(allowed)
+        and not any(module == dep or module.startswith(dep + "/") for dep in body["deps"])
+    }
+    assert not missing, f"dvc.yaml: stage {stage} uses {sorted(missing)} but does not depend on them"
 
 
 def test_atomic_write_keeps_the_old_file_when_writing_fails(tmp_path):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from arvae import sprites
 from arvae.datasets import dsprites
+from arvae.evaluation import sprites
 
 
 @pytest.fixture(scope="module")

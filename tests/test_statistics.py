@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from arvae.statistics import compare, difference, summary
+from arvae.tables.statistics import compare, difference, summary
 
 
 def test_summary_is_students_interval():

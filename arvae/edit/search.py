@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from arvae import sprites
 from arvae.edit.trained import Knob, Trained
 from arvae.edit.wishes import Wish
+from arvae.evaluation import sprites
 
 POINTS, CLOSER = 41, 17  # places of the first grid, of each that looks closer
 ROUNDS = 4  # at most, of searching several wishes in turn

@@ -14,10 +14,11 @@ import torch
 from scipy import stats
 from torch import nn
 
-from arvae import datasets, outputs, paths
+from arvae import datasets, paths
 from arvae.datasets.contract import DataError, Dataset, PackedImages, Split
 from arvae.datasets.music import Vocabulary
 from arvae.edit.faults import EditError
+from arvae.evaluation import outputs
 from arvae.files import read_json, sha256, write_json
 from arvae.params import Cell
 from arvae.params.faults import unknown
@@ -60,7 +61,7 @@ class Trained:
     outputs.
 
     measure: outputs (n, ...) -> attributes (n, k), or None for a data set whose attributes are not computed
-    from the example; see `arvae.outputs.measurer`.
+    from the example; see `arvae.evaluation.outputs.measurer`.
     """
 
     cell: Cell

@@ -124,7 +124,7 @@ def rungs(attributes: np.ndarray, k: int, steps: int) -> np.ndarray:
 
 def measure_ladders(dataset: Dataset, steps: int = 6) -> str:
     """For each attribute a staff of test measures, from little of it to much of it (see `rungs`), as SVG."""
-    from arvae.engraving import engrave
+    from arvae.scores.engraving import engrave
 
     split = dataset.test
     chosen = [rungs(split.attributes, k, steps) for k in range(len(dataset.attribute_names))]

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from arvae import audio, engraving, midi
 from arvae.datasets import music
 from arvae.figures import style
 from arvae.figures.images import traverse
+from arvae.scores import audio, engraving, midi
 
 Decode = Callable[[np.ndarray], np.ndarray]
 VALUES = np.linspace(-4, 4, 5)

@@ -114,7 +114,8 @@ class Source(Knobs):
     """Where a data set comes from."""
 
     source: str
-    folder: str | None = None
+    folder: str | None = None  # your own files
+    side: Literal[28, 64] | None = None  # own images are brought to this many pixels a side
 
 
 class Sizes(Knobs):

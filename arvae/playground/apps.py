@@ -13,7 +13,7 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
-from arvae import audio, datasets, engraving, paths
+from arvae import datasets, paths
 from arvae.edit import EditError, Trained, load, read_melody, read_picture
 from arvae.edit import picture as pictures
 from arvae.edit.melody import Melody
@@ -22,6 +22,7 @@ from arvae.playground import items as chosen
 from arvae.playground.items import Item
 from arvae.playground.page import IMAGES
 from arvae.playground.roll import roll
+from arvae.scores import audio, engraving
 
 SHOWN = 8  # measures at most that are engraved and played while sliders move
 _SIDE = 280  # pixels of a shown image

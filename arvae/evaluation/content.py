@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from arvae import sprites
-from arvae.controllability import Traversals
+from arvae.evaluation import sprites
+from arvae.evaluation.controllability import Traversals
+from arvae.evaluation.outputs import SEEN
 from arvae.models import classifier as classifiers
 from arvae.models.classifier import DigitClassifier
-from arvae.outputs import SEEN
 
 
 def digits(

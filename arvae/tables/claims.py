@@ -12,8 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from arvae import statistics, tables
+from arvae import tables
 from arvae.figures import style
+from arvae.tables import statistics
 
 SAME = 0.1  # modularity: differences up to this count as "about the same"
 STEERED = 0.9  # monotonicity from which a dimension counts as steering its attribute

@@ -8,7 +8,7 @@ import wave
 
 import numpy as np
 
-from arvae import midi
+from arvae.scores import midi
 
 RATE = 16_000  # samples a second: the highest melody note's seventh harmonic still fits, and pages stay small
 _HARMONICS = np.arange(1, 8)

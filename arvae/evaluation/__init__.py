@@ -2,7 +2,7 @@
 
 items = pick(dataset, sizes.codes)
 members = evaluate_cell(cell, dataset, items, "data/models/mnist-arvae", params.evaluation, judge)
-arvae.records.write(cell, dataset, items, members, root)
+arvae.evaluation.records.write(cell, dataset, items, members, root)
 
 The encoder's *sampled* codes are evaluated, as published, with a generator of fixed seed. Networks run in the
 precision the engine chooses for training (images) or float32 (music).
@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from arvae import content, controllability, metrics, outputs
-from arvae.controllability import Traversals
+from arvae import metrics
 from arvae.datasets.contract import Dataset
+from arvae.evaluation import content, controllability, outputs
+from arvae.evaluation.controllability import Traversals
 from arvae.files import read_json
 from arvae.metrics.density import observed_range, occupancy
 from arvae.models.classifier import DigitClassifier
@@ -43,7 +44,7 @@ class Items:
     """The test items evaluated, in random order: their place in the split, examples, attributes, extras."""
 
     index: np.ndarray  # int (n,)
-    x: np.ndarray  # as `arvae.outputs.decode` gives them: uint8 (n, h, w) 0..255, or int16 (n, 24)
+    x: np.ndarray  # as `arvae.evaluation.outputs.decode` gives them: uint8 (n, h, w) 0..255, or int16 (n, 24)
     attributes: np.ndarray  # float32 (n, k)
     extra: dict[str, np.ndarray]
 
@@ -242,7 +243,7 @@ def preserved(
     traversals: Traversals,
     judge: DigitClassifier | None,
 ) -> dict[str, Any] | None:
-    """Content preservation in the sense that fits the data (see `arvae.content`); None where none does."""
+    """Content preservation in the sense that fits the data (see `arvae.evaluation.content`); None where none does."""
     n = traversals.outputs.shape[1]
     if dataset.kind == "music":
         return content.melodies(items.x, reconstructions, traversals)

@@ -21,8 +21,8 @@ import numpy as np
 from scipy import stats
 from torch import nn
 
-from arvae import outputs, sprites
 from arvae.datasets.music import Vocabulary
+from arvae.evaluation import outputs, sprites
 
 LOW, HIGH = -4.0, 4.0  # the range the paper traverses (section 4.4)
 MIN_POINTS = 3
@@ -33,7 +33,7 @@ class Traversals:
     """Decoded traversals of k attributes, n items, p points, and the k attributes measured on them.
 
     dimensions: k column numbers; values (k, p): what the dimension was set to; outputs (k, n, p, ...): see
-    `arvae.outputs.decode`; measured (k, n, p, k) or None: attribute j at [..., j], NaN where it cannot be
+    `arvae.evaluation.outputs.decode`; measured (k, n, p, k) or None: attribute j at [..., j], NaN where it cannot be
     measured.
     """
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from arvae import sprites
 from arvae.datasets import morphology, music
 from arvae.datasets.contract import Dataset
+from arvae.evaluation import sprites
 
 IMAGE_BATCH, MUSIC_BATCH, DIGIT_BATCH = 128, 1024, 250
 SEEN = 128  # a pixel counts as drawn from here on: probability 0.5
@@ -60,7 +60,7 @@ def measurer(dataset: Dataset) -> Measure | None:
 
 
 def measure_sprites(images: np.ndarray) -> np.ndarray:
-    """Factors of decoded dSprites, uint8 (n, 64, 64): float32 (n, 5); see `arvae.sprites.estimate`."""
+    """Factors of decoded dSprites, uint8 (n, 64, 64): float32 (n, 5); see `arvae.evaluation.sprites.estimate`."""
     return sprites.estimate(images >= SEEN)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from arvae.datasets import music
 from arvae.datasets.music import BEATS, CONTINUE, REST, TICKS
 from arvae.datasets.tunes import BROKEN, CHORDS, OFF_GRID, OTHER_METRE, SILENT, TuneError
-from arvae.notation import BEAT, POSITIONS
+from arvae.scores.notation import BEAT, POSITIONS
 
 MEASURE = BEAT * BEATS  # twelfths of a quarter note
 _DIVISION = 480  # MIDI ticks a quarter note

@@ -1,7 +1,7 @@
 """Tables: obtained beside published, AR-VAE beside its baseline, claims with verdicts.
 
-Each table is a data frame built from the reports that `arvae.records` wrote and the published values;
-`arvae.typeset.write` gives it the three forms. Captions are filled from the reports' provenance: scale,
+Each table is a data frame built from the reports that `arvae.evaluation.records` wrote and the published values;
+`arvae.tables.typeset.write` gives it the three forms. Captions are filled from the reports' provenance: scale,
 seeds, device, epochs, data source.
 """
 
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from arvae import statistics
 from arvae.figures import style
+from arvae.tables import statistics
 
 Reports = Mapping[str, Mapping[str, Any]]
 #: Our scalar -> the published metric, and what to multiply by.
@@ -68,7 +68,7 @@ def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     """One row a published distribution: obtained (mean, sd, n), published, difference, tolerance, verdict.
 
     The reference is the published run 0 on images, whose ten runs continued from one another, and the mean of
-    the ten on music. Where we have no such cell the row says "not run". See `arvae.statistics.compare`.
+    the ten on music. Where we have no such cell the row says "not run". See `arvae.tables.statistics.compare`.
     """
     rows = []
     for (metric, dataset, model), group in theirs.groupby(["metric", "dataset", "model"], sort=False):

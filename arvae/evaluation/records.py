@@ -7,11 +7,12 @@ from typing import Any
 import joblib
 import torch
 
-from arvae import metrics, statistics
+from arvae import metrics
 from arvae.datasets.contract import Dataset, write_npz
 from arvae.evaluation import Items, MemberEvaluation, members_in
 from arvae.files import read_json, write_json
 from arvae.params import Cell
+from arvae.tables import statistics
 
 #: What `dvc metrics show` lists.
 SCORES = (

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from arvae import midi, notation
 from arvae.datasets import abc_notation, music, musicxml, tunes
 from arvae.datasets.music import REST
 from arvae.datasets.tunes import BROKEN, CHORDS, MARKS, TuneError
 from arvae.files import atomic_write
+from arvae.scores import midi, notation
 
 _LARGEST = 4 << 20  # bytes of a file to read; a long tune has some 100 kB
 _FORMATS = {
