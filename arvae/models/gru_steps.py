@@ -240,7 +240,7 @@ def _backward_lane(
     w_ih, w_hh = sums.weights[:2]
     back = torch.cat([w_hh[2 * hidden :], w_hh[: 2 * hidden]])  # ([n | r | z], hidden)
     states, candidates = tape.states[lane], tape.candidates[lane].unbind()
-    before = (states[1:] if backwards else states[:-1]).unbind()
+    after = (states[:-1] if backwards else states[1:]).unbind()
     inner, r, z = (part.unbind() for part in tape.gates[lane].chunk(3, -1))
     incoming = None if incoming is None else incoming.unbind()
     factors = None if factors is None else factors.unbind()
@@ -248,7 +248,7 @@ def _backward_lane(
     d_gates = d_h.new_empty(many, n, 4 * hidden)
     d_inner, d_r, d_z, d_n = (part.unbind() for part in d_gates.chunk(4, -1))
     d_recurrent = d_gates[..., : 3 * hidden].unbind()
-    u = torch.empty_like(d_h)
+    u, v = torch.empty_like(d_h), torch.empty_like(d_h)
     order = list(range(steps)) if backwards else list(range(steps))[::-1]
     for first in range(0, steps, many):
         times = order[first : first + many]
@@ -260,10 +260,9 @@ def _backward_lane(
             torch.addcmul(d_h, d_h, z[t], value=-1, out=u)
             _tanh_backward(u, candidates[t], grad_input=d_n[i])
             torch.mul(d_n[i], r[t], out=d_inner[i])
-            torch.mul(d_n[i], inner[t], out=u)
-            _sigmoid_backward(u, r[t], grad_input=d_r[i])
-            torch.sub(before[t], candidates[t], out=u).mul_(d_h)
-            _sigmoid_backward(u, z[t], grad_input=d_z[i])
+            torch.mul(d_n[i], inner[t], out=v)
+            _sigmoid_backward(v, r[t], grad_input=d_r[i])
+            torch.mul(torch.sub(after[t], candidates[t], out=v), u, out=d_z[i])
             d_h.mul_(z[t])
             torch.addmm(d_h, d_recurrent[i], back, out=d_h)
         part = d_gates[: high - low]

@@ -94,16 +94,19 @@ class MeasureVAE(nn.Module):
         states = torch.cat(lasts).transpose(0, 1).flatten(1)  # (n, 2 layers H)
         return _float(self.mean(states)), _float(self.log_std(states))
 
-    def decode(self, z: Tensor, tokens: Tensor | None = None) -> Tensor:
+    def decode(self, z: Tensor, tokens: Tensor | None = None, forced: bool | None = None) -> Tensor:
         """Codes (n, d) -> logits (n, 24, V), float32, not negative.
 
         tokens: (n, 24) the true symbols. While training, a share `teacher_forcing` of the calls feeds them to
         the decoder; all other calls, and every call in eval mode, feed it the symbol it found likeliest.
+        forced: whether tokens are fed, if that is not to be left to the rule.
         """
+        if forced is None:
+            forced = self.training and tokens is not None and self.coin()
         if not torch.is_grad_enabled() and len(z) > _ROWS:
-            return torch.cat([self.decode(part) for part in z.split(_ROWS)])
+            parts = zip(z.split(_ROWS), tokens.split(_ROWS) if forced else [None] * len(z), strict=False)
+            return torch.cat([self.decode(part, some, forced) for part, some in parts])
         n = len(z)
-        forced = self.training and tokens is not None and self._coin(z.device)
         starts, feeds = self._beats(z)
         masks = [
             self._mask((BEATS, TICKS, n, self.hidden), self.decoder_dropout) for _ in range(self.layers - 1)
@@ -189,10 +192,12 @@ class MeasureVAE(nn.Module):
             return None
         return recurrent.keep_mask(shape, p, self.logits.weight, self._random())
 
-    def _coin(self, device: torch.device) -> bool:
+    def coin(self) -> bool:
+        """Draw whether this batch is teacher-forced."""
         if self.teacher_forcing in (0, 1):
             return bool(self.teacher_forcing)
-        return torch.rand((), generator=self._random(), device=device).item() < self.teacher_forcing
+        generator = self._random()
+        return torch.rand((), generator=generator, device=generator.device).item() < self.teacher_forcing
 
     def _random(self) -> torch.Generator:
         if self.generator is None:

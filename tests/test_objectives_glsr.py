@@ -1,0 +1,67 @@
+"""GLSR-VAE: the attributes' expectations, the slope that is rewarded, what cannot be expressed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from arvae import models, objectives_glsr, params
+from arvae.datasets import music
+from arvae.models.measure_vae import MeasureVAE
+from arvae.objectives_glsr import expected, glsr
+
+# Values computed with the paper's released implementation (Pati & Lerch 2020).
+GOLDEN = np.load(Path(__file__).parent / "golden" / "music_attributes.npz", allow_pickle=False)
+NAMES = ["rhythmic complexity", "note density"]
+
+
+def test_the_expectation_of_a_certain_measure_is_its_attribute() -> None:
+    codes = GOLDEN["measures"]
+    inside = ((codes < 0) | ((codes >= music.LOWEST) & (codes <= music.HIGHEST))).all(1)
+    tokens = torch.from_numpy(music.Vocabulary().encode(codes[inside]))
+    assert len(tokens) > 100
+    logits = 200.0 * torch.nn.functional.one_hot(tokens, music.Vocabulary().size)
+    wanted = GOLDEN["attributes"][inside][:, [0, 2]]
+    np.testing.assert_allclose(expected(logits, NAMES), wanted, atol=1e-6)
+
+
+def setup() -> tuple:
+    cell = params.load().cell("bach", "arvae")
+    generator = torch.Generator().manual_seed(0)
+    model = MeasureVAE(music.Vocabulary().size, cell.latent_dim, hidden=24, dense=24, dropout=0.0)
+    models.initialise(model, generator)
+    models.set_generator(model, generator)
+    x = torch.randint(music.Vocabulary().size, (32, 24), generator=generator)
+    attributes = music.attributes(music.Vocabulary().decode(x))
+    return model.train(), x, attributes, cell, generator
+
+
+def test_training_brings_the_slopes_up() -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # small matrices: several threads would only wait for one another
+    model, x, attributes, cell, generator = setup()
+    adam = torch.optim.Adam(model.parameters(), lr=1e-2)
+    slopes = []
+    for _ in range(12):
+        adam.zero_grad()
+        terms = glsr(model, x, attributes, cell, generator)
+        terms["loss"].backward()
+        adam.step()
+        slopes.append(terms["slope"].item())
+    torch.set_num_threads(threads)
+    assert all(torch.isfinite(value) for value in terms.values())
+    assert abs(slopes[0]) < 0.2 and slopes[-1] > 0.5
+
+
+def test_same_generator_same_terms() -> None:
+    totals = [glsr(*setup())["loss"].item() for _ in range(2)]
+    assert totals[0] == totals[1]
+
+
+def test_attributes_that_are_not_differentiable_are_left_free_or_refused() -> None:
+    model, x, attributes, cell, generator = setup()
+    assert set(objectives_glsr.EXPRESSIBLE) == set(NAMES)
+    only = cell.model_copy(update={"attributes": ("pitch range",), "dimensions": (1,)})
+    with pytest.raises(ValueError, match="differentiable.*got pitch range"):
+        glsr(model, x, attributes[:, 1:2], only, generator)
