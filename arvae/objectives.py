@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from arvae import losses
+from arvae.objectives_glsr import glsr
 from arvae.params import Cell
 
 Terms = dict[str, Tensor]
@@ -68,4 +69,4 @@ def reconstruct(model: nn.Module, z: Tensor, x: Tensor) -> Tensor:
     return losses.reconstruction_music(model.decode(z, x), x)
 
 
-OBJECTIVES: dict[str, Objective] = {"vae": vae, "fader": fader}
+OBJECTIVES: dict[str, Objective] = {"vae": vae, "fader": fader, "glsr": glsr}

@@ -95,4 +95,5 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     ("images", "vae"): _image_vae,
     ("images", "fader"): _fader,
     ("music", "vae"): _measure_vae,
+    ("music", "glsr"): _measure_vae,
 }
