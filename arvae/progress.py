@@ -45,7 +45,8 @@ class Progress:
         rate = self.done / spent
         left = clock((self.total - self.done) / rate) if rate > 0 else "?"
         self.log(
-            f"{self.label}: {self.done:,} of {self.total:,} {self.unit} ({100 * self.done / max(self.total, 1):.0f} %), "
+            f"{self.label}: {self.done:,} of {self.total:,} {self.unit} "
+            f"({100 * self.done / max(self.total, 1):.0f} %), "
             f"{rate:,.0f} a second, {left} left{', ' + note if note else ''}"
         )
 

@@ -243,7 +243,7 @@ def preserved(
     traversals: Traversals,
     judge: DigitClassifier | None,
 ) -> dict[str, Any] | None:
-    """Content preservation in the sense that fits the data (see `arvae.evaluation.content`); None where none does."""
+    """Content preservation in the sense that fits the data (see content.py); None where none does."""
     n = traversals.outputs.shape[1]
     if dataset.kind == "music":
         return content.melodies(items.x, reconstructions, traversals)

@@ -33,7 +33,7 @@ class Traversals:
     """Decoded traversals of k attributes, n items, p points, and the k attributes measured on them.
 
     dimensions: k column numbers; values (k, p): what the dimension was set to; outputs (k, n, p, ...): see
-    `arvae.evaluation.outputs.decode`; measured (k, n, p, k) or None: attribute j at [..., j], NaN where it cannot be
+    `outputs.decode`; measured (k, n, p, k) or None: attribute j at [..., j], NaN where it cannot be
     measured.
     """
 
@@ -170,7 +170,7 @@ def surface(
     measure: outputs.Measure,
     vocabulary: Vocabulary | None = None,
 ) -> np.ndarray:
-    """Every attribute measured over a grid of two columns of one code (c,): (p, p, k), NaN where it cannot be.
+    """Every attribute measured over a grid of two columns of a code (c,): (p, p, k), NaN where it cannot be.
 
     Row 0 has column `up` at values[0], column 0 has `right` there; values: (p,).
     """

@@ -60,7 +60,7 @@ def measurer(dataset: Dataset) -> Measure | None:
 
 
 def measure_sprites(images: np.ndarray) -> np.ndarray:
-    """Factors of decoded dSprites, uint8 (n, 64, 64): float32 (n, 5); see `arvae.evaluation.sprites.estimate`."""
+    """Factors of decoded dSprites, uint8 (n, 64, 64): float32 (n, 5); see `sprites.estimate`."""
     return sprites.estimate(images >= SEEN)
 
 

@@ -1,7 +1,7 @@
 """Tables: obtained beside published, AR-VAE beside its baseline, claims with verdicts.
 
-Each table is a data frame built from the reports that `arvae.evaluation.records` wrote and the published values;
-`arvae.tables.typeset.write` gives it the three forms. Captions are filled from the reports' provenance: scale,
+Each table is a data frame built from the reports that `evaluation.records` wrote and the published values;
+`typeset.write` gives it the three forms. Captions are filled from the reports' provenance: scale,
 seeds, device, epochs, data source.
 """
 
@@ -68,7 +68,7 @@ def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     """One row a published distribution: obtained (mean, sd, n), published, difference, tolerance, verdict.
 
     The reference is the published run 0 on images, whose ten runs continued from one another, and the mean of
-    the ten on music. Where we have no such cell the row says "not run". See `arvae.tables.statistics.compare`.
+    the ten on music. Where we have no such cell the row says "not run". See `statistics.compare`.
     """
     rows = []
     for (metric, dataset, model), group in theirs.groupby(["metric", "dataset", "model"], sort=False):
