@@ -16,6 +16,15 @@ GOLDEN = np.load(Path(__file__).parent / "golden" / "music_attributes.npz", allo
 NAMES = ["rhythmic complexity", "note density"]
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As the engine trains; several threads on small matrices wait for one another on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def test_the_expectation_of_a_certain_measure_is_its_attribute() -> None:
     codes = GOLDEN["measures"]
     inside = ((codes < 0) | ((codes >= music.LOWEST) & (codes <= music.HIGHEST))).all(1)
@@ -38,8 +47,6 @@ def setup() -> tuple:
 
 
 def test_training_brings_the_slopes_up() -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # small matrices: several threads would only wait for one another
     model, x, attributes, cell, generator = setup()
     adam = torch.optim.Adam(model.parameters(), lr=1e-2)
     slopes = []
@@ -49,7 +56,6 @@ def test_training_brings_the_slopes_up() -> None:
         terms["loss"].backward()
         adam.step()
         slopes.append(terms["slope"].item())
-    torch.set_num_threads(threads)
     assert all(torch.isfinite(value) for value in terms.values())
     assert abs(slopes[0]) < 0.2 and slopes[-1] > 0.5
 
