@@ -67,7 +67,9 @@ class Tab:
 
     def run(self, script: str) -> Any:
         """The JSON value of an expression, waited for if it is a promise; RuntimeError where it throws."""
-        result = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        result = self.call(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True
+        )
         if "exceptionDetails" in result:
             details = result["exceptionDetails"]
             raise RuntimeError(details.get("exception", {}).get("description", details["text"]))

@@ -291,6 +291,27 @@ def test_the_page_checks_itself(tab):
     assert "differ from the training framework's by at most" in said
 
 
+def test_it_plays_and_stops(tab):
+    """Notes are scheduled on the audio clock, measure after measure, until it is stopped."""
+    heard, head, label = tab.run("""(async () => {
+        const { player } = playground.panels.melody, button = document.querySelector("button.play");
+        const heard = [], sound = player.sound;
+        player.sound = function (...note) { heard.push(note); return sound.apply(this, note); };
+        button.click();
+        player.beatsPerMinute = 6000;
+        await new Promise((done) => setTimeout(done, 700));
+        const head = player.now(), label = button.textContent;
+        button.click();
+        delete player.sound;
+        return [heard, head, label + button.textContent];
+    })()""")
+    assert label == "■ Stop▶ Play"
+    assert len(heard) > 8 and all(55 <= pitch <= 84 and seconds > 0 for pitch, _, seconds in heard)
+    assert [at for _, at, _ in heard] == sorted(at for _, at, _ in heard)
+    assert head is None or 0 <= head <= 4 * 48
+    assert not tab.run("playground.panels.melody.player.playing")
+
+
 def test_saved_midi_is_the_melody(tab):
     from music21 import midi
 
