@@ -50,6 +50,7 @@ def test_reports_tables_and_site_are_there(done):
     for name in DATASETS:
         assert json.loads((reports / "provenance" / f"{name}.json").read_text())
         assert any((reports / "figures" / f"evaluate-{name}-arvae").iterdir())
+        assert json.loads((reports / "scores" / f"{name}-arvae.json").read_text())
 
 
 def test_training_was_logged(done):
@@ -121,6 +122,13 @@ def test_a_stale_report_is_noticed(done):
         assert any("reports/tables" in line for line in check.stale(done))
     finally:
         table.write_text(before)
+
+
+def test_an_experiment_reruns_only_what_its_parameter_touches(done):
+    said = dvc(done, "exp", "run", "-S", "models.arvae.images.gamma=1.0", "train@mnist-arvae").stdout
+    assert "Running stage 'train@mnist-arvae'" in said and "Running stage 'data@mnist'" not in said
+    shown = json.loads(dvc(done, "params", "diff", "--json").stdout)
+    assert "gamma" in json.dumps(shown)
 
 
 def test_an_impossible_value_is_refused_and_nothing_is_lost(done):

@@ -25,8 +25,8 @@ SECTIONS = {
     "classifier": ("The digit classifier", "A judge, trained apart: is an edited digit the same still?"),
     "evaluate": ("Evaluation", "How well a latent dimension tells its attribute, what turning it does."),
     "results": ("Results", "All models and data sets side by side, and beside the published values."),
-    "manipulation": ("Manipulation", "Attributes edited one by one, seen, heard and measured."),
-    "content": ("Content preservation", "Does a digit stay the same digit while its attributes are edited?"),
+    "playground": ("Playground", "How the page with the knobs is made, and how exactly it decodes."),
+    "tutorial": ("For musicians", "A real folk tune, edited: scores and sound before and after."),
     "hyperparameters": ("Hyperparameters", "What the strength γ and the slope δ buy, and cost."),
 }  # fmt: skip
 DOCS_TOLD = "Three steps to a data set and attributes of your own."
