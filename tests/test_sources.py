@@ -195,7 +195,7 @@ def test_a_failure_is_named_quickly_and_leaves_no_file(server, tmp_path, path, k
     start = time.monotonic()
     with pytest.raises(SourceError, match=says) as error:
         fetch(server, path, tmp_path / "file.bin", **kwargs)
-    assert f"{server.address}/{path}" in str(error.value) and time.monotonic() - start < 3
+    assert f"{server.address}/{path}" in str(error.value) and time.monotonic() - start < 10
     assert not (tmp_path / "file.bin").exists()
 
 
