@@ -7,7 +7,8 @@ from bs4 import BeautifulSoup
 
 from arvae.site.faults import SiteError
 
-PAGE_LIMIT = 2_000_000  # bytes of a page
+PAGE_LIMIT = 4_000_000  # bytes of a page; one with sound in it has some 2.5 MB
+ALONE_LIMIT = 15_000_000  # bytes of a page that carries trained decoders in itself (the playground)
 FIGURE_LIMIT = 500_000  # bytes of a figure
 REPORTS_LIMIT = 30_000_000  # bytes of reports/ in all
 
@@ -62,6 +63,8 @@ def sizes(reports: Path, total_limit: int = REPORTS_LIMIT) -> list[str]:
         size = path.stat().st_size
         total += size
         limit = {".html": PAGE_LIMIT}.get(path.suffix)
+        if path == reports / "playground.html":
+            limit = ALONE_LIMIT
         if path.is_relative_to(reports / "figures"):
             limit = FIGURE_LIMIT
         if limit and size > limit:
