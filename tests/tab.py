@@ -104,10 +104,13 @@ class Tab:
                     found.append(f"asked for {values['request']['url']}")
         return found
 
+    async def _close(self) -> None:
+        self._socket.close()  # asks for the running loop: other tests may have left none to this thread
+        await asyncio.sleep(0)
+
     def close(self) -> None:
         """Let go of the browser."""
-        self._socket.close()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(self._close())
         self._loop.close()
 
 
