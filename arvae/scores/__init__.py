@@ -107,9 +107,7 @@ def _element(glyph: notation.Glyph, glyphs: Sequence[notation.Glyph], place: int
         return rest
     written = note.Note(glyph.symbol, duration=length)
     if written.pitch.accidental is not None and written.pitch.accidental.name == "natural":
-        written.pitch.accidental = (
-            None  # makeAccidentals adds those needed
-        )
+        written.pitch.accidental = None  # makeAccidentals adds those needed
     if glyph.tied_before or glyph.tied_after:
         both = glyph.tied_before and glyph.tied_after
         written.tie = tie.Tie("continue" if both else "stop" if glyph.tied_before else "start")
