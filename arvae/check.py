@@ -45,7 +45,7 @@ def faults(status: dict[str, Any], absent_is_fine: Any) -> list[str]:
                 continue
             for what, files in change.items():
                 for path, how in files.items():
-                    if not (how == "deleted" and absent_is_fine(path)):
+                    if not (how in ("deleted", "not in cache") and absent_is_fine(path)):
                         found.append(f"{stage}: {path} ({what.removeprefix('changed ')}: {how})")
     return found
 

@@ -147,7 +147,7 @@ def test_progress_says_how_far_and_how_long():
 def test_check_forgives_only_what_a_fresh_clone_cannot_have():
     status = {
         "train@a": [{"changed deps": {"arvae/losses.py": "modified", "data/prepared/a": "deleted"}}],
-        "data@a": [{"changed outs": {"data/prepared/a": "deleted", "reports/x.json": "deleted"}}],
+        "data@a": [{"changed outs": {"data/prepared/a": "not in cache", "reports/x.json": "deleted"}}],
         "site": ["changed command"],
     }
     found = check.faults(status, absent_is_fine=lambda path: path.startswith("data/"))
