@@ -11,8 +11,8 @@ from ruamel.yaml.error import YAMLError
 
 from arvae import paths
 from arvae.params.faults import ParamsError, checked
+from arvae.params.project import Cell, Params
 from arvae.params.schema import (
-    Cell,
     ClassifierKnobs,
     ClassifierSchedule,
     Engine,
@@ -20,7 +20,6 @@ from arvae.params.schema import (
     ImageArchitecture,
     ModelKnobs,
     MusicArchitecture,
-    Params,
     Schedule,
 )
 

@@ -4,15 +4,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from arvae.datasets import catalogue
-from arvae.params.faults import ParamsError, checked, unknown
-
 Kind = Literal["images", "music"]
 Scale = Literal["smoke", "laptop", "paper"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Knobs(BaseModel):
@@ -84,9 +82,13 @@ class DatasetKnobs(Knobs):
 
 
 class ModelKnobs(Knobs):
-    """The loss of one model on one kind of data (paper, section 3 and Table 1)."""
+    """The loss of one model on one kind of data (paper, section 3 and Table 1).
 
-    objective: Literal["vae"]
+    gamma is the weight of what ties attributes to the code: L_AR (vae), the slopes' likelihood (glsr), or the
+    adversary that takes the attributes out of the code (fader).
+    """
+
+    objective: Literal["vae", "fader", "glsr"]
     learning_rate: Positive
     beta: NotNegative
     gamma: NotNegative
@@ -115,6 +117,10 @@ class Source(Knobs):
 
     source: str
     folder: str | None = None  # your own files
+    like: str | None = None  # the data set whose examples these are, prepared once more
+    own: Annotated[
+        tuple[str, ...], Field(strict=False)
+    ] = ()  # functions of datasets/own.py
     side: Literal[28, 64] | None = None  # own images are brought to this many pixels a side
 
 
@@ -152,7 +158,7 @@ class ClassifierKnobs(Knobs):
     channels: Annotated[tuple[Count, Count], Field(strict=False)]
     hidden: Count
     dropout: Share
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
 
 
 class ClassifierSchedule(Knobs):
@@ -170,6 +176,25 @@ class EvaluationSizes(Knobs):
     traversal_points: Annotated[int, Field(ge=3)]
 
 
+Values = Annotated[tuple[Positive, ...], Field(min_length=1, strict=False)]
+
+
+class GridSizes(Knobs):
+    """How finely the hyperparameter study looks, and how long each of its settings trains."""
+
+    gamma: Values
+    delta: Values
+    training: Schedule
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        for name in ("gamma", "delta"):
+            values = getattr(self, name)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name}: {list(values)} has a value twice")
+        return self
+
+
 class ScaleKnobs(Knobs):
     """Everything a scale may change: sizes, lengths and schedules; never architecture or loss."""
 
@@ -177,6 +202,7 @@ class ScaleKnobs(Knobs):
     training: dict[str, Schedule]
     classifier: ClassifierSchedule
     evaluation: EvaluationSizes
+    grid: GridSizes
 
 
 class Engine(Knobs):
@@ -192,115 +218,18 @@ class Engine(Knobs):
     address: str | None = None
 
 
-class Cell(Knobs):
-    """One training cell, data set x model, with all that decides its weights but the seed.
+class Grid(Knobs):
+    """The hyperparameter study: which cell's gamma and delta are varied, at which beta, from which seed."""
 
-    A member of the cell is a seed and, in a study, other values for some of the loss's knobs:
-    `cell.replace(gamma=1.0)`.
-    """
-
-    name: str
     dataset: str
     model: str
-    kind: Kind
-    scale: Scale
-    latent_dim: int
-    batch_size: int
-    attributes: tuple[str, ...]
-    dimensions: tuple[int, ...]
-    architecture: Architecture
-    knobs: ModelKnobs
-    schedule: Schedule
-    seeds: tuple[int, ...]
-    engine: Engine
-
-    def replace(self, **knobs: float | str) -> "Cell":
-        """The same cell with other values for some of its loss's knobs, checked like params.yaml."""
-        changed = checked(ModelKnobs, self.knobs.model_dump() | knobs, f"cell {self.name}")
-        return self.model_copy(update={"knobs": changed})
+    beta: NotNegative
+    seed: Seed
 
 
-class Params(Knobs):
-    """The whole of params.yaml."""
+class Studies(Knobs):
+    """What goes further than the main comparison: the pipeline of studies/dvc.yaml."""
 
-    scale: Scale
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], Field(min_length=1, strict=False)]
-    datasets: dict[str, DatasetKnobs]
     data: dict[str, Source]
-    models: dict[str, ModelByKind]
     cells: dict[str, CellName]
-    classifier: ClassifierKnobs
-    scales: dict[Scale, ScaleKnobs]
-    engine: Engine
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError(f"seeds: {list(self.seeds)} has a seed twice; each run needs its own")
-        for key, cell in self.cells.items():
-            if cell.dataset not in self.datasets:
-                raise ValueError(unknown(f"cells.{key}.dataset", cell.dataset, self.datasets))
-            if cell.model not in self.models:
-                raise ValueError(unknown(f"cells.{key}.model", cell.model, self.models))
-            if key != f"{cell.dataset}-{cell.model}":
-                raise ValueError(f"cells.{key}: its name must be {cell.dataset}-{cell.model}")
-            if cell.kind != self.datasets[cell.dataset].kind:
-                raise ValueError(
-                    f"cells.{key}.kind: {cell.kind}, but {cell.dataset} is {self.datasets[cell.dataset].kind}"
-                )
-            if getattr(self.models[cell.model], cell.kind) is None:
-                raise ValueError(f"cells.{key}: models.{cell.model} has no section {cell.kind}")
-        for name, names in catalogue.ATTRIBUTES.items():
-            wanted = self.datasets[name].attributes if name in self.datasets else ()
-            for attribute in set(wanted) - set(names):
-                raise ValueError(unknown(f"datasets.{name}.attributes", attribute, names))
-            source = self.data[name].source if name in self.data else "auto"
-            if source not in (allowed := ("auto", *catalogue.SOURCES[name])):
-                raise ValueError(unknown(f"data.{name}.source", source, allowed))
-        sections = [("data", self.data)]
-        if self.scale not in self.scales:
-            raise ValueError(unknown("scale", self.scale, self.scales))
-        for name, scale in self.scales.items():
-            sections += [(f"scales.{name}.data", scale.data), (f"scales.{name}.training", scale.training)]
-        for where, section in sections:
-            for name in set(section) ^ set(self.datasets):
-                if name in section:
-                    raise ValueError(unknown(f"{where}.{name}", name, self.datasets))
-                raise ValueError(f"{where} has no entry for the data set {name}; add one")
-        return self
-
-    def cell(self, dataset: str, model: str) -> Cell:
-        """The cell of a data set and a model at the chosen scale; KeyError-like message if there is none."""
-        key = f"{dataset}-{model}"
-        if key not in self.cells:
-            raise ParamsError(unknown("cell", key, self.cells))
-        sizes = self.datasets[dataset]
-        return Cell(
-            name=key,
-            dataset=dataset,
-            model=model,
-            scale=self.scale,
-            knobs=getattr(self.models[model], sizes.kind),
-            schedule=self.scales[self.scale].training[dataset],
-            seeds=self.seeds,
-            engine=self.engine,
-            **{name: getattr(sizes, name) for name in DatasetKnobs.model_fields},
-        )
-
-    def data_sizes(self, dataset: str) -> dict[str, int | None]:
-        """How many examples of each split the data stage keeps at the chosen scale."""
-        return self.scales[self.scale].data[dataset].model_dump()
-
-    def data_source(self, dataset: str) -> str:
-        """The source the data stage is to use: "auto" or one by name."""
-        return self.data[dataset].source
-
-    @property
-    def evaluation(self) -> EvaluationSizes:
-        """Sizes of the evaluation at the chosen scale."""
-        return self.scales[self.scale].evaluation
-
-    @property
-    def classifier_schedule(self) -> ClassifierSchedule:
-        """Schedule of the digit classifier at the chosen scale."""
-        return self.scales[self.scale].classifier
+    grid: Grid

@@ -1,0 +1,191 @@
+"""params.yaml as a whole: do its sections fit together, and what follows from them for one training."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from arvae.datasets import catalogue
+from arvae.params.faults import ParamsError, checked, unknown
+from arvae.params.schema import (
+    Architecture,
+    CellName,
+    ClassifierKnobs,
+    ClassifierSchedule,
+    DatasetKnobs,
+    Engine,
+    EvaluationSizes,
+    Kind,
+    Knobs,
+    ModelByKind,
+    ModelKnobs,
+    Scale,
+    ScaleKnobs,
+    Schedule,
+    Seed,
+    Source,
+    Studies,
+)
+
+
+class Cell(Knobs):
+    """One training cell, data set x model, with all that decides its weights but the seed.
+
+    A member of the cell is a seed and, in a study, other values for some of the loss's knobs:
+    `cell.replace(gamma=1.0)`.
+    """
+
+    name: str
+    dataset: str
+    model: str
+    kind: Kind
+    scale: Scale
+    latent_dim: int
+    batch_size: int
+    attributes: tuple[str, ...]
+    dimensions: tuple[int, ...]
+    architecture: Architecture
+    knobs: ModelKnobs
+    schedule: Schedule
+    seeds: tuple[int, ...]
+    engine: Engine
+
+    def replace(self, **knobs: float | str) -> "Cell":
+        """The same cell with other values for some of its loss's knobs, checked like params.yaml."""
+        changed = checked(ModelKnobs, self.knobs.model_dump() | knobs, f"cell {self.name}")
+        return self.model_copy(update={"knobs": changed})
+
+
+class Params(Knobs):
+    """The whole of params.yaml."""
+
+    scale: Scale
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
+    datasets: dict[str, DatasetKnobs]
+    data: dict[str, Source]
+    models: dict[str, ModelByKind]
+    cells: dict[str, CellName]
+    classifier: ClassifierKnobs
+    studies: Studies
+    scales: dict[Scale, ScaleKnobs]
+    engine: Engine
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds: {list(self.seeds)} has a seed twice; each run needs its own")
+        if self.scale not in self.scales:
+            raise ValueError(unknown("scale", self.scale, self.scales))
+        for where, cells in (("cells", self.cells), ("studies.cells", self.studies.cells)):
+            for key, cell in cells.items():
+                self._check_cell(f"{where}.{key}", key, cell)
+        for section, other in ((self.data, self.studies.data), (self.cells, self.studies.cells)):
+            for key in set(section) & set(other):
+                raise ValueError(f"{key} stands both under studies and outside; it can be made only once")
+        self._check_entries("data", self.sources)
+        for name, scale in self.scales.items():
+            self._check_entries(f"scales.{name}.data", scale.data)
+            self._check_entries(f"scales.{name}.training", scale.training)
+        for name in self.datasets:
+            self._check_source(name, self.sources[name])
+        grid = self.studies.grid
+        known = self.cells | self.studies.cells
+        if f"{grid.dataset}-{grid.model}" not in known:
+            raise ValueError(unknown("studies.grid", f"{grid.dataset}-{grid.model}", known))
+        return self
+
+    def _check_cell(self, where: str, key: str, cell: CellName) -> None:
+        if cell.dataset not in self.datasets:
+            raise ValueError(unknown(f"{where}.dataset", cell.dataset, self.datasets))
+        if cell.model not in self.models:
+            raise ValueError(unknown(f"{where}.model", cell.model, self.models))
+        if key != f"{cell.dataset}-{cell.model}":
+            raise ValueError(f"{where}: its name must be {cell.dataset}-{cell.model}")
+        kind = self.datasets[cell.dataset].kind
+        if cell.kind != kind:
+            raise ValueError(f"{where}.kind: {cell.kind}, but {cell.dataset} is {kind}")
+        if getattr(self.models[cell.model], cell.kind) is None:
+            raise ValueError(f"{where}: models.{cell.model} has no section {cell.kind}")
+
+    def _check_entries(self, where: str, section: Iterable[str]) -> None:
+        for name in sorted(set(section) ^ set(self.datasets)):
+            if name in self.datasets:
+                raise ValueError(f"{where} has no entry for the data set {name}; add one")
+            raise ValueError(unknown(f"{where}.{name}", name, self.datasets))
+
+    def _check_source(self, name: str, source: Source) -> None:
+        if source.like is not None and source.like not in catalogue.ATTRIBUTES:
+            raise ValueError(unknown(f"data.{name}.like", source.like, catalogue.ATTRIBUTES))
+        like = source.like or name
+        if like not in catalogue.ATTRIBUTES:  # a folder of your own, which says itself what is in it
+            return
+        names = (*catalogue.ATTRIBUTES[like], *source.own)
+        for attribute in self.datasets[name].attributes:
+            if attribute not in names:
+                raise ValueError(unknown(f"datasets.{name}.attributes", attribute, names))
+        if source.source not in (allowed := ("auto", *catalogue.SOURCES[like])):
+            raise ValueError(unknown(f"data.{name}.source", source.source, allowed))
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """Where each data set comes from, those of the studies included."""
+        return self.data | self.studies.data
+
+    def reports(self, name: str) -> Path:
+        """The folder, from the project's root, of the results of a cell or of a data set's report."""
+        aside = name in self.studies.cells or name in self.studies.data
+        return Path("reports/studies" if aside else "reports")
+
+    def cell(self, dataset: str, model: str) -> Cell:
+        """The cell of a data set and a model at the chosen scale; ParamsError if there is none."""
+        key, known = f"{dataset}-{model}", self.cells | self.studies.cells
+        if key not in known:
+            raise ParamsError(unknown("cell", key, known))
+        sizes = self.datasets[dataset]
+        return Cell(
+            name=key,
+            dataset=dataset,
+            model=model,
+            scale=self.scale,
+            knobs=getattr(self.models[model], sizes.kind),
+            schedule=self.scales[self.scale].training[dataset],
+            seeds=self.seeds,
+            engine=self.engine,
+            **{name: getattr(sizes, name) for name in DatasetKnobs.model_fields},
+        )
+
+    def grid(self) -> tuple[Cell, dict[str, dict[str, float]]]:
+        """The hyperparameter study: its cell, named <data set>-grid, and each setting's knobs by its name.
+
+        The settings are all pairs of the scale's gamma and delta, at the study's beta.
+        """
+        study, sizes = self.studies.grid, self.scales[self.scale].grid
+        cell = self.cell(study.dataset, study.model).replace(beta=study.beta)
+        cell = cell.model_copy(
+            update={
+                "name": f"{study.dataset}-grid",
+                "schedule": sizes.training,
+                "seeds": (study.seed,),
+            }
+        )
+        settings = {
+            f"gamma{gamma:g}-delta{delta:g}": {"gamma": gamma, "delta": delta}
+            for gamma in sizes.gamma
+            for delta in sizes.delta
+        }
+        return cell, settings
+
+    def data_sizes(self, dataset: str) -> dict[str, int | None]:
+        """How many examples of each split the data stage keeps at the chosen scale."""
+        return self.scales[self.scale].data[dataset].model_dump()
+
+    @property
+    def evaluation(self) -> EvaluationSizes:
+        """Sizes of the evaluation at the chosen scale."""
+        return self.scales[self.scale].evaluation
+
+    @property
+    def classifier_schedule(self) -> ClassifierSchedule:
+        """Schedule of the digit classifier at the chosen scale."""
+        return self.scales[self.scale].classifier
