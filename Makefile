@@ -1,24 +1,35 @@
 # make repro   set up everything and regenerate all results     make test   set up and run the tests
-# make lab     JupyterLab on the notebooks                      make check  are the committed results those of this code?
+# make studies more baselines, hyperparameters, own attributes  make check  are the committed results those of this code?
+# make lab     JupyterLab on the notebooks                      make bench  training speed beside an ordinary program's
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Tools of the environment come first, so that `python` in a pipeline stage is the environment's.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: repro test lab check lint format bench lock clean help
+.PHONY: repro studies test test-slow lab check lint format bench lock clean help
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n '1,2p' Makefile
+	@sed -n '1,3p' Makefile
 
 repro: $(VENV)/ready
 	$(BIN)/python -m arvae.params
 	$(BIN)/dvc repro
 	@echo "Open reports/index.html in a browser. From here on: $(BIN)/dvc repro, $(BIN)/jupyter lab (or make lab)."
 
+# The second pipeline; what it needs of the first is run first.
+studies: $(VENV)/ready
+	$(BIN)/python -m arvae.params
+	$(BIN)/dvc repro studies/dvc.yaml
+	@echo "Open reports/studies/index.html in a browser."
+
 test: $(VENV)/ready
 	$(BIN)/python -m pytest $(ARGS)
+
+# Whole pipelines, killed, starved and compared: CI runs them too.
+test-slow: $(VENV)/ready
+	$(BIN)/python -m pytest -m slow $(ARGS)
 
 lab: $(VENV)/ready
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1

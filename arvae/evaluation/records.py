@@ -34,14 +34,16 @@ def write(
     members: list[MemberEvaluation],
     root: Path | str,
     directory: Path | str | None = None,
+    reports: Path | str | None = None,
 ) -> dict[str, Any]:
-    """Write data/codes/<cell>.npz, reports/metrics/<cell>.json and reports/scores/<cell>.json; the metrics.
+    """Write data/codes/<cell>.npz, metrics/<cell>.json and scores/<cell>.json in `reports`; the metrics.
 
     The first holds index, attributes, and z_<member>, mean_<member>; the second everything; the third the
     means of SCORES alone, for `dvc metrics show`. directory: the trained cell, default
-    root/data/models/<cell>.
+    root/data/models/<cell>; reports: default root/reports.
     """
     root = Path(root)
+    reports = Path(reports) if reports is not None else root / "reports"
     directory = Path(directory) if directory is not None else root / "data" / "models" / cell.name
     arrays = {"index": items.index, "attributes": items.attributes}
     for member in members:
@@ -58,9 +60,9 @@ def write(
         "provenance": provenance(cell, dataset, len(items.index), members_in(directory)),
         "machine": machine(),
     }
-    write_json(root / "reports" / "metrics" / f"{cell.name}.json", report)
+    write_json(reports / "metrics" / f"{cell.name}.json", report)
     scores = {name: report["mean"][name] for name in SCORES if report["mean"].get(name) is not None}
-    write_json(root / "reports" / "scores" / f"{cell.name}.json", scores)
+    write_json(reports / "scores" / f"{cell.name}.json", scores)
     return report
 
 
@@ -116,13 +118,17 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def load(root: Path | str, cells: list[str] | None = None) -> dict[str, dict[str, Any]]:
-    """Read reports/metrics: {cell: what `write` wrote}, for `cells` or for all there are.
+def load(
+    root: Path | str, cells: list[str] | None = None, reports: Path | str | None = None
+) -> dict[str, dict[str, Any]]:
+    """Read <reports>/metrics: {cell: what `write` wrote}, for `cells` or for all there are.
+
+    reports: default root/reports.
 
     Raises:
         ValueError: a cell that was asked for has not been evaluated.
     """
-    folder = Path(root) / "reports" / "metrics"
+    folder = Path(reports if reports is not None else Path(root) / "reports") / "metrics"
     there = {path.stem: path for path in sorted(folder.glob("*.json"))}
     missing = [cell for cell in cells or [] if cell not in there]
     if missing:
