@@ -38,10 +38,7 @@ def write_tensors(path: Path, tensors: Tensors, record: dict[str, Any]) -> None:
     # the same bytes.
     metadata = {"arvae": json.dumps({"checksum": checksum(tensors, text), "record": text})}
     with atomic_write(path) as temporary:
-        try:
-            save_file(tensors, temporary, metadata=metadata)
-        except SafetensorError as error:  # how safetensors says that the disk is full
-            raise OSError(f"could not write {path}: {error}") from error
+        save_file(tensors, temporary, metadata=metadata)
 
 
 def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
@@ -115,9 +112,9 @@ def load_final(folder: Path, log: Log) -> tuple[Tensors, dict[str, Any]] | None:
 
 
 def clear_checkpoints(folder: Path) -> None:
-    """Remove the checkpoints of a member that is finished, and what a kill left of one being written."""
-    for path in [*(folder / name for name in CHECKPOINTS), *folder.glob(".*.safetensors")]:
-        path.unlink(missing_ok=True)
+    """Remove the checkpoints of a member that is finished."""
+    for name in CHECKPOINTS:
+        (folder / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
