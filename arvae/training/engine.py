@@ -133,7 +133,7 @@ def _watch(
             if job.outcome is None and job.future.done():
                 _collect(job, cell, data, settled, runner, log)
         now = time.monotonic()
-        if now - last >= TELL_EVERY and any(job.seen.get("step") for job in jobs):
+        if now - last >= TELL_EVERY:
             last = now
             log(f"{cell.name} [{clock(now - began)}] " + " | ".join(_line(job) for job in jobs))
 
@@ -170,6 +170,8 @@ def _collect(
             _send(job, cell, data, settled, runner)
     if job.outcome is not None:
         _look(job, cell, log)
+        for stray in job.folder.glob(".*.safetensors"):  # a kill left it half written
+            stray.unlink(missing_ok=True)
         if job.outcome["status"] == "failed":
             log(f"{cell.name}: {_names(job)} FAILED: {job.outcome['message']}")
 
@@ -179,7 +181,7 @@ def _line(job: _Job) -> str:
     if job.outcome is not None:
         return f"{name} {job.outcome['status']}"
     if not seen.get("step"):
-        return f"{name} waiting"
+        return f"{name} {'reading the data' if job.future.running() else 'waiting for its turn'}"
     return (
         f"{name} {100 * seen['step'] / seen['steps']:.0f} %, loss {seen['loss']:.4g}, "
         f"{seen['rate']:,.0f}/s, {clock(seen['left'])} left"
