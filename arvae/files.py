@@ -28,7 +28,7 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
     except SafetensorError as error:  # how safetensors says that it could not write
         raise OSError(f"could not write {path}: {error}") from error
@@ -40,6 +40,9 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+_UMASK = _umask()  # asked for once: it can only be read by setting it, which other threads would notice
 
 
 def sha256(path: Path | str) -> str:

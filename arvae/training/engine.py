@@ -73,7 +73,9 @@ def train(
         but no weights, and does not stop the others.
 
     Raises:
-        TrainingError: when no member could be trained. ValueError: for bad members, cells or data.
+        TrainingError: when no member could be trained, or one for a reason that is not the science's (killed,
+            disk full): half a cell must not pass for done. The others are kept, and reused the next time.
+        ValueError: for bad members, cells or data.
     """
     members, data, root = check_members(members, cell), Path(dataset_directory), Path(checkpoint_root)
     if not (data / "manifest.json").is_file():
@@ -97,9 +99,15 @@ def train(
     by_name = {member.name: (member, job) for job in jobs.values() for member in job.members}
     results = [_publish(cell, *by_name[member.name], directory, settled, log) for member in members]
     write_json(directory / "members.json", [_as_json(result) for result in results])
-    if not any(result.status == "finished" for result in results):
-        reasons = "\n".join(f"  - {result.name}: {result.message}" for result in results)
-        raise TrainingError(f"cell {cell.name}: no member could be trained\n{reasons}")
+    failed = [result for result in results if result.status != "finished"]
+    if len(failed) == len(results) or not all(r.message.startswith("diverged") for r in failed):
+        reasons = "\n".join(f"  - {result.name}: {result.message}" for result in failed)
+        if len(failed) == len(results):
+            raise TrainingError(f"cell {cell.name}: no member could be trained\n{reasons}")
+        raise TrainingError(
+            f"cell {cell.name}: {len(failed)} of {len(results)} members could not be trained; run it again, "
+            f"the others are kept\n{reasons}"
+        )
     return results
 
 
