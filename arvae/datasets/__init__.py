@@ -4,8 +4,9 @@
 that. Each data set is a module here with `prepare(sizes, source, raw, cache, log) -> Dataset`.
 """
 
+import dataclasses
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from arvae.datasets.contract import SPLITS, DataError, Dataset, PackedImages, Split
@@ -34,6 +35,9 @@ def prepare(
     cache: Path | str | None = None,
     folder: Path | str | None = None,
     side: int | None = None,
+    own: Sequence[str] = (),
+    like: str | None = None,
+    kind: str = "images",
     log: Callable[[str], None] = print,
 ) -> Dataset:
     """Make the data set `name` and write it to `directory` (default data/prepared/<name>).
@@ -42,13 +46,17 @@ def prepare(
     source: "auto" tries the data set's sources in order; else the name of one. raw: where downloads are
     kept (default data/raw); cache: where parsed and measured intermediate results are kept (default
     data/cache). folder: your own copies of the data set's files (like the environment variable ARVAE_DATA);
-    for a name that is not in MODULES, your own data set: a folder of images with attributes.csv, resized to
-    `side` where that is given (see `custom`). Raises DataError.
+    for a name that is not in MODULES, your own data set: for kind "images" a folder of images with
+    attributes.csv, resized to `side` where that is given (see `custom`), for kind "music" one of melodies
+    (see `melodies`). own: further attributes, functions of own.py. like: the name in MODULES that this data
+    set is another copy of. Raises DataError.
     """
-    if name in MODULES:
+    if like is not None and like not in MODULES:
+        raise DataError(f"data set {name} is to be like {like!r}: that is one of {', '.join(MODULES)}")
+    if (like or name) in MODULES:
         from arvae.datasets import sources
 
-        module = importlib.import_module(f"arvae.datasets.{MODULES[name]}")
+        module = importlib.import_module(f"arvae.datasets.{MODULES[like or name]}")
         with sources.own_folder(folder):
             dataset = module.prepare(
                 dict(sizes or {}),
@@ -62,8 +70,31 @@ def prepare(
             f"no data set {name!r}: it is one of {', '.join(MODULES)}, or your own, which needs a folder"
         )
     else:
-        from arvae.datasets import custom
+        dataset = _of_folder(name, folder, side, sizes, kind, cache, log)
+    if like is not None:
+        dataset = dataclasses.replace(dataset, name=name, provenance={"like": like, **dataset.provenance})
+    if own:
+        from arvae.datasets import added
 
-        dataset = custom.prepare(name, folder, side, sizes, log)
+        dataset = added.add(dataset, own)
     dataset.save(directory if directory is not None else root() / "data" / "prepared" / name)
     return dataset
+
+
+def _of_folder(
+    name: str,
+    folder: Path | str,
+    side: int | None,
+    sizes: Mapping[str, int | None] | None,
+    kind: str,
+    cache: Path | str | None,
+    log: Callable[[str], None],
+) -> Dataset:
+    if kind == "music":
+        from arvae.datasets import melodies
+
+        cache = Path(cache if cache is not None else root() / "data" / "cache")
+        return melodies.prepare(name, folder, sizes, cache, log)
+    from arvae.datasets import custom
+
+    return custom.prepare(name, folder, side, sizes, log)

@@ -1,5 +1,6 @@
 """What the data sets and their attributes are, in words (Markdown), for the reports."""
 
+from arvae.datasets.added import NOTED, meaning
 from arvae.datasets.contract import Dataset
 
 DATASETS = {
@@ -51,8 +52,21 @@ ATTRIBUTES = {
 
 
 def describe(dataset: Dataset) -> str:
-    """A paragraph on the data set; for one of your own, the title in its provenance."""
-    known = DATASETS.get(dataset.name)
-    return (
-        known or f"**{dataset.name}**: {dataset.provenance.get('title', 'a data set of your own')}"
-    ).strip()
+    """A paragraph on the data set; for one of your own, what its provenance says it is."""
+    like = dataset.provenance.get("like")
+    known = DATASETS.get(dataset.name) or DATASETS.get(like)
+    if known is None:
+        known = f"**{dataset.name}**: {dataset.provenance.get('title', 'a data set of your own')}."
+    added = dataset.provenance.get(NOTED)
+    if added:
+        known = (
+            f"{known.strip()}\n\nAdded to its attributes: *{'*, *'.join(added)}*, computed by functions in "
+            "`arvae/datasets/own.py`."
+        )
+    return known.strip()
+
+
+def meanings(dataset: Dataset) -> dict[str, str]:
+    """What each attribute is, in one line; those of own.py by the docstrings of their functions."""
+    added = dataset.provenance.get(NOTED, {})
+    return ATTRIBUTES | {name: meaning(text) for name, text in added.items()}

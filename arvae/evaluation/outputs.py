@@ -5,6 +5,7 @@ Images are kept as bytes (0..255, as the data are), music as symbols in MIDI cod
 is exactly what a person would see or hear.
 """
 
+import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from arvae.datasets import morphology, music
+from arvae.datasets import catalogue, morphology, music
+from arvae.datasets.added import compute
 from arvae.datasets.contract import Dataset
 from arvae.evaluation import sprites
 
@@ -50,13 +52,29 @@ def measurer(dataset: Dataset) -> Measure | None:
     """The function that measures the data set's attributes on outputs (n, ...): float (n, k), NaN where it
     cannot.
 
-    None for a data set whose attributes are not computed from the example itself: the evaluation then leaves
-    out what has to be measured, and says so.
+    Attributes of own.py are measured by their own functions, on outputs as the data set holds its examples.
+    None for a data set with attributes that are not computed from the example itself: the evaluation then
+    leaves out what has to be measured, and says so.
     """
-    if dataset.kind == "music" and dataset.attribute_names == music.ATTRIBUTE_NAMES:
-        return measure_music
-    by_names = {sprites.NAMES: measure_sprites, morphology.COLUMNS: measure_digits}
-    return by_names.get(dataset.attribute_names) if dataset.kind == "images" else None
+    names, known = tuple(dataset.attribute_names), _KNOWN[dataset.kind]
+    for first, measure in known.items():
+        added = names[len(first) :]
+        if names[: len(first)] == first and set(added) <= catalogue.own_attributes().keys():
+            return functools.partial(_with_own, measure, added) if added else measure
+    return None
+
+
+def _with_own(measure: Measure, added: tuple[str, ...], outputs: np.ndarray) -> np.ndarray:
+    """What `measure` finds, then the attributes of own.py; where `measure` finds nothing they are NaN too."""
+    found = measure(outputs)
+    binary = measure is measure_sprites
+    examples = (outputs >= SEEN).astype(np.uint8) if binary else outputs
+    own = np.full((len(outputs), len(added)), np.nan, np.float32)
+    shown = np.isfinite(found).all(axis=1)
+    if shown.any():
+        own[shown] = np.stack([compute(name, examples[shown]) for name in added], axis=1)
+    own[~np.isfinite(own)] = np.nan
+    return np.concatenate([found, own], axis=1)
 
 
 def measure_sprites(images: np.ndarray) -> np.ndarray:
@@ -83,3 +101,9 @@ def measure_digits(images: np.ndarray) -> np.ndarray:
 def measure_music(measures: np.ndarray) -> np.ndarray:
     """The four attributes of decoded measures, int16 (n, 24): float32 (n, 4); any measure has them."""
     return music.attributes(measures)
+
+
+_KNOWN: dict[str, dict[tuple[str, ...], Measure]] = {
+    "images": {sprites.NAMES: measure_sprites, morphology.COLUMNS: measure_digits},
+    "music": {music.ATTRIBUTE_NAMES: measure_music},
+}
