@@ -114,7 +114,7 @@ def read_table(path: Path) -> tuple[list[str], tuple[str, ...], tuple[str, ...],
         raise DataError(
             f"{path} begins with {header}: the first line must be `file`, then the attributes' names"
         )
-    found = [re.fullmatch(r"([^\[\]]+?)\s*(?:\[([^\[\]]*)\])?", title) for title in header[1:]]
+    found = [re.fullmatch(r"([^\[\]<>]+?)\s*(?:\[([^\[\]<>]*)\])?", title) for title in header[1:]]
     if not all(found):
         raise DataError(
             f"{path}: column {header[1 + found.index(None)]!r} is no name; write `name` or `name [unit]`"

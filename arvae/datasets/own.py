@@ -32,7 +32,7 @@ _HEIGHT = np.sqrt(2 / 15)
 def tonal_tension(measures: np.ndarray) -> np.ndarray:
     """How far a measure's notes lie, on average over their durations, from the key that fits them best.
 
-    Unit: radii of the spiral array
+    Unit: radii
     measures: int16 (m, 24). Returns float64 (m,): sum over pitch classes p of d_p |x_p - T|, where d_p is p's
     share of the sounding time, T the key's centre on the spiral array (Chew 2000), and x_p the place there of
     the one of p's names (F sharp, G flat) that is nearest to T. The key, of 12 major and 12 minor ones, is
@@ -112,7 +112,7 @@ _TRIPLET = np.tile([False, False, True, False, True, False], BEATS)
 def syncopation(measures: np.ndarray) -> np.ndarray:
     """How much notes begin on weak ticks and hold, or fall silent, over stronger ones.
 
-    Unit: levels of the metre
+    Unit: levels
     measures: int16 (m, 24). Returns float64 (m,): S + (1 - r) / 2. S is the count of Longuet-Higgins & Lee
     (1984, Music Perception 1): levels of the metre from a note's tick to the strongest tick before the next
     note, added over the notes for which that tick is the stronger; a triplet's tick never is.

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import norm, rankdata
 
+from arvae.datasets.added import NOTED, meaning
 from arvae.datasets.contract import SPLITS, Dataset, Split
 from arvae.figures import images, style
 from arvae.files import atomic_write
@@ -285,5 +286,8 @@ def provenance(dataset: Dataset) -> pd.DataFrame:
         elif value is not None:
             rows.append((path, f"{value:,}" if isinstance(value, int) else str(value)))
 
-    add("", _short({key: value for key, value in dataset.provenance.items() if key != "tunes left out"}))
+    shown = {key: value for key, value in dataset.provenance.items() if key != "tunes left out"}
+    if NOTED in shown:
+        shown[NOTED] = {name: meaning(text) for name, text in shown[NOTED].items()}
+    add("", _short(shown))
     return pd.DataFrame(rows, columns=["what", "value"]).set_index("what")

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from arvae.datasets import music
+from arvae.datasets import added, catalogue, music
 from arvae.figures import style
 from arvae.figures.images import traverse
 from arvae.scores import audio, engraving, midi
@@ -48,8 +48,11 @@ def traversals(
 
 
 def measured(measures: np.ndarray, name: str) -> np.ndarray:
-    """The attribute `name` of measures (p, 24), as measured on them: float32 (p,)."""
+    """The attribute `name` of measures (p, 24), as measured on them: float32 (p,). One of the four, or of
+    your own (`arvae.datasets.own`)."""
     if name not in music.ATTRIBUTE_NAMES:
+        if name in catalogue.own_attributes():
+            return added.compute(name, measures)
         raise ValueError(
             f"{name!r} is no attribute of measures: use one of {', '.join(music.ATTRIBUTE_NAMES)}"
         )
