@@ -38,6 +38,7 @@ def prepare(
     own: Sequence[str] = (),
     like: str | None = None,
     kind: str = "images",
+    transform: str | None = None,
     log: Callable[[str], None] = print,
 ) -> Dataset:
     """Make the data set `name` and write it to `directory` (default data/prepared/<name>).
@@ -49,7 +50,7 @@ def prepare(
     for a name that is not in MODULES, your own data set: for kind "images" a folder of images with
     attributes.csv, resized to `side` where that is given (see `custom`), for kind "music" one of melodies
     (see `melodies`). own: further attributes, functions of own.py. like: the name in MODULES that this data
-    set is another copy of. Raises DataError.
+    set is another copy of. transform: "power" transforms all attributes (see `transform`). Raises DataError.
     """
     if like is not None and like not in MODULES:
         raise DataError(f"data set {name} is to be like {like!r}: that is one of {', '.join(MODULES)}")
@@ -77,6 +78,10 @@ def prepare(
         from arvae.datasets import added
 
         dataset = added.add(dataset, own)
+    if transform == "power":
+        from arvae.datasets.transform import power
+
+        dataset = power(dataset)
     dataset.save(directory if directory is not None else root() / "data" / "prepared" / name)
     return dataset
 

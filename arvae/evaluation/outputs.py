@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from arvae.datasets import catalogue, morphology, music
+from arvae.datasets import catalogue, morphology, music, transform
 from arvae.datasets.added import compute
 from arvae.datasets.contract import Dataset
 from arvae.evaluation import sprites
@@ -60,8 +60,15 @@ def measurer(dataset: Dataset) -> Measure | None:
     for first, measure in known.items():
         added = names[len(first) :]
         if names[: len(first)] == first and set(added) <= catalogue.own_attributes().keys():
-            return functools.partial(_with_own, measure, added) if added else measure
+            measure = functools.partial(_with_own, measure, added) if added else measure
+            fit = dataset.provenance.get("transform")
+            return functools.partial(_transformed, measure, fit) if fit else measure
     return None
+
+
+def _transformed(measure: Measure, fit: transform.Fit, outputs: np.ndarray) -> np.ndarray:
+    """What `measure` finds, transformed as the data set's attributes were."""
+    return transform.apply(measure(outputs), fit)
 
 
 def _with_own(measure: Measure, added: tuple[str, ...], outputs: np.ndarray) -> np.ndarray:

@@ -118,9 +118,8 @@ class Source(Knobs):
     source: str
     folder: str | None = None  # your own files
     like: str | None = None  # the data set whose examples these are, prepared once more
-    own: Annotated[
-        tuple[str, ...], Field(strict=False)
-    ] = ()  # functions of datasets/own.py
+    own: Annotated[tuple[str, ...], Field(strict=False)] = ()  # functions of datasets/own.py
+    transform: Literal["power"] | None = None  # of all attributes (Yeo-Johnson)
     side: Literal[28, 64] | None = None  # own images are brought to this many pixels a side
 
 
