@@ -1,4 +1,4 @@
-"""Power-transformed attributes: the order stays, the crowding goes, outputs are measured on the same scale."""
+"""Power-transformed attributes: the order stays, the skew shrinks, outputs are measured alike."""
 
 import dataclasses
 

@@ -1,9 +1,9 @@
 """Attributes whose values lie more like a normal distribution's: `data.<name>.transform: power`.
 
 Most musical attributes crowd at a few values. Pettenò & Mezza (2025) report that regularized latent spaces
-train better on power-transformed ones. AR-VAE's own loss sees only the order of the values, which no increasing
-function changes; what can change is how much of an attribute a *linear* reading of its dimension explains
-(interpretability), and every model that looks at the values themselves, such as a Fader network.
+train better on power-transformed ones. AR-VAE's own loss sees only the order of the values, which no
+increasing function changes; what can change is how much of an attribute a *linear* reading of its dimension
+explains (interpretability), and every model that looks at the values themselves, such as a Fader network.
 """
 
 import dataclasses
