@@ -25,6 +25,7 @@ from arvae.files import read_json
 from arvae.metrics.density import observed_range, occupancy
 from arvae.models.classifier import DigitClassifier
 from arvae.objectives import sample
+from arvae.objectives_glsr import EXPRESSIBLE
 from arvae.params import Cell, EvaluationSizes
 from arvae.progress import Progress
 from arvae.training import load_model
@@ -75,8 +76,12 @@ def pick(dataset: Dataset, codes: int, seed: int = SEED) -> Items:
 
 def regularized_dimensions(cell: Cell) -> dict[str, int]:
     """Attribute -> latent dimension, for the attributes that the cell's loss regularizes (none: empty)."""
-    tied = cell.knobs.gamma > 0 and cell.knobs.objective != "fader"  # whose gamma weighs the adversary
-    return dict(zip(cell.attributes, cell.dimensions, strict=True)) if tied else {}
+    if cell.knobs.gamma == 0 or cell.knobs.objective == "fader":  # whose gamma weighs the adversary
+        return {}
+    pairs = dict(zip(cell.attributes, cell.dimensions, strict=True))
+    if cell.knobs.objective == "glsr":  # which can tie only what is differentiable
+        return {name: dimension for name, dimension in pairs.items() if name in EXPRESSIBLE}
+    return pairs
 
 
 def encode(

@@ -40,10 +40,10 @@ class Claim:
     needs: int  # data sets it is about
 
 
-def check(reports: tables.Reports) -> pd.DataFrame:
-    """All claims: columns claim, about, verdict, evidence; one row a claim."""
+def check(reports: tables.Reports, all_claims: Sequence[Claim] | None = None) -> pd.DataFrame:
+    """Claims (None: the paper's, CLAIMS): columns claim, about, verdict, evidence; one row a claim."""
     rows = []
-    for claim in CLAIMS:
+    for claim in CLAIMS if all_claims is None else all_claims:
         outcomes = claim.test(reports)
         rows.append((claim.statement, claim.about, verdict(outcomes, claim.needs), evidence(outcomes)))
     return pd.DataFrame(rows, columns=["claim", "about", "verdict", "evidence"])
@@ -66,7 +66,8 @@ def evidence(outcomes: Sequence[Outcome]) -> str:
     return "; ".join(f"{style.dataset_label(outcome.dataset)} {outcome.text}" for outcome in outcomes)
 
 
-def _values(reports: tables.Reports, dataset: str, model: str, name: str) -> list[float]:
+def runs_of(reports: tables.Reports, dataset: str, model: str, name: str) -> list[float]:
+    """A scalar of a cell, one value a member that has it; none where the cell was not run."""
     members = reports.get(f"{dataset}-{model}", {}).get("members", {})
     return [values[name] for values in members.values() if values.get(name) is not None]
 
@@ -84,7 +85,7 @@ def higher(
     def test(reports: tables.Reports) -> list[Outcome]:
         outcomes = []
         for dataset in datasets:
-            a, b = (_values(reports, dataset, model, name) for model in (better, worse))
+            a, b = (runs_of(reports, dataset, model, name) for model in (better, worse))
             if not a or not b:
                 continue
             one = statistics.difference([factor * v for v in a], [factor * v for v in b])
@@ -104,7 +105,7 @@ def about_the_same(name: str, within: float = SAME) -> Callable[[tables.Reports]
     def test(reports: tables.Reports) -> list[Outcome]:
         outcomes = []
         for dataset in tables.ORDER:
-            a, b = (_values(reports, dataset, model, name) for model in ("arvae", "betavae"))
+            a, b = (runs_of(reports, dataset, model, name) for model in ("arvae", "betavae"))
             if a and b:
                 gap = statistics.difference(a, b).value
                 far = max(max(a) - min(b), max(b) - min(a))
@@ -138,7 +139,7 @@ def steers(reports: tables.Reports) -> list[Outcome]:
     """Does the attribute measured on the output grow along its dimension, monotonicity at least STEERED?"""
     outcomes = []
     for dataset in tables.ORDER:
-        values = _values(reports, dataset, "arvae", "monotonicity")
+        values = runs_of(reports, dataset, "arvae", "monotonicity")
         if values:
             mean = statistics.summary(values).mean
             text = f"{mean:.3f}".replace("-", "\N{MINUS SIGN}")

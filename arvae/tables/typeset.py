@@ -51,7 +51,8 @@ def shown(table: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
     return pd.DataFrame(columns).rename(columns=style.model_label)
 
 
-_SIGNED = ("difference", "95 % low", "95 % high", "Hedges g")
+_SIGNED = ("difference", "Hedges g", "by β", "by L_AR", "rank correlation")
+_PLAIN = ("gamma", "delta")  # settings, not results: as many digits as they have
 
 
 def _cell(value: Any, digits: int, percent: bool, column: str) -> str:
@@ -63,7 +64,9 @@ def _cell(value: Any, digits: int, percent: bool, column: str) -> str:
         if column == "runs":
             return f"{value:.0f}"
         places = 1 if column == "Hedges g" else max(digits - 2, 1) if percent else digits
-        sign = "+" if column in ("difference", "Hedges g") else ""
+        if column in _PLAIN:
+            return f"{value:g}"
+        sign = "+" if column in _SIGNED else ""
         return f"{value:{sign}.{places}f}".replace("-", "\N{MINUS SIGN}")
     return str(value)
 

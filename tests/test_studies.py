@@ -1,0 +1,310 @@
+"""The studies' tables: all baselines side by side, the grid of gamma and delta; failed members too."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from arvae import evaluation, models, params, tables
+from arvae.evaluation import study as measuring
+from arvae.figures import metrics, style
+from arvae.files import write_json
+from arvae.paths import root
+from arvae.tables import baselines, claims, study, typeset
+from arvae.training import Member
+from arvae.training.checkpoints import write_tensors
+from arvae.training.members import describe
+from tests.test_evaluation import music_dataset, small_cell, sprites_dataset
+
+MUSICAL = ("rhythmic complexity", "pitch range", "note density", "contour")
+NAMES = {"dsprites": ("scale", "x"), "mnist": ("area", "slant"), "bach": MUSICAL, "folk": MUSICAL}
+TIED = {
+    "arvae": MUSICAL + NAMES["mnist"] + NAMES["dsprites"],
+    "glsr": ("rhythmic complexity", "note density"),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small networks: a second thread costs more than it brings, most of all on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def report(dataset, model, level, seeds=(0, 1)):
+    """A report as `records.write` lays it out, all of whose scores lie about `level`."""
+    members = {}
+    for seed in seeds:
+        value = level + 0.001 * seed
+        values = {name: value for name in ("interpretability", "mig", "sap", "scc", "monotonicity")}
+        values |= {"modularity": 0.8, "dmig": None, "range_covered": value, "selectivity": value}
+        values |= {"reconstruction_accuracy": 0.9 + value / 100, "content_traversed": value}
+        names = NAMES[dataset]
+        one = {"dimension": 1, "scc": value, "interpretability": value}
+        tied = {name: one for name in names if name in TIED.get(model, ())}
+        turned = {
+            name: {"monotonicity": value, "range_covered": value, "selectivity": value} for name in names
+        }
+        members[f"seed{seed}"] = values | {
+            "seed": seed,
+            "details": {
+                "per_attribute": {name: one for name in names},
+                "regularized": {"per_attribute": tied} if tied else None,
+                "controllability": {"fixed": {"per_attribute": turned}},
+            },
+        }
+    return {
+        "scale": "smoke", "dataset": dataset, "model": model, "seeds": list(seeds), "members": members,
+        "attributes": list(NAMES[dataset]), "machine": {"name": "a processor"},
+        "provenance": {"epochs": 0.7, "train_size": 1234, "data_source": "drawn", "test_codes": 99,
+                       "device": "cpu", "precision": "bfloat16"},
+    }  # fmt: skip
+
+
+LEVELS = {"betavae": 0.3, "betavae1": 0.5, "arvae": 0.9, "fader": 0.2, "glsr": 0.6}
+
+
+@pytest.fixture(scope="module")
+def reports():
+    cells = [(d, m) for d in ("dsprites", "mnist") for m in ("betavae", "betavae1", "arvae", "fader")]
+    cells += [(d, m) for d in ("bach", "folk") for m in ("betavae", "arvae", "glsr")]
+    return {f"{d}-{m}": report(d, m, LEVELS[m]) for d, m in cells}
+
+
+def test_all_models_stand_side_by_side(reports):
+    spread = baselines.spread(baselines.scores(reports), tables.published(root(__file__)))
+    images = baselines.side_by_side(spread, "mnist").set_index("metric")
+    assert list(images.columns) == ["betavae", "betavae1", "arvae", "fader"]
+    assert images.loc["interpretability", "arvae"].startswith("0.900 ± 0.001 [0.8")  # run 0
+    assert images.loc["interpretability", "fader"] == "0.201 ± 0.001"  # nothing was published
+    assert "dmig" not in images.index  # undefined in every run
+    music = baselines.side_by_side(spread, "bach")
+    assert list(music.columns) == ["metric", "betavae", "arvae", "glsr"]
+    assert set(spread.runs) == {2}
+
+
+def test_a_model_without_some_metric_and_a_single_run_break_nothing(reports, tmp_path):
+    some = dict(reports)
+    some["mnist-fader"] = report("mnist", "fader", 0.2, seeds=(1,))
+    for member in some["mnist-fader"]["members"].values():
+        member["selectivity"] = None
+        member["details"]["controllability"]["fixed"] = None
+    ours, theirs = baselines.scores(some), tables.published(root(__file__))
+    table = baselines.side_by_side(baselines.spread(ours, theirs), "mnist").set_index("metric")
+    assert table.loc["selectivity", "fader"] == "–" and table.loc["scc", "fader"] == "0.201"
+    verdicts = claims.check(some, baselines.CLAIMS).set_index("claim").verdict
+    assert verdicts.filter(like="selectivity").item() == "not tested"
+    for name, one in (("a", table.reset_index()), ("b", baselines.decomposition(ours))):
+        assert all(path.stat().st_size for path in typeset.write(one, tmp_path, name, "About"))
+    metrics.boxes(ours, theirs)
+
+
+def test_the_advantage_is_split_at_the_fair_baseline(reports):
+    split = baselines.decomposition(baselines.scores(reports))
+    row = split[(split.metric == "scc") & (split["data set"] == "mnist")].iloc[0]
+    assert row.difference == pytest.approx(0.6) == pytest.approx(row["by β"] + row["by L_AR"])
+    assert row["by β"] == pytest.approx(0.2) and row["share of β"] == pytest.approx(1 / 3)
+    assert row["L_AR separated"] and set(split["data set"]) == {"dsprites", "mnist"}
+    assert np.isnan(split[split.metric == "modularity"]["share of β"]).all()  # nothing to share out
+    text = baselines.told(split)
+    assert "MNIST, SCC: +0.600 in all, 33% of it from the smaller β (+0.200)" in text
+    assert "Modularity" not in text
+
+
+@pytest.mark.parametrize(
+    ("fair", "words"), [(0.2, "alone goes the other way"), (0.95, "alone gives more (+0.650)")]
+)
+def test_a_beta_that_does_more_or_the_contrary_is_said_so(reports, fair, words):
+    some = reports | {"mnist-betavae1": report("mnist", "betavae1", fair)}
+    assert words in baselines.told(baselines.decomposition(baselines.scores(some)))
+
+
+def test_claims_about_baselines_follow_from_numbers(reports):
+    verdicts = claims.check(reports, baselines.CLAIMS).set_index("claim").verdict
+    assert len(verdicts) == len(baselines.CLAIMS) and (verdicts == "holds").all()
+    turned = reports | {
+        f"{dataset}-{model}": report(dataset, model, level)
+        for model, level in (("fader", 0.95), ("glsr", 0.95))
+        for dataset in (("bach", "folk") if model == "glsr" else ("dsprites", "mnist"))
+    }
+    table = claims.check(turned, baselines.CLAIMS).set_index("claim")
+    assert (table.verdict[table.about == "GLSR-VAE"] == "does not hold").all()
+    assert table.verdict.filter(like="hides the attributes").item() == "does not hold"
+    without = {name: one for name, one in reports.items() if not name.endswith(("fader", "betavae1", "glsr"))}
+    assert (claims.check(without, baselines.CLAIMS).verdict == "not tested").all()
+
+
+def test_glsr_is_compared_where_it_ties(reports):
+    table = baselines.expressible(reports, ("scc", "monotonicity"))
+    assert len(table) == 2 * 2 * 4 and {"betavae", "arvae", "glsr"} <= set(table.columns)
+    assert set(table.attribute[table["GLSR ties it"]]) == {"rhythmic complexity", "note density"}
+    along = baselines.along_dimensions(reports, "scc")
+    assert set(along.attribute[along.model == "glsr"]) == {"rhythmic complexity", "note density"}
+    assert "betavae" not in set(along.model)
+
+
+def test_glsr_ties_only_what_it_can():
+    cell = small_cell("bach", "arvae")
+    knobs = cell.knobs.model_copy(update={"objective": "glsr"})
+    tied = evaluation.regularized_dimensions(cell.model_copy(update={"knobs": knobs}))
+    assert tied == {"rhythmic complexity": 0, "note density": 2}
+    fader = cell.knobs.model_copy(update={"objective": "fader"})
+    assert evaluation.regularized_dimensions(cell.model_copy(update={"knobs": fader})) == {}
+
+
+# ------------------------------------------------------------------ every model, evaluated
+
+
+@pytest.mark.parametrize("objective", ["fader", "glsr"])
+def test_other_models_get_all_metrics(objective, tmp_path):
+    data = sprites_dataset() if objective == "fader" else music_dataset()
+    cell = small_cell(data.name, "arvae")
+    cell = cell.model_copy(update={"knobs": cell.knobs.model_copy(update={"objective": objective})})
+    build = {"vocabulary_size": data.vocabulary.size if data.vocabulary else None, "image_size": None}
+    network = models.build(cell, generator=torch.Generator().manual_seed(0), **build)
+    if objective == "fader":
+        network.fit_attributes(torch.from_numpy(data.train.attributes))
+    leave(tmp_path, cell, network, build, Member("seed0", 0))
+    sizes = params.EvaluationSizes(codes=60, traversal_items=3, traversal_points=4)
+    members = evaluation.evaluate_cell(
+        cell, data, evaluation.pick(data, 60), tmp_path, sizes, log=lambda _: None
+    )
+    result = members[0].result
+    for name in ("interpretability", "mig", "sap", "scc", "modularity", "monotonicity", "content_traversed"):
+        assert result[name] is not None
+    assert (result["latent_density_ratio"] is None) == (objective == "fader")
+    tied = result["details"]["regularized"]
+    assert tied is None if objective == "fader" else len(tied["per_attribute"]) == 2
+    json.dumps(result)
+
+
+# ------------------------------------------------------------------ the grid
+
+
+def leave(folder, cell, network, build, *members, failed=()):
+    """A trained cell as the engine leaves it; the members in `failed` have no weights."""
+    rows = []
+    for member in members:
+        lost = member.name in failed
+        if not lost:
+            record = {"cell": describe(cell, member), "build": build}
+            write_tensors(folder / f"{member.name}.safetensors", network.state_dict(), record)
+        rows.append(
+            {"name": member.name, "seed": member.seed, "overrides": member.overrides, "steps": 4,
+             "status": "failed" if lost else "finished", "message": "diverged: NaN" if lost else "",
+             "seconds": 1.0, "device": "cpu", "precision": "float32"}
+        )  # fmt: skip
+    write_json(folder / "members.json", rows)
+
+
+def test_every_setting_is_measured_and_a_failed_one_is_shown_as_such(tmp_path):
+    data, cell = sprites_dataset(), small_cell("dsprites", "arvae")
+    members = [Member(f"gamma{gamma:g}", 0, {"gamma": gamma, "delta": 1.0}) for gamma in (0.1, 1.0, 100.0)]
+    network = models.build(cell, generator=torch.Generator().manual_seed(0))
+    leave(tmp_path, cell, network, {"vocabulary_size": None, "image_size": None}, *members, failed="gamma100")
+    ours = measuring.measure(cell, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
+    assert list(ours.gamma) == [0.1, 1.0, 100.0] and list(ours.status) == ["finished"] * 2 + ["failed"]
+    values = ours[list(measuring.VALUES)].drop(columns="dmig")
+    assert values[:2].notna().all(axis=None) and values[2:].isna().all(axis=None)
+    assert ours.reconstruction_accuracy_percent[:2].between(0, 100).all()
+    assert "γ = 100, δ = 1: diverged: NaN" in study.failures(ours)
+    assert len(study.finished(ours)) == 2
+    assert "All 2 settings" in study.failures(study.finished(ours))
+
+
+def test_a_grid_of_failures_only_has_the_columns_all_the_same(tmp_path):
+    data, cell = sprites_dataset(), small_cell("dsprites", "arvae")
+    member = Member("gamma1", 0, {"gamma": 1.0, "delta": 1.0})
+    leave(tmp_path, cell, None, {}, member, failed="gamma1")
+    ours = measuring.measure(cell, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
+    assert set(measuring.VALUES) <= set(ours.columns) and study.finished(ours).empty
+
+
+def grid(gammas, deltas, interpretability, accuracy):
+    rows = [
+        (g, d, "finished", "", interpretability(i, j), accuracy(i, j))
+        for i, g in enumerate(gammas)
+        for j, d in enumerate(deltas)
+    ]
+    columns = ["gamma", "delta", "status", "message", "interpretability", "reconstruction_accuracy_percent"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.fixture
+def ours():
+    return grid(
+        [0.1, 1, 10, 100], [0.1, 1, 10], lambda i, j: 0.4 + 0.1 * i + 0.01 * (j == 1), lambda i, j: 97 - i
+    )
+
+
+def test_trends_are_computed_and_told(ours):
+    theirs = study.published(root(__file__))
+    table = study.trends(ours, theirs)
+    assert len(table) == 2 * 2 * 3
+    found = table.set_index(["raised", "metric", "of"])
+    up = found.loc["γ", "interpretability", "ours"]
+    assert up.direction == "rises" and up["rank correlation"] == pytest.approx(1) and up.curves == 3
+    assert up["at lowest"] == pytest.approx(0.4 + 0.01 / 3)
+    assert found.loc["γ", "reconstruction_accuracy_percent", "ours"].direction == "falls"
+    assert found.loc["δ", "interpretability", "ours"].direction == "no clear trend"
+    assert found.loc["γ", "interpretability", "published, all"].direction == "rises"
+    text = study.told(table)
+    assert "**More γ**: interpretability rises (0.40 to 0.70; mean rank correlation +1.00" in text
+    assert text.count("\n- ") == 3
+    assert study.best(ours).startswith("Most interpretable: γ = 100, δ = 1 (0.71")
+
+
+def test_few_settings_have_no_trend():
+    few = grid([1, 10], [1], lambda i, j: 0.5 + i, lambda i, j: 90 + i)
+    table = study.trends(few, study.published(root(__file__)))
+    assert set(table.direction[table.of == "ours"]) == {"too few settings"}
+    assert "cannot be told" in study.told(table) and "the same" not in study.told(table)
+
+
+def test_settings_stand_beside_the_published_ones(ours):
+    theirs = study.published(root(__file__))
+    ours.loc[ours.gamma == 10, ["status", *study.VALUES]] = ["failed", np.nan, np.nan]
+    ours = pd.concat([ours, grid([7], [3], lambda i, j: 0.5, lambda i, j: 90)], ignore_index=True)
+    table = study.beside_published(ours, theirs)
+    assert len(table) == 2 * (35 + 1)
+    verdicts = table.set_index(["metric", "gamma", "delta"]).verdict
+    assert verdicts["interpretability", 0.01, 0.01] == "not run"
+    assert verdicts["interpretability", 10, 1] == "failed"
+    assert verdicts["interpretability", 7, 3] == "not published"
+    near = verdicts["reconstruction_accuracy_percent", 0.1, 0.1]
+    assert near == "as published"  # 97 beside 97.162
+    assert verdicts["reconstruction_accuracy_percent", 100, 1] == "below"
+    assert len(study.same_settings(theirs, study.finished(ours))) == 9
+
+
+def test_what_is_written_shows_settings_as_they_are(ours, tmp_path):
+    table = study.beside_published(ours, study.published(root(__file__)))
+    paths = typeset.write(table, tmp_path, "published-hyperparameters", "Settings")
+    row = "| Interpretability | 0.1 | 10 | 0.400 | 0.479 | \N{MINUS SIGN}0.079 | below |"
+    assert row in paths[1].read_text(encoding="utf-8")
+
+
+def test_the_study_s_caption_says_what_its_numbers_rest_on():
+    text = study.caption("Settings", small_cell("dsprites", "arvae"), sprites_dataset(), 60)
+    for word in (
+        "dSprites at beta 1",
+        "seed 0",
+        "2 epochs of 256",
+        "source: drawn",
+        "60 test codes",
+        "float32",
+    ):
+        assert word in text
+
+
+def test_figures_of_a_grid_with_a_hole_and_of_one_setting(ours):
+    theirs = study.published(root(__file__))
+    style.use()
+    holed = ours.drop(index=4)
+    metrics.hyperparameter_scatter(holed, study.same_settings(theirs, holed), study.BASELINE)
+    metrics.hyperparameter_map(holed, study.same_settings(theirs, holed))
+    metrics.hyperparameter_map(ours[:1], theirs)
