@@ -6,18 +6,22 @@
 Before anything runs, params.yaml is checked and every parameter name is compared with the notebook's
 `parameters` cell (papermill itself only warns). What the notebook prints appears here as it is printed. The
 executed notebook loses what differs from run to run (timings, random cell ids); in cells tagged `log` long
-printed output keeps its beginning and end. If a cell fails, the notebook so far is kept, with its error.
+printed output keeps its beginning and end. If a cell fails, hangs or loses its kernel, the notebook so far is
+kept, with its error. Run by DVC, it ends when DVC ends, however that ends: nothing goes on writing unseen.
 """
 
 import argparse
 import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, TextIO
 
 import nbformat
 import papermill
+import psutil
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
@@ -28,6 +32,8 @@ from arvae.params.faults import unknown
 from arvae.progress import clock
 
 LOG_HEAD, LOG_TAIL = 3, 6  # lines kept of long printed output in cells tagged `log`
+START = 300  # seconds that a kernel may take to start: much, for a busy machine
+REMEDY = "free some space or correct the folder's permissions, and run `dvc repro` again"
 CASTS = {
     "str": str,
     "int": int,
@@ -46,7 +52,7 @@ def run(
     """Execute the notebook `source` with parameters `values` (as text) and write it to `target`.
 
     Args:
-        timeout: seconds that one cell may take; None: no limit.
+        timeout: seconds that the whole notebook may take; None: no limit.
         log: where the notebook's printed output goes while it runs.
 
     Raises:
@@ -63,6 +69,7 @@ def run(
     start = time.monotonic()
     print(f"{target.stem}: running {source.name}", file=log, flush=True)
     fault: str | None = None
+    unseen: tuple[str, str] | None = None  # an error that the kernel could not write into the notebook itself
     try:
         papermill.execute_notebook(
             str(source),
@@ -73,7 +80,10 @@ def run(
             progress_bar=False,
             stdout_file=log,
             stderr_file=log,
-            execution_timeout=timeout,
+            timeout_func=lambda cell: (
+                None if timeout is None else max(timeout + start - time.monotonic(), 1.0)
+            ),
+            start_timeout=START,
             record_timing=False,
             config=Config(KernelManager={"transport": "ipc"}) if os.name == "posix" else Config(),
             request_save_on_cell_execute=True,
@@ -82,16 +92,25 @@ def run(
         fault = f"cell {error.exec_count} failed with {error.ename}: {error.evalue}"
     except CellTimeoutError:
         limit = clock(timeout or 0)
-        fault = f"a cell took longer than {limit} (engine.timeout_minutes in params.yaml) and was stopped"
+        fault = f"it took longer than {limit} (engine.timeout_minutes in params.yaml) and was stopped"
+        unseen = "TimeLimit", fault
     except DeadKernelError:
-        fault = (
-            "its kernel died (killed, or out of memory?); run `dvc repro` again: finished members are kept"
-        )
+        fault = "its kernel died (killed, or out of memory?); run `dvc repro` again: what is finished is kept"
+        unseen = "DeadKernel", fault
+    except RuntimeError as error:
+        fault = f"its kernel did not start ({error}): run `dvc repro` again"
+    except OSError as error:
+        fault = f"{error}: {REMEDY}"
     finally:
-        if target.exists():
-            _normalise(target)
+        try:
+            if target.exists():
+                _normalise(target, unseen)
+        except (OSError, ValueError) as error:  # half a notebook, then: the disk is full
+            target.unlink(missing_ok=True)
+            fault = fault or f"{target} could not be written ({error}): {REMEDY}"
     if fault:
-        raise NotebookError(f"{source.name}: {fault}\nThe notebook so far is kept in {target}")
+        kept = f"\nThe notebook so far is kept in {target}" if target.exists() else ""
+        raise NotebookError(f"{source.name}: {fault}{kept}")
     print(f"{target.stem}: done in {clock(time.monotonic() - start)}", file=log, flush=True)
 
 
@@ -112,9 +131,17 @@ def _typed(source: Path, values: dict[str, str]) -> dict[str, Any]:
     return typed
 
 
-def _normalise(path: Path) -> None:
-    """Remove from an executed notebook what differs between two equal runs, and shorten its logs."""
+def _normalise(path: Path, error: tuple[str, str] | None = None) -> None:
+    """Remove from an executed notebook what differs between two equal runs, and shorten its logs.
+
+    error: (name, message) to show below the cell that ran last.
+    """
     notebook = nbformat.read(path, as_version=4)
+    if error:
+        shown = nbformat.v4.new_output("error", ename=error[0], evalue=error[1], traceback=[": ".join(error)])
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        for cell in [cell for cell in code if cell.metadata.get("papermill", {}).get("start_time")][-1:]:
+            cell.outputs.append(shown)
     notebook.metadata.pop("papermill", None)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:02d}"
@@ -136,6 +163,29 @@ def _shortened(text: str) -> str:
     return "\n".join([*lines[:LOG_HEAD], left_out, *lines[-LOG_TAIL:]]) + "\n"
 
 
+def end_with(processes: list[psutil.Process], every: float = 0.2) -> None:
+    """End this process and all that it started as soon as one of `processes` has ended.
+
+    Without it, a stage whose `dvc` was killed would go on, beside the one that the next `dvc repro` starts.
+    """
+
+    def watch() -> None:
+        while all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes):
+            time.sleep(every)
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _dvc() -> list[psutil.Process]:
+    """Whose end means that DVC has ended: this process's parent and, where that is a shell, the one above."""
+    parents = psutil.Process().parents()
+    through_shell = bool(parents) and parents[0].name() in ("sh", "dash", "bash", "zsh", "fish")
+    return parents[: 2 if through_shell else 1] if "DVC_STAGE" in os.environ else []
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line: SOURCE TARGET [-p NAME VALUE ...]; exit status 1 with the reason when it fails."""
     parser = argparse.ArgumentParser(
@@ -145,10 +195,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("target", type=Path)
     parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     given = parser.parse_args(arguments)
+    if above := _dvc():
+        end_with(above)
     try:
         minutes = params.load().engine.timeout_minutes
         run(given.source, given.target, dict(given.parameter), 60 * minutes if minutes else None)
-    except (NotebookError, params.ParamsError, FileNotFoundError) as error:
+    except (NotebookError, params.ParamsError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -1,6 +1,8 @@
 """Fixtures shared by the tests."""
 
+import contextlib
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -38,6 +40,62 @@ def smoke_copy(tmp_path_factory):
     run(copy, "git", "add", "--all")
     run(copy, "git", "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "-qm", "copy")
     return copy
+
+
+def mounted(folder: Path, *options: str) -> bool:
+    """Mount something on a folder; False where that is not allowed (only root may, and not everywhere)."""
+    if os.geteuid() or shutil.which("mount") is None:
+        return False
+    return not subprocess.run(["mount", *options, str(folder)], capture_output=True, check=False).returncode
+
+
+@pytest.fixture(scope="session")
+def full_disk():
+    """`with full_disk(folder, size)`: no more than `size` bytes fit into the (empty) folder.
+
+    A file system of that size where it may be mounted; else no file may grow larger than that.
+    """
+
+    @contextlib.contextmanager
+    def limited(folder: Path, size: int):
+        if mounted(folder, "-t", "tmpfs", "-o", f"size={size}", "tmpfs"):
+            try:
+                yield "tmpfs"
+            finally:
+                subprocess.run(["umount", "--lazy", str(folder)], check=True)
+            return
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield "limit"
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited
+
+
+@pytest.fixture
+def read_only():
+    """`with read_only(folder)`: nothing can be written there, by root neither (a read-only mount)."""
+
+    @contextlib.contextmanager
+    def frozen(folder: Path):
+        if not os.geteuid():
+            if not mounted(folder, "--bind", str(folder)):
+                pytest.skip("root may write anywhere, and a read-only mount is not allowed here")
+            try:
+                subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
+                yield
+            finally:
+                subprocess.run(["umount", "--lazy", str(folder)], check=True)
+            return
+        folder.chmod(0o555)
+        try:
+            yield
+        finally:
+            folder.chmod(0o755)
+
+    return frozen
 
 
 def run(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:

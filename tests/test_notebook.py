@@ -3,8 +3,12 @@
 import io
 import json
 import shutil
+import subprocess
+import sys
+import time
 
 import nbformat
+import psutil
 import pytest
 
 from arvae import notebook, paths
@@ -87,17 +91,67 @@ def test_a_failing_cell_keeps_the_notebook_so_far(project, capsys):
     assert "before" in kept and "division by zero" in kept
 
 
-def test_a_hanging_cell_is_stopped(project):
-    source = write(project, ("import time; print('begun', flush=True); time.sleep(60)", []))
+def test_a_hanging_notebook_is_stopped_and_says_so(project):
+    source = write(
+        project,
+        ("import time; print('begun', flush=True); time.sleep(1.5)", []),
+        ("time.sleep(60)", []),  # the limit is the notebook's, not the cell's
+        ("print('after')", []),
+    )
+    start = time.monotonic()
     with pytest.raises(notebook.NotebookError, match=r"longer than 0:0\d.*timeout_minutes"):
-        notebook.run(source, project / "out.ipynb", {}, timeout=2, log=io.StringIO())
-    assert "begun" in (project / "out.ipynb").read_text()
+        notebook.run(source, project / "out.ipynb", {}, timeout=3, log=io.StringIO())
+    assert time.monotonic() - start < 50
+    cells = nbformat.read(project / "out.ipynb", as_version=4).cells
+    assert "begun" in cells[-3].outputs[0].text
+    assert cells[-2].outputs[-1].ename == "TimeLimit" and not cells[-1].outputs
 
 
 def test_a_killed_kernel_is_reported(project):
-    source = write(project, ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", []))
+    kill = "print('begun', flush=True); import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    source = write(project, (kill, []), ("print('after')", []))
     with pytest.raises(notebook.NotebookError, match="kernel died"):
         notebook.run(source, project / "out.ipynb", {}, log=io.StringIO())
+    cells = nbformat.read(project / "out.ipynb", as_version=4).cells
+    assert cells[-2].outputs[-1].ename == "DeadKernel" and not cells[-1].outputs
+
+
+PARENT = """
+import os, subprocess, sys, time
+child = "import os, subprocess, sys, time; sys.path.insert(0, sys.argv[1]); from arvae import notebook; "
+child += "subprocess.Popen(['sleep', '60']); notebook.end_with(notebook._dvc()); "
+child += "print(os.getpid(), flush=True); time.sleep(60)"
+environment = os.environ | {"DVC_STAGE": "train"}
+subprocess.Popen([sys.executable, "-c", child, sys.argv[1]], env=environment).wait()
+"""
+
+
+def test_it_ends_with_dvc_however_dvc_ends(project):
+    command = [sys.executable, "-c", PARENT, str(ROOT)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        runner = psutil.Process(int(parent.stdout.readline()))
+        started = [runner, *runner.children()]
+        assert len(started) == 2
+        parent.kill()
+        _, alive = psutil.wait_procs(started, timeout=30)
+    assert not alive
+
+
+def test_by_hand_it_depends_on_nobody(monkeypatch):
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    assert notebook._dvc() == []
+
+
+def test_a_full_disk_leaves_no_half_notebook(project, full_disk):
+    source = write(project, ("print('x' * 3_000_000)", []))
+    (project / "out").mkdir()
+    with (
+        full_disk(project / "out", 1_000_000),
+        pytest.raises(notebook.NotebookError, match="free some space"),
+    ):
+        notebook.run(source, project / "out" / "book.ipynb", {}, log=io.StringIO())
+    notebook.run(source, project / "out" / "book.ipynb", {}, log=io.StringIO())
+    assert "xxx" in (project / "out" / "book.ipynb").read_text()
 
 
 def test_a_missing_notebook_is_named(project):

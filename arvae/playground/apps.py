@@ -4,6 +4,7 @@ follow.
 Every app is an object with `root` (what the notebook shows) whose parts can be moved by code as by hand.
 """
 
+import html
 import io
 import tempfile
 from collections.abc import Callable, Sequence
@@ -38,10 +39,12 @@ def open_app(dataset: str, member: str | None = None) -> widgets.Widget:
             return MelodyApp(trained, chosen.melodies(trained, data)).root
         pick = IMAGES.get(trained.cell.dataset)
         if pick is None:
-            return widgets.HTML(f"<p>{dataset}: there is an app for {', '.join(IMAGES)}, and for music.</p>")
+            return widgets.HTML(
+                f"<p>{html.escape(dataset)}: there is an app for {', '.join(IMAGES)}, and for music.</p>"
+            )
         return ImageApp(trained, pick(trained, data)).root
     except (EditError, datasets.DataError) as error:
-        return widgets.HTML(f"<p><b>{dataset}:</b> {error}</p>")
+        return widgets.HTML(f"<p><b>{html.escape(dataset)}:</b> {html.escape(str(error))}</p>")
 
 
 class _Saver:
@@ -58,9 +61,10 @@ class _Saver:
     def save(self) -> None:
         """Write the file, below the project's folder unless a whole path is given."""
         try:
-            self.said.value = f"written: {self.write(paths.root() / self.name.value)}"
+            written = self.write(paths.root() / self.name.value)
+            self.said.value = f"written: {html.escape(str(written))}"
         except (EditError, OSError) as error:
-            self.said.value = f"<b>{error}</b>"
+            self.said.value = f"<b>{html.escape(str(error))}</b>"
 
 
 def _number(value: float) -> str:
@@ -133,7 +137,7 @@ class _App:
             try:
                 self.items.append(self.read(path))
             except EditError as error:
-                self.said.value = f"<b>{error}</b>"
+                self.said.value = f"<b>{html.escape(str(error))}</b>"
                 return
         self.said.value = ""
         self._list(len(self.items) - 1)
