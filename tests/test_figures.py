@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from arvae import losses
-from arvae.figures import animation, images, latent, metrics, rolls, schematic, style
+from arvae.figures import animation, images, latent, metrics, rolls, schematic, sides, style
 
 ROOT = Path(__file__).parents[1]
 
@@ -278,3 +279,71 @@ def test_rolls_show_onsets_darker_than_what_is_held_and_rests_not_at_all(tmp_pat
     style.save(rolls.reconstructions(measures, {"arvae": measures}), tmp_path / "r.png")
     strips = {"folk": {"note_density": rolls.pictures(measures)}, "mnist": {"slant": np.zeros((5, 28, 28))}}
     style.save(rolls.overview({**strips, "bach": strips["folk"]}), tmp_path / "o.png")
+
+
+def test_the_two_attributes_to_show_are_known_and_else_the_first():
+    assert style.telling("mnist", ["area", "thickness", "slant"]) == ("slant", "thickness")
+    assert style.telling("mnist", ["area", "width"]) == ("area", "width")
+    assert style.telling("own", ["weight"]) == ("weight", "weight")
+
+
+def test_planes_show_models_side_by_side_with_their_dimensions():
+    values = np.array([-4.0, 0.0, 4.0])
+    sheet = images.plane(bars, np.zeros(3), 0, 2, values)
+    figure = images.planes(
+        {"betavae": sheet, "arvae": sheet}, "slant", "y", values, {"betavae": (2, 0), "arvae": (1, 5)}
+    )
+    assert [axes.get_xlabel() for axes in figure.axes] == ["slant → (dimension 2)", "slant → (dimension 1)"]
+    assert figure.axes[1].get_ylabel() == "y → (dimension 5)"
+
+
+class Classes:
+    """What `sides` asks of a data set of digits."""
+
+    kind, name = "images", "mnist"
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        labels = np.arange(40) % 10
+        attributes = np.column_stack([labels, rng.normal(size=40)])
+        x = rng.integers(0, 256, (40, 12, 9), dtype=np.uint8)
+        self.test = SimpleNamespace(x=x, attributes=attributes, extra={"label": labels})
+
+
+def a_side(index) -> sides.Side:
+    z = np.random.default_rng(1).normal(size=(len(index), 3)).astype(np.float32)
+    return sides.Side(bars, z, z, np.asarray(index), {"slant": 0, "width": 2}, {})
+
+
+def test_the_most_ordinary_item_of_each_class_is_shown():
+    data, side = Classes(), a_side(np.arange(40)[::-1])
+    names, items = sides.one_of_each(data, side)
+    assert names == [str(digit) for digit in range(10)]
+    place = side.index[items]
+    assert data.test.extra["label"][place].tolist() == list(range(10))
+    values = data.test.attributes[3::10, 1]
+    middle = np.abs(values - np.median(values))
+    assert middle.argmin() == place[3] // 10 or np.isclose(middle[place[3] // 10], middle.min())
+    shown = sides.originals(data, side, items)
+    np.testing.assert_allclose(shown[0] * data.test.x[place].max(), data.test.x[place[0]], rtol=1e-5)
+
+
+def test_a_side_turns_the_dimension_of_each_attribute_and_measures_upwards():
+    side, values = a_side([0, 1]), np.array([-4.0, 0.0, 4.0])
+    turned = side.turned(np.array([1]), ["slant", "width"], values)
+    assert turned.shape == (1, 2, 3, 12, 9)
+    inked = turned[0, :, :, :, [0, 8]].mean(axis=-1)  # column of slant, of width
+    assert np.all(np.diff(inked[0][0]) > 0) and np.all(np.diff(inked[1][1]) > 0)
+
+    def measure(images):
+        return np.stack([images[:, :, 0].mean(axis=1), images[:, :, 8].mean(axis=1)], axis=1)
+
+    grid = side.surface(0, "slant", "width", values, measure)
+    assert grid.shape == (3, 3, 2)
+    assert np.all(np.diff(grid[1, :, 0]) > 0) and np.all(np.diff(grid[:, 1, 1]) > 0)
+    assert np.ptp(grid[:, 1, 0]) == 0
+
+
+def test_a_cell_not_yet_evaluated_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="dvc repro evaluate@mnist-arvae"):
+        sides.load(tmp_path, Classes(), "arvae")

@@ -204,6 +204,40 @@ def test_listening_gives_a_player_a_traversal(rows):
     assert shown.count("<audio") == 4 and "AR-VAE: note density" in shown
 
 
+def test_small_sound_is_the_same_sound_in_half_the_bytes(measures):
+    small, whole = audio.wav(measures, small=True), audio.wav(measures)
+    assert small[:4] == b"RIFF" and int.from_bytes(small[4:8], "little") == len(small) - 8
+    assert small[20:22] == b"\x07\x00" and len(small) < 0.51 * len(whole)
+    assert small[38:42] == b"fact" and small[50:54] == b"data"
+    codes = ~np.frombuffer(small[58:], np.uint8)  # decoded by the formula of G.711
+    level = (((codes & 0x0F).astype(int) << 1) + 33 << (codes >> 4 & 7)) - 33
+    heard = np.where(codes & 0x80, -level, level) / 8031
+    expected = audio.synthesize(measures)
+    assert np.abs(heard[: len(expected)] - expected).max() < 0.035
+    error = heard[: len(expected)] - expected
+    assert 10 * np.log10((expected**2).mean() / (error**2).mean()) > 33  # decibels
+
+
+def test_listening_keeps_sound_and_score_as_files(rows, tmp_path):
+    shown = figures.listen(rows, folder=tmp_path).data
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{name.replace(' ', '-')}.{suffix}" for name in rows for suffix in ("wav", "mid")
+    }
+    name, measures = next(iter(rows.items()))
+    score = (tmp_path / f"{name.replace(' ', '-')}.mid").read_bytes()
+    assert midi.notes(midi.decode(score)) == midi.notes(measures)
+    sound = (tmp_path / f"{name.replace(' ', '-')}.wav").read_bytes()
+    assert base64.b64encode(sound).decode() in shown  # so that the site links the file
+
+
+def test_curves_of_own_attributes_are_drawn_and_written(rows):
+    own = {f"own {name}": measures for name, measures in rows.items()}
+    curve = figures.curves(own, list(own), lambda m: np.tile(np.arange(len(own)) / 10, (len(m), 1)))
+    assert [values.tolist() for values in curve.values()] == [[i / 10] * 5 for i in range(len(own))]
+    assert "own contour" in figures.score(own, curve=curve)
+    np.testing.assert_array_equal(figures.roll(own, curve=curve).axes[3].lines[0].get_ydata(), [0.1] * 5)
+
+
 def test_an_unknown_attribute_is_refused(measures):
     with pytest.raises(ValueError, match="'area' is no attribute of measures"):
         figures.measured(measures, "area")

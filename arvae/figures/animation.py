@@ -15,7 +15,7 @@ from arvae.figures.images import VALUES
 from arvae.files import atomic_write
 
 PAPER, INK, MUTED, RULE = 255, 34, 110, 205  # greys
-GREYS = 20  # how many there are in all: fewer make a smaller file, or a larger picture in the same bytes
+GREYS = 14  # how many there are in all: fewer make a smaller file, or a larger picture in the same bytes
 
 
 @functools.cache
@@ -37,13 +37,15 @@ def gif(
     milliseconds: int = 110,
     height: int = 460,
     width: int = 860,
+    limit: int | None = None,
 ) -> Path:
     """Write an endless GIF that runs every cell's traversal forth and back; return its path.
 
     frames: (rows, columns, points, h, w) in 0..1, or {model: such} to set models side by side.
-    The cells take about `height` by `width` pixels at most, less where the file would exceed 500 kB.
-    Same frames, same bytes.
+    The cells take about `height` by `width` pixels at most, less where the file would exceed `limit` bytes
+    (None: what a figure may have, 500 kB). Same frames, same bytes.
     """
+    limit = limit or style.LIMIT
     groups = dict(frames) if isinstance(frames, Mapping) else {"": np.asarray(frames)}
     n, k, p, h, w = next(iter(groups.values())).shape
     if len(columns) != k or len(rows) not in (0, n) or len(values) != p:
@@ -53,9 +55,9 @@ def gif(
     zoom = min(height / (n * h), width / (len(groups) * k * w))
     while True:
         data = _encode(groups, columns, rows, values, milliseconds, zoom)
-        if len(data) <= style.LIMIT or zoom < 0.5:
+        if len(data) <= limit or zoom < 0.5:
             break
-        zoom *= 0.85
+        zoom *= 0.92
     if len(data) > style.LIMIT:
         raise ValueError(
             f"{Path(path).name} has {len(data):,} bytes, more than {style.LIMIT:,}: show fewer cells"

@@ -17,6 +17,7 @@ from arvae.figures import style
 
 Decode = Callable[[np.ndarray], np.ndarray]
 VALUES = np.linspace(-4, 4, 10)
+GREYS = 20  # between paper and ink
 
 
 def decoder(model, batch: int = 256) -> Decode:
@@ -71,7 +72,8 @@ def draw(
     gap = max(1, round(min(h, w) / 16))
     # The gaps get a light grey, as paper under cards.
     palette = matplotlib.colormaps["gray_r"].with_extremes(bad="#dfe3e8")
-    sheet = np.ma.masked_invalid(montage(frames, gap))
+    # Twenty greys in all: as good to the eye, and half the bytes.
+    sheet = np.ma.masked_invalid(np.rint(montage(frames, gap) * GREYS) / GREYS)
     # Small pictures show their pixels, which also keeps the file small; larger ones are smoothed.
     smooth = "nearest" if max(h, w) <= 40 else "auto"
     axes.imshow(sheet, cmap=palette, vmin=0, vmax=1, interpolation=smooth, aspect="equal")
@@ -103,22 +105,30 @@ def traversal_grid(
     values: np.ndarray = VALUES,
     row_label: str = "",
     width: float = 6.0,
+    along: str = "value of the latent dimension",
 ) -> Figure:
     """One attribute, several items: frames (items, points, h, w) as `traverse` gives, a row an item."""
     figure, axes = style.subplots(width=width, height=_height(frames, width - 0.9, 0.8))
-    draw(axes, frames, rows, ticks(values), "value of the latent dimension", row_label)
+    draw(axes, frames, rows, ticks(values), along, row_label)
     axes.set_title(f"Traversal of {style.plain(attribute)}")
     return figure
 
 
 def attribute_grid(
-    frames: Mapping[str, np.ndarray], values: np.ndarray = VALUES, title: str = "", width: float = 6.0
+    frames: Mapping[str, np.ndarray],
+    values: np.ndarray = VALUES,
+    title: str = "",
+    width: float = 6.0,
+    along: str = "value of the attribute's latent dimension",
 ) -> Figure:
-    """One item, all attributes: {attribute: frames (points, h, w)}, a row an attribute."""
+    """One item, all attributes: {attribute: frames (points, h, w)}, a row an attribute.
+
+    values: what was turned was set to, for all attributes alike; along: what that was.
+    """
     sheet = np.stack(list(frames.values()))
     figure, axes = style.subplots(width=width, height=_height(sheet, width - 1.2, 0.8))
     names = [style.plain(name) for name in frames]
-    draw(axes, sheet, names, ticks(values), "value of the attribute's latent dimension")
+    draw(axes, sheet, names, ticks(values), along)
     axes.set_title(title or "Traversals of every attribute")
     return figure
 
@@ -131,7 +141,10 @@ def comparison(
     row_label: str = "",
     dimensions: Mapping[str, int] | None = None,
 ) -> Figure:
-    """Models side by side on one attribute: {model: frames (items, points, h, w)}."""
+    """Models side by side on one attribute: {model: frames (items, points, h, w)}, a row an item.
+
+    attribute "": the rows are attributes of one item, each along its own dimension.
+    """
     first = next(iter(frames.values()))
     wide = style.FULL_WIDTH
     height = _height(first, (wide - 0.6) / len(frames) - 0.1, 0.85)
@@ -141,7 +154,8 @@ def comparison(
         where = f", dimension {dimensions[model]}" if dimensions else ""
         draw(axes, sheet, rows if left else (), _ends(values), "", row_label if left else "")
         axes.set_title(f"{style.model_label(model)}{where}", color=style.model_ink(model))
-    figure.supxlabel(f"traversal of {style.plain(attribute)}: value of the latent dimension", fontsize=10)
+    start = f"traversal of {style.plain(attribute)}: " if attribute else ""
+    figure.supxlabel(f"{start}value of the latent dimension", fontsize=10)
     return figure
 
 
@@ -157,6 +171,30 @@ def plane_grid(frames: np.ndarray, down: str, right: str, values: np.ndarray = V
     draw(axes, frames, names[::-1], names, f"latent dimension of {style.plain(right)}")
     axes.set(ylabel=f"latent dimension of {style.plain(down)}")
     axes.set_title(f"{style.plain(down)} × {style.plain(right)}")
+    return figure
+
+
+def planes(
+    frames: Mapping[str, np.ndarray],
+    right: str,
+    up: str,
+    values: np.ndarray,
+    dimensions: Mapping[str, tuple[int, int]],
+) -> Figure:
+    """Two attributes at once, models side by side: {model: frames (p, p, h, w) as `plane` gives}.
+
+    dimensions: {model: (right, up)}.
+    """
+    first = next(iter(frames.values()))
+    wide = style.FULL_WIDTH / len(frames)
+    height = _height(first, wide - 0.6, 0.75)
+    figure, panels = style.subplots(1, len(frames), height=height, squeeze=False)
+    for axes, (model, sheet) in zip(panels[0], frames.items(), strict=True):
+        r, u = dimensions[model]
+        names = _ends(values)
+        draw(axes, sheet, names[::-1], names, f"{style.plain(right)} → (dimension {r})")
+        axes.set_ylabel(f"{style.plain(up)} → (dimension {u})")
+        axes.set_title(style.model_label(model), color=style.model_ink(model))
     return figure
 
 

@@ -19,7 +19,7 @@ from arvae.figures.rolls import reconstructions as rolls
 
 __all__ = ["distribution", "heat_map", "pair_plot", "regularized", "rolls", "spearman", "surface"]
 
-MOST = 3000  # points a scatter shows: more only hide one another
+MOST = 2000  # points a scatter shows: more only hide one another
 
 
 def spearman(z: np.ndarray, attributes: np.ndarray) -> np.ndarray:
@@ -151,11 +151,13 @@ def surface(
     attribute: str,
     dimensions: Mapping[str, tuple[int, int]],
     values: np.ndarray,
+    along: tuple[str, str] | None = None,
 ) -> Figure:
     """An attribute measured on what is decoded over a grid of two latent dimensions, {model: (p, p)}.
 
     Rows of a grid go up (row 0 at values[0] of the second dimension), columns right; not-a-number is left
     white (nothing to measure). Lines join points of equal attribute: with AR-VAE they should stand upright.
+    along: what to write at the axes instead of the dimensions' numbers.
     """
     figure, panels = _square_panels(len(grids))
     everything = np.concatenate([g[np.isfinite(g)] for g in grids.values()])
@@ -174,7 +176,8 @@ def surface(
             levels = np.linspace(low, high, 9)[1:-1]
             axes.contour(values, values, grid, levels=levels, colors="white", linewidths=0.8, linestyles="-")
         axes.grid(False)
-        axes.set(xlabel=f"z{_subscript(right)}", ylabel=f"z{_subscript(up)}")
+        named = along or (f"z{_subscript(right)}", f"z{_subscript(up)}")
+        axes.set(xlabel=named[0], ylabel=named[1])
         axes.set_title(style.model_label(model), color=style.model_ink(model))
     figure.colorbar(shown, ax=panels, pad=0.02, label=style.attribute_label(attribute))
     return figure

@@ -6,6 +6,7 @@ A traversal moves one latent dimension of one measure's code over a range and de
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from IPython.display import HTML
@@ -17,11 +18,13 @@ from matplotlib.ticker import MaxNLocator
 from arvae.datasets import added, catalogue, music
 from arvae.figures import style
 from arvae.figures.images import traverse
+from arvae.files import atomic_write
 from arvae.scores import audio, engraving, midi
 
 Decode = Callable[[np.ndarray], np.ndarray]
 VALUES = np.linspace(-4, 4, 5)
-TEMPO = 120  # quarter notes a minute: a measure takes two seconds
+TEMPO = 160  # quarter notes a minute: a measure takes a second and a half
+RATE = 8_000  # samples a second
 
 
 def decoder(model, vocabulary: music.Vocabulary | None = None, batch: int = 1024) -> Decode:
@@ -59,14 +62,31 @@ def measured(measures: np.ndarray, name: str) -> np.ndarray:
     return music.attributes(measures)[:, music.ATTRIBUTE_NAMES.index(name)]
 
 
-def score(rows: Mapping[str, np.ndarray], values: np.ndarray | None = VALUES, alt: str = "") -> str:
+def curves(
+    rows: Mapping[str, np.ndarray], names: Sequence[str], measure: Callable[[np.ndarray], np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Attribute -> its values (p,) on its own traversal, for attributes that a data set measures itself.
+
+    rows: attribute -> measures (p, 24); names: those of the columns that measure(measures) gives, (p, k).
+    """
+    return {name: measure(measures)[:, list(names).index(name)] for name, measures in rows.items()}
+
+
+def score(
+    rows: Mapping[str, np.ndarray],
+    values: np.ndarray | None = VALUES,
+    alt: str = "",
+    curve: Mapping[str, np.ndarray] | None = None,
+) -> str:
     """Traversals as engraved music (SVG text): a staff an attribute, a measure a point, its value above.
 
     rows: attribute -> measures (p, 24); values: the p points of the latent dimension, None for none.
+    curve: row -> the attribute's values (p,), where rows are named otherwise (see `curves`).
     """
     names = list(rows)
     columns = [] if values is None else [f"z = {signed(value)}" for value in values]
-    captions = [[signed(v, 2) for v in measured(rows[name], name)] for name in names]
+    shown = curve or {name: measured(rows[name], name) for name in names}
+    captions = [[signed(v, 2) for v in shown[name]] for name in names]
     described = alt or "Engraved traversals: " + "; ".join(
         f"{name} {captions[i][0]} to {captions[i][-1]}" for i, name in enumerate(names)
     )
@@ -91,10 +111,30 @@ def show(svg: str) -> HTML:
     return HTML(f"<div class='score' tabindex='0' style='overflow-x:auto'>{inner}</div>")
 
 
-def listen(rows: Mapping[str, np.ndarray], title: str = "", tempo: float = TEMPO) -> HTML:
-    """Audio players, one a traversal, each with its MIDI file: rows is name -> measures (p, 24)."""
+def listen(
+    rows: Mapping[str, np.ndarray],
+    title: str = "",
+    tempo: float = TEMPO,
+    folder: Path | str | None = None,
+    rate: int = RATE,
+) -> HTML:
+    """Audio players, one a traversal, each with its MIDI file: rows is name -> measures (p, 24).
+
+    folder: where to keep sound and score as <name>.wav and <name>.mid too; the site links these. About 8 kB
+    a second of music at the 8,000 samples a second that keep a page with many players small.
+    """
     start = f"{title}: " if title else ""
-    return HTML("".join(audio.player(measures, f"{start}{name}", tempo) for name, measures in rows.items()))
+    for name, measures in rows.items() if folder is not None else ():
+        stem = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
+        _write(Path(folder) / f"{stem}.wav", audio.wav(measures, tempo, rate, small=True))
+        _write(Path(folder) / f"{stem}.mid", midi.encode(measures, tempo))
+    players = (audio.player(measures, f"{start}{name}", tempo, rate) for name, measures in rows.items())
+    return HTML("".join(players))
+
+
+def _write(path: Path, content: bytes) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def roll(
@@ -102,11 +142,12 @@ def roll(
     values: np.ndarray = VALUES,
     model: str = "arvae",
     width: float = style.FULL_WIDTH,
+    curve: Mapping[str, np.ndarray] | None = None,
 ) -> Figure:
     """Traversals as piano rolls: a row an attribute, measures from left to right, its curve at the right.
 
     rows: attribute -> measures (p, 24), decoded at the p `values` of its dimension. The curve is the
-    attribute as measured on those measures.
+    attribute as measured on those measures, or curve[attribute] (p,) where given (see `curves`).
     """
     figure, axes = style.subplots(
         len(rows), 2, width, 0.5 + 1.35 * len(rows), squeeze=False, width_ratios=(4.2, 1), sharex="col"
@@ -115,10 +156,10 @@ def roll(
     for (left, right), (name, measures) in zip(axes, rows.items(), strict=True):
         _notes(left, measures, colour)
         left.set_title(style.plain(name))
-        curve = measured(measures, name)
-        right.plot(values, curve, "o-", color=colour, clip_on=False, zorder=3)
-        spread = max(float(np.ptp(curve)), 0.1)
-        right.set_ylim(curve.min() - 0.15 * spread, curve.max() + 0.15 * spread)
+        line = curve[name] if curve else measured(measures, name)
+        right.plot(values, line, "o-", color=colour, clip_on=False, zorder=3)
+        spread = max(float(np.ptp(line)), 0.1)
+        right.set_ylim(line.min() - 0.15 * spread, line.max() + 0.15 * spread)
         right.yaxis.set_major_locator(MaxNLocator(3))
     axes[-1, 0].set_xticks(
         (np.arange(len(values)) + 0.5) * midi.MEASURE, [f"z = {signed(value)}" for value in values]

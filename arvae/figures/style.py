@@ -1,6 +1,7 @@
 """The one look of all figures: colours, names with units, files whose bytes depend on the figure alone."""
 
 import io
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ DATASET_LABELS = {
     "mnist": "MNIST",
     "bach": "Bach chorales",
     "folk": "Folk tunes",
+    "folk-own": "Folk tunes, own attributes",
 }
 ATTRIBUTE_LABELS = {
     "shape": "shape (class)",
@@ -55,6 +57,13 @@ ATTRIBUTE_LABELS = {
     "pitch range": "pitch range (/26 st)",
     "note density": "note density (onsets/tick)",
     "contour": "contour (/26 st)",
+}
+# Two attributes of each data set that a picture of two dimensions shows best.
+TELLING = {
+    "dsprites": ("x", "y"),
+    "mnist": ("slant", "thickness"),
+    "bach": ("note density", "contour"),
+    "folk": ("note density", "contour"),
 }
 METRIC_LABELS = {
     "interpretability": "Interpretability",
@@ -108,6 +117,17 @@ def model_label(name: str) -> str:
 def dataset_label(name: str) -> str:
     """A data set's name as people write it."""
     return DATASET_LABELS.get(name, plain(name))
+
+
+def telling(dataset: str, names: Sequence[str]) -> tuple[str, str]:
+    """The two attributes to show over a plane, right and up; of a data set of your own the first two.
+
+    A data set with one attribute gives that twice.
+    """
+    chosen = TELLING.get(dataset, ())
+    if not chosen or not set(chosen) <= set(names):
+        chosen = (names[0], names[min(1, len(names) - 1)])
+    return chosen[0], chosen[1]
 
 
 def metric_label(name: str) -> str:
@@ -208,4 +228,7 @@ def picture(path: Path | str, alt: str) -> Shown:
     if path.suffix == ".png":
         with Image.open(path) as image:
             width = min(900, round(image.width * 0.66))  # 150 dots an inch shown at about 100
+    elif path.suffix == ".gif":
+        with Image.open(path) as image:
+            width = min(860, round(image.width * 1.3))  # small files, shown a little larger
     return Shown(data=path.read_bytes(), format=path.suffix[1:], alt=alt, width=width)
