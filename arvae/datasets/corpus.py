@@ -21,6 +21,7 @@ from arvae.datasets.reading import Coded, Written
 SEED = 0  # of the split and of every random subset
 SHARES = (0.7, 0.1, 0.2)
 DUPLICATE = "same as another tune"
+EXAMPLES = 3  # of the tunes left out for one reason
 #: Tunes are variants of one when they share this part of the shorter one's pairs of neighbouring measures.
 ALIKE = 1 / 3
 _NOTES = 6  # a pair of measures with fewer notes says little
@@ -32,8 +33,10 @@ def assemble(
     coded: Sequence[Coded],
     sizes: Mapping[str, int | None],
     provenance: Mapping[str, Any],
+    examples: int = EXAMPLES,
 ) -> Dataset:
-    """Tunes as read -> the data set; what was kept and left out, and why, goes into its provenance.
+    """Tunes as read -> the data set; what was kept and left out, and why, goes into its provenance, with at
+    most so many examples of each reason.
 
     sizes: measures at most in "train", "validation", "test" (None: all), a random subset with a fixed seed.
     Raises DataError where fewer than three different tunes are left.
@@ -75,7 +78,7 @@ def assemble(
                 b"".join(sha256(w.content).digest() for w in written)
             ).hexdigest(),
             "tunes kept": len(kept),
-            "tunes left out": _left_out(written, coded, reasons),
+            "tunes left out": _left_out(written, coded, reasons, examples),
             "kept by collection": dict(sorted(Counter(written[i].collection for i in kept).items())),
             "incomplete bars dropped": sum(coded[i].dropped for i in kept),
             "measures before transposition": sum(map(len, measures)),
@@ -156,9 +159,9 @@ def _split(measures: Sequence[np.ndarray], side: np.ndarray, size: int | None, s
 
 
 def _left_out(
-    written: Sequence[Written], coded: Sequence[Coded], reasons: Sequence[str]
+    written: Sequence[Written], coded: Sequence[Coded], reasons: Sequence[str], examples: int
 ) -> dict[str, dict[str, Any]]:
-    """For each reason: how many tunes, in all and by collection, and up to three examples."""
+    """For each reason: how many tunes, in all and by collection, and examples."""
     report: dict[str, dict[str, Any]] = {}
     for tune, one, reason in zip(written, coded, reasons, strict=True):
         if not reason:
@@ -166,7 +169,7 @@ def _left_out(
         entry = report.setdefault(reason, {"tunes": 0, "by collection": {}, "examples": []})
         entry["tunes"] += 1
         entry["by collection"][tune.collection] = entry["by collection"].get(tune.collection, 0) + 1
-        if len(entry["examples"]) < 3:
+        if len(entry["examples"]) < examples:
             detail = one.detail.removeprefix(f"{reason}: ") or reason
             entry["examples"].append(f"{tune.collection} {tune.number} ({tune.title}): {detail}")
     return report

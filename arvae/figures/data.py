@@ -259,7 +259,7 @@ def left_out(dataset: Dataset) -> pd.DataFrame | None:
     if not reasons:
         return None
     rows = [
-        {"reason": reason, "tunes": f"{entry['tunes']:,}", "for example": "; ".join(entry["examples"])}
+        {"reason": reason, "tunes": f"{entry['tunes']:,}", "for example": "; ".join(entry["examples"][:MOST])}
         for reason, entry in reasons.items()
     ]
     return pd.DataFrame(rows).set_index("reason")

@@ -1,0 +1,161 @@
+"""Your own melodies as a data set: a folder of MIDI, MusicXML and ABC files, coded like the folk tunes.
+
+Files may lie in folders inside it. A file is one tune, an ABC file as many as it has X: fields. What is read
+is one voice in 4/4, C or C|, on sixteenths and triplets, with a range of at most 29 semitones; every tune is
+moved to every key in which it stays between MIDI 55 and 84. Other tunes are left out, each with its reason.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from arvae.datasets import abc_notation, corpus, folk, music, musicxml, reading, tunes
+from arvae.datasets.contract import DataError, Dataset, choose
+from arvae.datasets.reading import Coded, Written
+from arvae.scores import midi
+
+ENDINGS = {
+    ".mid": "midi",
+    ".midi": "midi",
+    ".musicxml": "musicxml",
+    ".xml": "musicxml",
+    ".mxl": "musicxml",
+    ".abc": "abc",
+}
+LARGEST = (
+    4 << 20
+)  # bytes of a file; a long tune has some 100 kB, a collection of a thousand in ABC some 500 kB
+MOST = 100_000  # files
+LEAST = len(corpus.SHARES)  # usable tunes: one for each split
+NAMED = 8  # files that an error names
+TOO_LARGE = "file too large, or empty"
+
+
+def prepare(
+    name: str,
+    folder: Path | str,
+    sizes: Mapping[str, int | None] | None,
+    cache: Path,
+    log: Callable[[str], None] = print,
+) -> Dataset:
+    """Read a folder of melodies into a data set `name`; `sizes["tunes"]` limits how many tunes are read.
+
+    Raises DataError naming the folder where it is none, has no such files, or too few that can be used.
+    """
+    folder, sizes = Path(folder).expanduser(), dict(sizes or {})
+    found = find(name, folder)
+    chosen = [found[i] for i in choose(len(found), _at_most(sizes.get("tunes"), found), corpus.SEED, "tunes")]
+    coded = read(chosen, cache, f"reading {name}", log)
+    usable = sum(not one.reason and bool(music.transpositions(one.measures)) for one in coded)
+    if usable < LEAST:
+        faults = [
+            f"  {tune.number}: {one.detail}" for tune, one in zip(chosen, coded, strict=True) if one.reason
+        ]
+        more = f"\n  and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
+        raise DataError(
+            f"data set {name}: {usable} of {len(chosen)} tunes in {folder} can be used, needed are at least "
+            f"{LEAST}: correct or add files\n" + "\n".join(faults[:NAMED]) + more
+        )
+    import music21
+
+    return corpus.assemble(
+        name,
+        chosen,
+        coded,
+        sizes,
+        {
+            "title": f"single 4/4 measures of {usable:,} melodies of a folder, coded like the folk tunes: "
+            "every tune in every key in which it stays between MIDI 55 (G3) and 84 (C6), all measures of a "
+            "tune on one side of the split",
+            "source": "folder",
+            "licence": "that of your melodies",
+            "music21": music21.__version__,
+            "tunes found": dict(Counter(_kind(tune) for tune in found)),
+            "asked": sizes,
+        },
+        examples=MOST,
+    )
+
+
+def find(name: str, folder: Path) -> list[Written]:
+    """Every tune of a folder, in the order of the files' names; a file that is too large comes empty."""
+    if not folder.is_dir():
+        raise DataError(
+            f"data set {name}: {folder} is not a folder; give one with {', '.join(ENDINGS)} files"
+        )
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    if not 0 < len(files) <= MOST:
+        raise DataError(
+            f"data set {name}: {folder} has {len(files):,} files with melodies ({', '.join(ENDINGS)}), "
+            f"it may have 1 to {MOST:,}"
+        )
+    found = []
+    for path in files:
+        number = path.relative_to(folder).as_posix()
+        content = path.read_bytes() if 0 < path.stat().st_size <= LARGEST else b""
+        if ENDINGS[path.suffix.lower()] != "abc" or not content:
+            found.append(Written(name, number, path.stem, content))
+            continue
+        several = list(abc_notation.tunes(_text(content)))
+        for text in several:
+            title = abc_notation.field(text, "T") or path.stem
+            place = f"{number} X:{abc_notation.field(text, 'X') or '?'}" if len(several) > 1 else number
+            found.append(Written(name, place, title, text.encode()))
+    return found
+
+
+def read(written: list[Written], cache: Path, label: str, log: Callable[[str], None] = print) -> list[Coded]:
+    """Each tune as read, by the reader of its format, in order; see `reading.read_all`."""
+    readers = {
+        "midi": (read_midi, midi.__file__),
+        "musicxml": (read_musicxml, musicxml.__file__),
+        "abc": (folk.read, abc_notation.__file__),
+    }
+    coded = [Coded(np.zeros((0, music.TICKS), np.int16), TOO_LARGE, _too_large())] * len(written)
+    for kind, (reader, code) in readers.items():
+        places = [i for i, tune in enumerate(written) if _kind(tune) == kind and tune.content]
+        tunes_read = reading.read_all(
+            [written[i] for i in places], reader, [__file__, code], cache, f"{label}, {kind}", log
+        )
+        for place, one in zip(places, tunes_read, strict=True):
+            coded[place] = one
+    return coded
+
+
+def read_midi(content: bytes) -> tuple[np.ndarray, int]:
+    """A MIDI file of one voice -> its measures in which something sounds (n, 24), and 0. Raises TuneError."""
+    measures = midi.decode(content)
+    return measures[((measures >= 0).any(axis=1)) | (measures[:, 0] == music.CONTINUE)], 0
+
+
+def read_musicxml(content: bytes) -> tuple[np.ndarray, int]:
+    """A MusicXML file of one part, compressed or not -> its measures (n, 24), and bars dropped."""
+
+    def one(parts: int) -> None:
+        if parts != 1:
+            raise tunes.TuneError(
+                tunes.CHORDS, f"the score has {parts} parts, needed is one: keep the melody"
+            )
+
+    return tunes.code(tunes.stream_bars(musicxml.first_part(content, one)))
+
+
+def _kind(tune: Written) -> str:
+    return ENDINGS[Path(tune.number.partition(" X:")[0]).suffix.lower()]
+
+
+def _at_most(size: int | None, found: list[Written]) -> int | None:
+    return None if size is None else min(size, len(found))
+
+
+def _too_large() -> str:
+    return f"{TOO_LARGE}: a file may have 1 to {LARGEST:,} bytes"
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:  # as older collections are written
+        return content.decode("latin-1")

@@ -1,0 +1,166 @@
+"""Your own melodies: a folder of MIDI, MusicXML and ABC files as a data set; what is left out, and why."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from arvae import datasets, scores
+from arvae.datasets import melodies, music, tunes
+from arvae.datasets.contract import DataError
+
+ABC = "X:{number}\nT:{title}\nM:{metre}\nL:1/8\nK:C\n{notes}|\n"
+SCALE = "CDEFGABc"
+
+
+def tune(seed, measures=8):
+    """A made-up melody in eighths and quarters, another for each seed."""
+    generator = np.random.default_rng(seed)
+    symbols = np.full((measures, music.TICKS), music.CONTINUE, np.int16)
+    symbols[:, ::6] = generator.choice([60, 62, 64, 65, 67, 69, 71, 72], (measures, 4))
+    eighths = generator.random((measures, 4)) < 0.5
+    symbols[:, 3::6][eighths] = generator.choice([60, 64, 67, 72], int(eighths.sum()))
+    return symbols
+
+
+def abc(seed, number=1, metre="4/4", bars=6):
+    notes = np.random.default_rng(seed).choice(list(SCALE), (bars, 8))
+    return ABC.format(number=number, title=f"Tune {seed}", metre=metre, notes="|".join(map("".join, notes)))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four tunes in MIDI, four in MusicXML, one in ABC and four in one ABC file, in two folders."""
+    place = tmp_path / "my tunes"
+    (place / "more").mkdir(parents=True)
+    for i in range(4):
+        scores.write(place / f"{i}.mid", tune(i))
+        scores.write(place / "more" / f"{i}.musicxml", tune(10 + i), title=f"Song {i}")
+    (place / "alone.abc").write_text(abc(20))
+    (place / "book.ABC").write_text("\n".join(abc(30 + i, number=i + 1) for i in range(4)))
+    (place / "notes.txt").write_text("bought at the fair")
+    return place
+
+
+def prepare(folder, tmp_path, **more):
+    return datasets.prepare(
+        "tunes", folder=folder, kind="music", directory=tmp_path / "out", cache=tmp_path / "cache",
+        log=lambda line: None, **more,
+    )  # fmt: skip
+
+
+def test_a_folder_of_melodies_becomes_a_data_set(folder, tmp_path):
+    prepare(folder, tmp_path, own=["tonal tension", "syncopation"])
+    data = datasets.load("tunes", tmp_path / "out")
+    assert data.kind == "music" and data.vocabulary == music.Vocabulary()
+    assert data.attribute_names == (*music.ATTRIBUTE_NAMES, "tonal tension", "syncopation")
+    assert data.provenance["tunes found"] == {"midi": 4, "abc": 5, "musicxml": 4}
+    assert data.provenance["tunes kept"] == 13 and data.provenance["tunes left out"] == {}
+    assert "tunes book.ABC X:3: Tune 32" in data.provenance["tunes"]
+    sides = [set(data.split(part).extra["tune"]) for part in datasets.SPLITS]
+    assert set.union(*sides) == set(range(13)) and sum(map(len, sides)) == 13
+    for part in datasets.SPLITS:
+        split = data.split(part)
+        pitches = split.x[split.x >= 0]
+        assert pitches.min() >= music.LOWEST and pitches.max() <= music.HIGHEST
+        np.testing.assert_allclose(split.attributes[:, :4], music.attributes(split.x))
+
+
+def test_what_is_read_is_what_was_written(folder, tmp_path):
+    data = prepare(folder, tmp_path)
+    for number, seed in (("1.mid", 1), ("more/2.musicxml", 12)):
+        (index,) = (i for i, text in enumerate(data.provenance["tunes"]) if f" {number}:" in text)
+        split = next(s for s in map(data.split, datasets.SPLITS) if index in s.extra["tune"])
+        mine = split.extra["tune"] == index
+        rows = mine & (split.extra["transposition"] == 0)
+        order = np.argsort(split.extra["measure"][rows])
+        np.testing.assert_array_equal(split.x[rows][order], tune(seed))
+        assert len(set(split.extra["transposition"][mine])) == len(music.transpositions(tune(seed)))
+
+
+def test_tunes_that_cannot_be_used_are_left_out_with_their_reason(folder, tmp_path, monkeypatch):
+    wide, chord = tune(50), music.transpose(tune(51), 0)
+    wide[0, :2] = 40, 90
+    scores.write(folder / "wide.mid", wide)
+    (folder / "waltz.abc").write_text(abc(52, metre="3/4"))
+    (folder / "chord.abc").write_text(abc(53).replace("|", "[CEG]|", 1))
+    (folder / "two.musicxml").write_text(scores.to_musicxml([chord, chord]))
+    (folder / "fast.abc").write_text(abc(54).replace("K:C\n", "K:C\nC/4C/4C/4C/4CCCCCCC|"))
+    scores.write(folder / "again.mid", music.transpose(tune(0), 2))
+    (folder / "no.mid").write_bytes(b"MThd")
+    (folder / "no.xml").write_text("<html/>")
+    (folder / "no.mxl").write_bytes(b"PK\3\4")
+    (folder / "empty.abc").write_text("")
+    (folder / "silent.abc").write_text(ABC.format(number=1, title="Rest", metre="C|", notes="z8|z8"))
+    monkeypatch.setattr(melodies, "LARGEST", 200_000)
+    (folder / "huge.abc").write_text(abc(55, bars=30_000))
+    left_out = prepare(folder, tmp_path).provenance["tunes left out"]
+    found = {one.split()[1]: (reason, one) for reason, entry in left_out.items() for one in entry["examples"]}
+    expected = {
+        "wide.mid": tunes.WIDE,
+        "waltz.abc": tunes.OTHER_METRE,
+        "chord.abc": tunes.CHORDS,
+        "two.musicxml": tunes.CHORDS,
+        "fast.abc": tunes.OFF_GRID,
+        "again.mid": "same as another tune",
+        "no.mid": tunes.BROKEN,
+        "no.xml": tunes.BROKEN,
+        "no.mxl": tunes.BROKEN,
+        "empty.abc": melodies.TOO_LARGE,
+        "silent.abc": tunes.SILENT,
+        "huge.abc": melodies.TOO_LARGE,
+    }
+    assert {name: reason for name, (reason, _) in found.items()} == expected
+    assert "metre 3/4" in found["waltz.abc"][1] and "2 parts" in found["two.musicxml"][1]
+
+
+def test_a_folder_with_nothing_to_read_is_refused_by_name(folder, tmp_path):
+    empty = tmp_path / "empty"
+    with pytest.raises(DataError, match="data set tunes: .*empty is not a folder"):
+        prepare(empty, tmp_path)
+    empty.mkdir()
+    (empty / "song.mp3").write_bytes(b"ID3")
+    with pytest.raises(DataError, match="empty has 0 files with melodies .*.musicxml"):
+        prepare(empty, tmp_path)
+    for i in range(10):
+        (empty / f"{i}.abc").write_text(abc(i, metre="6/8"))
+    with pytest.raises(DataError, match="0 of 10 tunes in .*empty can be used") as error:
+        prepare(empty, tmp_path)
+    assert "0.abc: other metre: the tune has metre 6/8" in str(error.value)
+    assert "and 2 more" in str(error.value) and not (tmp_path / "out" / "manifest.json").exists()
+
+
+ENTITY = (
+    '<!DOCTYPE score-partwise [<!ENTITY x SYSTEM "file://{secret}">]><score-partwise>&x;</score-partwise>'
+)
+
+
+def test_files_of_strangers_open_nothing_and_take_no_memory(folder, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("<part/>")
+    (folder / "entity.xml").write_text(ENTITY.format(secret=secret))
+    bomb = "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 100 if i else "ha"}">' for i in range(8))
+    (folder / "bomb.xml").write_text(f"<!DOCTYPE s [{bomb}]><score-partwise>&a7;</score-partwise>")
+    with zipfile.ZipFile(folder / "bomb.mxl", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("META-INF/container.xml", '<c><rootfile full-path="s.xml"/></c>')
+        archive.writestr("s.xml", b" " * (40 << 20))
+    late = bytearray((folder / "0.mid").read_bytes())
+    place = late.index(b"\x90")
+    late[place - 1 : place] = b"\xff\xff\xff\x7f"  # the first note, 139,810 measures later
+    late[18:22] = (int.from_bytes(late[18:22], "big") + 3).to_bytes(4, "big")
+    (folder / "late.mid").write_bytes(late)
+    reasons = prepare(folder, tmp_path).provenance["tunes left out"]
+    assert set(reasons) == {tunes.BROKEN} and reasons[tunes.BROKEN]["tunes"] == 4
+    said = " ".join(reasons[tunes.BROKEN]["examples"])
+    assert "139,8" in said and "16 MB" in said and "<part/>" not in json.dumps(reasons)
+
+
+def test_a_limit_on_tunes_and_the_cache(folder, tmp_path, monkeypatch):
+    some = prepare(folder, tmp_path, sizes={"tunes": 9, "train": 20, "validation": None, "test": None})
+    assert some.provenance["tunes read"] == 9 and len(some.train) == 20
+    everything = prepare(folder, tmp_path, sizes={"tunes": 400})
+    assert everything.provenance["tunes read"] == 13
+    monkeypatch.setattr(melodies, "read_midi", None)  # all of it is in the cache: nothing is read again
+    again = prepare(folder, tmp_path)
+    np.testing.assert_array_equal(again.train.x, everything.train.x)
