@@ -1,20 +1,16 @@
-"""How fast MeasureVAE trains here: the project's way against an ordinary float32 `nn.GRU` model.
+"""How fast MeasureVAE trains here, and how well: the engine against an ordinary `nn.GRU` program.
 
-    python -m benchmarks.music [--threads 1 2] [--rounds 6]       in under two minutes
+    python -m benchmarks.music [--steps 12] [--rounds 2]     speed, in about two minutes
+    python -m benchmarks.music --learn 300 --seeds 0 1 2     and: are both equally good? (needs data)
+    python -m benchmarks.music --steps 0 --learn 300         only that
 
 Both take the same steps: AR-VAE on batches of 256 measures, half of them teacher-forced, dropout, loss,
-gradients, Adam. With several threads the plain program uses them inside torch's operations, as it does by
-default; ours trains as many members side by side, as the engine does. They alternate, round by round, so that
-other work on the machine hits both alike. The measures are random symbols: content does not change the time.
+gradients, Adam; see `benchmarks.common`.
 """
 
-import argparse
-import multiprocessing
-import os
-import statistics
-import time
-from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
+import itertools
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,11 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from arvae import models, params
-from arvae.objectives import OBJECTIVES
-from arvae.training.precision import FlatModel, Plan, native_bfloat16
+from arvae import metrics, params
+from arvae.datasets import music
+from arvae.datasets.contract import Dataset, Split
+from arvae.training.batches import Source, attribute_columns
+from benchmarks import common
 
-BATCH, VOCABULARY, HIDDEN, LATENT = 256, 34, 128, 32
+VOCABULARY, HIDDEN, LATENT = music.Vocabulary().size, 128, 32
+RATE = 2e-3
 
 
 class PlainMeasureVAE(nn.Module):
@@ -84,47 +83,52 @@ def plain_regularization(z: Tensor, attributes: Tensor, delta: float) -> Tensor:
     return total
 
 
-def plain_steps(x: Tensor, attributes: Tensor) -> Iterator[None]:
-    """Train the plain model for ever, a step at each `next`."""
-    torch.manual_seed(0)
-    model = PlainMeasureVAE(VOCABULARY)
-    adam = torch.optim.Adam(model.parameters(), lr=1e-4)
-    random = np.random.default_rng(0)
+def plain_steps(model: PlainMeasureVAE, dataset: Dataset, cell: params.Cell) -> Iterator[None]:
+    """One training step after another, for ever."""
+    tokens = torch.from_numpy(dataset.vocabulary.encode(dataset.train.x)).long()
+    columns = attribute_columns(dataset, cell)
+    values = torch.from_numpy(np.ascontiguousarray(dataset.train.attributes[:, columns]))
+    loader = DataLoader(TensorDataset(tokens, values), cell.batch_size, shuffle=True, drop_last=True)
+    adam = torch.optim.Adam(model.parameters(), lr=RATE)
+    forced = itertools.cycle((True, False))
+    knobs = cell.knobs
+    model.train()
     while True:
-        for tokens, values in DataLoader(TensorDataset(x, attributes), batch_size=BATCH, shuffle=True):
+        for x, attributes in loader:
             adam.zero_grad()
-            mean, log_std = model.encode(tokens)
-            posterior = torch.distributions.Normal(mean, log_std.exp())
+            mean, log_std = model.encode(x)
+            posterior = torch.distributions.Normal(mean, log_std.exp(), validate_args=False)
             z = posterior.rsample()
-            logits = model.decode(z, tokens if random.random() < 0.5 else None)
-            reconstruction = F.cross_entropy(logits.flatten(0, 1), tokens.flatten())
+            logits = model.decode(z, x if next(forced) else None)
+            reconstruction = F.cross_entropy(logits.flatten(0, 1), x.flatten())
             prior = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
             kl = torch.distributions.kl_divergence(posterior, prior).sum(1).mean()
-            loss = reconstruction + 0.001 * kl + plain_regularization(z, values, 10.0)
+            ordered = plain_regularization(z[:, list(cell.dimensions)], attributes, knobs.delta)
+            loss = reconstruction + knobs.beta * kl + knobs.gamma * ordered
             loss.backward()
             adam.step()
             yield
 
 
-def our_steps(x: Tensor, attributes: Tensor, precision: str) -> Iterator[None]:
-    """Train as the engine does, a step at each `next`."""
-    cell = params.load().cell("bach", "arvae")
-    generator = torch.Generator().manual_seed(0)
-    model = models.build(cell, VOCABULARY, generator)
-    flat = FlatModel(model, Plan("cpu", precision, 1), 1e-4)
-    models.set_generator(model, generator)
-    model.train()
-    objective = OBJECTIVES[cell.knobs.objective]
-    while True:
-        for index in torch.randperm(len(x), generator=generator).split(BATCH):
-            flat.zero_grad()
-            objective(model, x[index], attributes[index], cell, generator)["loss"].backward()
-            flat.step(1e-4)
-            yield
+def ordinary(dataset: Dataset, cell: params.Cell, seed: int) -> tuple[common.Step, PlainMeasureVAE]:
+    """The ordinary program: a function that takes one training step, and its model."""
+    torch.manual_seed(seed)
+    model = PlainMeasureVAE(VOCABULARY)
+    steps = plain_steps(model, dataset, cell)
+    return lambda: next(steps), model
 
 
-def operations() -> float:
-    """Floating-point operations of the matrix products of one measure's training step (3 x forward)."""
+def random_data(cell: params.Cell, count: int = 4096) -> Dataset:
+    """Random measures: their content makes no difference to the time."""
+    random, vocabulary = np.random.default_rng(0), music.Vocabulary()
+    x = vocabulary.decode(random.integers(0, vocabulary.size, (count, 24)))
+    split = Split(x.astype(np.int16), random.random((count, len(cell.attributes)), dtype=np.float32))
+    units = ("",) * len(cell.attributes)
+    return Dataset(cell.dataset, "music", split, split, split, cell.attributes, units, vocabulary=vocabulary)
+
+
+def flops(cell: params.Cell) -> float:
+    """Operations of the matrix products of a training step (3 x forward), for one measure."""
     h, gates = HIDDEN, 3 * HIDDEN
     encoder = 24 * 2 * gates * (h + 2 * h + h)  # two layers; the first one's input is a table
     decoder = 4 * gates * (h + 2 * h) + 24 * gates * (h + 2 * h) + 4 * h * (3 * h + gates)
@@ -132,99 +136,31 @@ def operations() -> float:
     return 3 * 2.0 * (encoder + decoder + dense)
 
 
-def peak(dtype: torch.dtype, seconds: float = 1.0) -> float:
-    """Floating-point operations a second of large matrix products on one thread, the best of many."""
-    a, b = (torch.randn(1024, 1024).to(dtype) for _ in range(2))
-    best, end = 0.0, time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        best = max(best, 4 * 2 * 1024**3 / _timed(lambda: a @ b, 4))
-    return best
+@torch.no_grad()
+def judge(model: Any, dataset: Dataset, cell: params.Cell) -> dict[str, float]:
+    """Metrics of sampled codes of 2000 test measures, and the share of their symbols reconstructed."""
+    source = Source(dataset, dataset.test, cell)
+    x, attributes = source.take(torch.arange(min(2000, len(source))))
+    mean, log_std = model.encode(x)
+    z = mean + log_std.exp() * torch.randn(mean.shape, generator=torch.Generator().manual_seed(0))
+    logits = model.decode(z, None)
+    values = metrics.evaluate(z.numpy(), attributes.numpy(), cell.attributes)
+    found = {name: float(values[name]) for name in ("interpretability", "scc", "mig")}
+    cross_entropy = float(F.cross_entropy(logits.flatten(0, 1), x.flatten()))
+    right = float((logits.argmax(-1) == x).float().mean())
+    return found | {"reconstruction (nats)": cross_entropy, "reconstruction accuracy": right}
 
 
-def _timed(action: Callable[[], object], times: int) -> float:
-    began = time.perf_counter()
-    for _ in range(times):
-        action()
-    return time.perf_counter() - began
-
-
-def _serve(pipe: Connection, precision: str | None, threads: int) -> None:
-    """A process that trains (precision None: plain), as many steps at a time as the pipe asks for."""
-    torch.set_num_threads(threads)
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randint(VOCABULARY, (BATCH * 16, 24), generator=generator)
-    attributes = torch.rand(len(x), 4, generator=generator)
-    steps = our_steps(x, attributes, precision) if precision else plain_steps(x, attributes)
-    while (count := pipe.recv()) > 0:
-        for _ in range(count):
-            next(steps)
-        pipe.send("done")
-
-
-class Runner:
-    """`processes` processes that train side by side with `threads` threads each."""
-
-    def __init__(self, precision: str | None, processes: int, threads: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipes, self.count = [], 6 if precision else 2  # steps a round, of each process
-        for _ in range(processes):
-            here, there = context.Pipe()
-            context.Process(target=_serve, args=(there, precision, threads), daemon=True).start()
-            self.pipes.append(here)
-
-    def rate(self) -> float:
-        """Measures a second of all together, over one round."""
-        began = time.perf_counter()
-        for pipe in self.pipes:
-            pipe.send(self.count)
-        for pipe in self.pipes:
-            pipe.recv()
-        return len(self.pipes) * self.count * BATCH / (time.perf_counter() - began)
-
-    def stop(self) -> None:
-        """End the processes."""
-        for pipe in self.pipes:
-            pipe.send(0)
-
-
-def compare(threads: int, rounds: int) -> None:
-    """Print a table for `threads` threads in all: the plain program's, or as many one-thread members."""
-    runners = {"plain nn.GRU, float32": Runner(None, 1, threads)}
-    precisions = ("float32", "bfloat16") if native_bfloat16() else ("float32",)
-    runners |= {f"ours, {precision}": Runner(precision, threads, 1) for precision in precisions}
-    rates: dict[str, list[float]] = {name: [] for name in runners}
-    for turn in range(rounds + 1):
-        for name, runner in runners.items():
-            rate = runner.rate()
-            if turn > 0:  # the first one only warms up
-                rates[name].append(rate)
-    for runner in runners.values():
-        runner.stop()
-    print(f"\n{threads} thread{'s' if threads > 1 else ''}: best round (median), times plain, share of peak")
-    first = rates["plain nn.GRU, float32"]
-    for name, values in rates.items():
-        top = threads * peak(torch.bfloat16 if "bfloat16" in name else torch.float32)
-        ratio, middle = max(values) / max(first), statistics.median(values) / statistics.median(first)
-        print(
-            f"{name:>22} {max(values):6,.0f} ({statistics.median(values):6,.0f}) measures/s"
-            f"  {ratio:4.1f} x ({middle:4.1f} x)"
-            f"  {100 * max(values) * operations() / top:3.0f} % of {top / 1e9:,.0f} GFLOP/s",
-            flush=True,
-        )
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, nargs="*", help="default: 1, and one a core")
-    parser.add_argument("--rounds", type=int, default=6, help="rounds; in each, some steps of each program")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    print(f"MeasureVAE, AR-VAE training steps of {BATCH} measures, {operations() / 1e6:.0f} MFLOP a measure")
-    for threads in arguments.threads or sorted({1, os.cpu_count() or 1}):
-        compare(threads, arguments.rounds)
-
+BENCH = common.Bench(
+    module="benchmarks.music",
+    unit="measures",
+    names=("bach",),
+    rate=RATE,
+    random_data=random_data,
+    ordinary=ordinary,
+    flops=flops,
+    judge=judge,
+)
 
 if __name__ == "__main__":
-    main()
+    common.main(BENCH, __doc__)

@@ -1,0 +1,273 @@
+"""What the benchmarks share: programs that take turns, the machine's peak, learning that is equal or not.
+
+Two programs train AR-VAE: the project's engine, and an ordinary one written as one would (float32, torch's
+own modules and memory layout, nn.Dropout, a DataLoader, one attribute after the other, torch.optim.Adam).
+
+Speed: as many one-thread processes as cores at once, as the engine runs its members; the ordinary program so
+too, and by itself with torch's default threads. Fresh processes take turns, so that other work on the machine
+hits all alike; the best round of each counts.
+
+Learning: both train on the real data, the same number of steps at the same constant rate, a process a seed.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from arvae import params, paths
+from arvae.datasets.contract import Dataset
+from arvae.tables import statistics
+from arvae.training import Member, loop
+from arvae.training.executors import worker_environment
+from arvae.training.precision import plan
+
+WARM_UP = 2  # steps before the clock starts
+LEAST = 0.02  # differences of scores up to this one never count
+
+Step = Callable[[], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """One kind of data: what is trained, and how the ordinary program does it.
+
+    random_data: (cell) -> data set, whose content makes no difference to the time; ordinary: (data set, cell,
+    seed) -> a function that takes one training step, and the model; flops: (cell) -> operations of a training
+    step, for one example; judge: (model, data set, cell) -> scores of the trained model.
+    """
+
+    module: str
+    unit: str
+    names: tuple[str, ...]
+    rate: float
+    random_data: Callable[[params.Cell], Dataset]
+    ordinary: Callable[[Dataset, params.Cell, int], tuple[Step, Any]]
+    flops: Callable[[params.Cell], float]
+    judge: Callable[[Any, Dataset, params.Cell], dict[str, float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """A program and how it is run; threads None: as many as torch takes by default."""
+
+    label: str
+    program: str  # ordinary, engine, or engine-float32
+    processes: int
+    threads: int | None
+
+
+def ways(cores: int, precision: str) -> list[Way]:
+    """The ways compared on this machine; `precision` is what the engine computes in here."""
+    found = [
+        Way(f"ordinary, {cores} processes", "ordinary", cores, 1),
+        Way("ordinary, torch's threads", "ordinary", 1, None),
+        Way(f"engine, {cores} processes", "engine", cores, 1),
+    ]
+    if precision != "float32":
+        found.append(Way("engine, in float32", "engine-float32", cores, 1))
+    return found
+
+
+def engine_run(bench: Bench, dataset: Dataset, cell: params.Cell, seed: int, steps: int) -> loop.Run:
+    """The engine's training of a cell for a number of steps at the benchmark's constant rate."""
+    schedule = params.Schedule(epochs=steps / (len(dataset.train) // cell.batch_size), schedule="constant")
+    knobs = cell.knobs.model_copy(update={"learning_rate": bench.rate})
+    cell = cell.model_copy(update={"schedule": schedule, "knobs": knobs})
+    return loop.Run(cell, Member(f"seed{seed}", seed), dataset, plan(cell.engine), Path())
+
+
+def cell_of(name: str, program: str) -> params.Cell:
+    """AR-VAE on a data set, on the processor, in the precision the program computes in."""
+    cell = params.load().cell(name, "arvae")
+    changed = {"device": "cpu"} | ({"precision": "float32"} if program == "engine-float32" else {})
+    return cell.model_copy(update={"engine": cell.engine.model_copy(update=changed)})
+
+
+def child_speed(bench: Bench, program: str, name: str, steps: int) -> dict[str, float]:
+    """In a process of its own: seconds a step (mean), and the peak of this process's matrix products."""
+    cell = cell_of(name, program)
+    data = bench.random_data(cell)
+    if program == "ordinary":
+        step, _ = bench.ordinary(data, cell, 0)
+    else:
+        torch.set_num_threads(1)
+        run = engine_run(bench, data, cell, 0, 10**6)
+        run.model.train()
+        if hasattr(run.model, "coin"):  # half of the steps are teacher-forced: exactly so, here too
+            run.model.coin = itertools.cycle((True, False)).__next__
+        step = run._one_step
+    for _ in range(WARM_UP):
+        step()
+    began = time.perf_counter()
+    for _ in range(steps):
+        step()
+    seconds = (time.perf_counter() - began) / steps
+    low = program == "engine" and plan(cell.engine).precision == "bfloat16"
+    return {"seconds": seconds, "peak": peak(torch.bfloat16 if low else torch.float32)}
+
+
+def child_learn(
+    bench: Bench, program: str, name: str, steps: int, seed: int, prepared: Path
+) -> dict[str, float]:
+    """In a process of its own: train on the real data, and judge what was learned."""
+    cell, dataset = cell_of(name, program), Dataset.load(prepared / name, name)
+    if program == "ordinary":
+        step, model = bench.ordinary(dataset, cell, seed)
+        for _ in range(steps):
+            step()
+    else:
+        run = engine_run(bench, dataset, cell, seed, steps)
+        run.go(lambda _: None, print, 1e9)
+        model = run.model.float()
+        model.load_state_dict(run.flat.weights())
+    return bench.judge(model.eval(), dataset, cell)
+
+
+def peak(dtype: torch.dtype) -> float:
+    """Matrix products of 2048 x 2048 this process can do, operations a second."""
+    a = torch.ones(2048, 2048, dtype=dtype)
+    times = []
+    for _ in range(4):
+        began = time.perf_counter()
+        a.mm(a)
+        times.append(time.perf_counter() - began)
+    return 2 * 2048**3 / min(times)
+
+
+def start(module: str, program: str, threads: int | None, arguments: Sequence[str]) -> subprocess.Popen[str]:
+    """A fresh process that does its part and prints the outcome as a last line of JSON."""
+    environment = dict(os.environ)
+    if program != "ordinary":
+        environment = worker_environment(1)
+    elif threads is not None:
+        environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    command = [sys.executable, "-m", module, "--child", program, *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=paths.root())
+
+
+def answer(process: subprocess.Popen[str]) -> dict[str, float]:
+    """What a process printed last; RuntimeError where it failed."""
+    printed = process.communicate()[0]
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(map(str, process.args))} ended with {process.returncode}; see above")
+    return json.loads(printed.splitlines()[-1])
+
+
+def speed(bench: Bench, steps: int, rounds: int) -> None:
+    """Print the throughput of every way, its ratio to both ordinary ones, and the share of the peak."""
+    cores = len(os.sched_getaffinity(0))
+    for name in bench.names:
+        cell = cell_of(name, "engine")
+        compared = ways(cores, plan(cell.engine).precision)
+        best = {way: {"rate": 0.0, "peak": 0.0} for way in compared}
+        for _ in range(rounds):
+            for way in compared:
+                arguments = [name, "--steps", str(steps)]
+                running = [
+                    start(bench.module, way.program, way.threads, arguments) for _ in range(way.processes)
+                ]
+                found = [answer(process) for process in running]
+                rate = sum(cell.batch_size / one["seconds"] for one in found)
+                if rate > best[way]["rate"]:
+                    best[way] = {"rate": rate, "peak": sum(one["peak"] for one in found)}
+        print(*lines(bench.unit, name, bench.flops(cell), best), sep="\n", flush=True)
+
+
+def lines(unit: str, name: str, work: float, best: dict[Way, dict[str, float]]) -> list[str]:
+    """The table of one data set: ways in order, the first two of them the ordinary program's."""
+    first, second, *_ = (found["rate"] for found in best.values())
+    head = f"times {'ordinary:':>9} processes, threads"
+    found = [f"\n{name} ({work / 1e6:,.0f} MFLOP a training step and example){'':12}{head}   share of peak"]
+    for way, one in best.items():
+        rate = one["rate"]
+        found.append(
+            f"  {way.label:27}{rate:9,.0f} {unit}/s{rate / first:16.2f} x {rate / second:8.2f} x "
+            f"{rate * work / 1e9:8,.0f} of {one['peak'] / 1e9:,.0f} GFLOP/s "
+            f"({100 * rate * work / one['peak']:.0f} %)"
+        )
+    return found
+
+
+def learn(bench: Bench, steps: int, seeds: list[int], prepared: Path) -> None:
+    """Train both ways with every seed; print the scores and whether they agree within seed noise."""
+    cores = len(os.sched_getaffinity(0))
+    for name in bench.names:
+        tasks = [(program, seed) for seed in seeds for program in ("ordinary", "engine")]
+
+        def one(task: tuple[str, int], name: str = name) -> dict[str, float]:
+            program, seed = task
+            arguments = [name, "--learn", str(steps), "--seeds", str(seed), "--data", str(prepared)]
+            return answer(start(bench.module, program, 1, arguments))
+
+        with concurrent.futures.ThreadPoolExecutor(cores) as pool:
+            found = dict(zip(tasks, pool.map(one, tasks), strict=True))
+        print(f"\n{name} after {steps} steps at rate {bench.rate:g}, {len(seeds)} seeds: mean (sd)")
+        for metric in next(iter(found.values())):
+            ordinary, engine = (
+                [found[program, seed][metric] for seed in seeds] for program in ("ordinary", "engine")
+            )
+            print(f"  {metric:24}{agreement(ordinary, engine)}", flush=True)
+
+
+def agreement(ordinary: Sequence[float], engine: Sequence[float]) -> str:
+    """Both means with their spread, their difference, and whether it is within the seeds' noise.
+
+    Within: at most two standard deviations of the difference of single runs, and at least LEAST.
+    """
+    a, b = statistics.summary(ordinary), statistics.summary(engine)
+    gap = b.mean - a.mean
+    noise = max(LEAST, 2 * float(np.hypot(a.sd or 0.0, b.sd or 0.0)))
+    parts = [
+        f"{what} {one.mean:.3f}{'' if one.sd is None else f' ({one.sd:.3f})'}"
+        for what, one in (("ordinary", a), ("engine", b))
+    ]
+    verdict = "equal within seed noise" if abs(gap) <= noise else "NOT EQUAL"
+    return f"{', '.join(parts)}, difference {gap:+.3f}: {verdict} (±{noise:.3f})"
+
+
+def main(bench: Bench, description: str) -> None:
+    """The command line of a benchmark."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--steps", type=int, default=12, help="timed steps a process; 0: no timing")
+    parser.add_argument("--rounds", type=int, default=2, help="fresh processes of each way; the best counts")
+    parser.add_argument("--learn", type=int, metavar="STEPS", help="compare also what is learned in so many")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--data", type=Path, help="where the prepared data sets are: data/prepared")
+    parser.add_argument("--only", nargs="+", choices=bench.names, help="these data sets")
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    prepared = (given.data or paths.root() / "data" / "prepared").resolve()
+    if given.child:
+        program, name = given.child
+        if given.learn:
+            torch.set_num_threads(1)
+            outcome = child_learn(bench, program, name, given.learn, given.seeds[0], prepared)
+        else:
+            outcome = child_speed(bench, program, name, given.steps)
+        print(json.dumps(outcome))
+        return
+    if given.only:
+        bench = dataclasses.replace(bench, names=tuple(given.only))
+    settled = plan(cell_of(bench.names[0], "engine").engine)
+    print(
+        f"{len(os.sched_getaffinity(0))} cores; the engine computes in {settled.precision}, the ordinary "
+        "program in float32"
+    )
+    if given.steps:
+        speed(bench, given.steps, given.rounds)
+    if given.learn:
+        learn(bench, given.learn, given.seeds, prepared)
