@@ -1,6 +1,8 @@
 """Fixtures shared by the tests."""
 
 import contextlib
+import fcntl
+import fnmatch
 import os
 import resource
 import shutil
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from arvae import paths
+from arvae.files import sha256, write_json
 
 ROOT = paths.root(__file__)
 
@@ -18,7 +21,55 @@ ROOT = paths.root(__file__)
 @pytest.fixture(scope="session")
 def smoke_copy(tmp_path_factory):
     """A git repository of its own with a copy of this working tree, no results, and scale: smoke."""
-    copy = tmp_path_factory.mktemp("smoke") / "project"
+    return copy_project(tmp_path_factory.mktemp("smoke") / "project")
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory):
+    """Such a copy after `dvc repro`, run once for all test processes; its results: hashes.json."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent  # the processes' common one
+    place = place / "smoke-run"
+    place.mkdir(exist_ok=True)
+    with open(place / "lock", "w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if not (place / "hashes.json").exists():
+            if (place / "project").exists():
+                pytest.fail("`dvc repro` at smoke scale failed, see the test that ran it")
+            project = copy_project(place / "project")
+            dvc(project, "repro")
+            write_json(place / "hashes.json", results(project))
+    return place / "project"
+
+
+# What carries times: how long training took and how fast it was. All else must be the same in every run.
+TIMED = (
+    "reports/notebooks/*", "reports/pages/*", "reports/training/*.csv", "reports/site.ipynb",
+    "reports/index.html", "reports/playground.html",
+)  # fmt: skip
+RESULTS = (
+    "reports/**/*",
+    "data/prepared/**/*",
+    "data/codes/*",
+    "data/classifier/*",
+    "data/models/**/*.safetensors",
+)
+
+
+def results(project: Path, timed: bool = False) -> dict[str, str]:
+    """SHA-256 of every file of results, by its path; those that carry times are left out."""
+    paths = sorted({path for pattern in RESULTS for path in project.glob(pattern) if path.is_file()})
+    named = {path.relative_to(project).as_posix(): path for path in paths}
+    return {
+        name: sha256(path)
+        for name, path in named.items()
+        if timed or not any(fnmatch.fnmatch(name, pattern) for pattern in TIMED)
+    }
+
+
+def copy_project(copy: Path) -> Path:
+    """Copy this working tree to `copy`, as a git repository, without results and with scale: smoke."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -27,7 +78,7 @@ def smoke_copy(tmp_path_factory):
         text=True,
     )
     for name in filter(None, listed.stdout.split("\0")):
-        if name.startswith(("reports/", "dvc.lock")) or not (ROOT / name).is_file():
+        if name.startswith("reports/") or name.endswith("dvc.lock") or not (ROOT / name).is_file():
             continue
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, copy / name)
@@ -98,12 +149,15 @@ def read_only():
     return frozen
 
 
+def environment() -> dict[str, str]:
+    """This process's environment with its python first on the path, and nothing that leads elsewhere."""
+    inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "DVC_STAGE")}
+    return inherited | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), inherited["PATH"]])}
+
+
 def run(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run a command in `folder` with this environment's python first on the path; its output is kept."""
-    environment = dict(os.environ)
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
-    environment.pop("PYTHONPATH", None)
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(command)} failed\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
     return done

@@ -134,6 +134,10 @@ def test_kl_matches_golden_values_and_gradients(case: str) -> None:
     np.testing.assert_allclose(log_std.grad, GOLDEN[f"{case}_grad_log_std"], rtol=1e-5, atol=1e-7)
 
 
+def test_capacity_is_what_the_divergence_is_drawn_to_from_both_sides() -> None:
+    assert [losses.kl_penalty(torch.tensor(kl), 2.0, 5.0).item() for kl in (3.0, 5.0, 8.0)] == [4.0, 0.0, 6.0]
+
+
 def test_reconstruction_terms_have_the_papers_scale() -> None:
     # A coin for every pixel costs log 2 a pixel, summed over pixels; a uniform guess costs log V a tick.
     x = torch.ones(3, 1, 4, 4)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.feature_selection import mutual_info_regression
 
 from arvae import metrics
@@ -203,6 +204,46 @@ def test_dmig_by_hand():
     assert carried_attributes(information, [2, None]) == [None, None, 0]
 
 
+def test_dmig_along_given_dimensions_by_hand():
+    information, entropy = np.array([[2.0, 1.0], [1.5, 3.0], [0.5, 0.2]]), np.array([4.0, 5.0])
+    values = dmig(information, entropy, lambda i, other: 1.0, [1, 0, None], np.array([1, 0]))
+    np.testing.assert_allclose(values, [-0.5 / (4 - 1), -2.0 / (5 - 1)])
+
+
+def test_gaps_and_modularity_by_hand():
+    information = np.array([[2.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
+    np.testing.assert_allclose(metrics.modularity(information), [1 - 1 / (4 * 2), 0, 0])
+    np.testing.assert_allclose(metrics.mig(information, np.array([4.0, 0.0, 2.0])), [0.25, 0, 0.5])
+    along = np.array([1, 0, 0])
+    np.testing.assert_allclose(metrics.mig(information, np.array([4.0, 1.0, 2.0]), along), [-0.25, 0, -0.5])
+    np.testing.assert_allclose(metrics.sap(information, along), [-1, 0, -1])
+    np.testing.assert_allclose(metrics.sap(information), [1, 0, 1])
+    np.testing.assert_array_equal(metrics.choose_dimensions(information), [0, 0, 1])
+    np.testing.assert_array_equal(metrics.interpretability(information, along), [1, 1, 0])
+    rho = np.array([[-0.9, 0.1], [0.5, 0.3]])
+    np.testing.assert_array_equal(metrics.scc(rho), [0.9, 0.3])
+    np.testing.assert_array_equal(metrics.scc(rho, np.array([1, 0])), [0.5, 0.1])
+
+
+def test_rank_correlations_and_their_significance_equal_scipy():
+    generator = np.random.default_rng(1)
+    z, a = generator.standard_normal((20, 4)), generator.standard_normal((20, 40))
+    a[:, :20] += z[:, [0]] * np.linspace(0, 1, 20)  # some near the border of significance
+    expected = np.array([[stats.spearmanr(column, y) for y in a.T] for column in z.T])
+    rho = np.where(expected[..., 1] > 0.05, 0.0, expected[..., 0])
+    assert ((expected[..., 1] > 0.05) & (expected[..., 1] < 0.1)).any()
+    np.testing.assert_allclose(metrics.spearman_matrix(z, a), rho, atol=1e-12, rtol=0)
+
+
+def test_r2_equals_numpys_correlation_squared():
+    generator = np.random.default_rng(2)
+    z, a = 3 + generator.standard_normal((30, 4)), 5 + generator.standard_normal((30, 3))
+    z[:, 1] = 3.0
+    expected = np.corrcoef(z[:, [0, 2, 3]].T, a.T)[:3, 3:] ** 2
+    np.testing.assert_allclose(metrics.r2_matrix(z, a)[[0, 2, 3]], expected, atol=1e-12, rtol=0)
+    assert (metrics.r2_matrix(z, a)[1] == 0).all()
+
+
 def test_identical_attributes_have_no_dmig():
     z, a, _, _ = oracle(k=1)
     result = evaluate(np.hstack([a, a + 0.1 * z[:, :1]]), np.hstack([a, a]), ["a", "b"], [0, 1])
@@ -269,6 +310,7 @@ def test_occupancy_and_range():
         [generator.uniform(-4.4, 4.4, 9000), generator.uniform(-0.4, 0.4, 9000), np.zeros(9000)], axis=1
     )
     np.testing.assert_allclose(occupancy(z), [1.0, 0.2, 0.1])
+    np.testing.assert_allclose(occupancy(np.array([[-4.4], [4.4]])), [0.2])  # in the cells around -4 and 4
     low, high = observed_range(z)
     assert low[0] == pytest.approx(-4.36, abs=0.05) and high[1] == pytest.approx(0.396, abs=0.01)
     with pytest.raises(ValueError, match="empty"):

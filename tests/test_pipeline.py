@@ -1,29 +1,46 @@
-"""The whole road at smoke scale, through DVC, in a copy: it runs, is complete, and runs only what it must."""
+"""The whole road at smoke scale, through DVC, in a copy: it runs, is complete, and runs only what it must.
+
+All but the first test are slow: `make test-slow`.
+"""
 
 import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
 import time
 
 import pandas as pd
+import psutil
 import pytest
 
 from arvae import check, params
-from tests.conftest import dvc
+from tests.conftest import dvc, environment, results
 
 DATASETS = ("dsprites", "mnist", "bach", "folk")
 METRICS = ("interpretability", "mig", "modularity", "sap", "scc")
 
 
 @pytest.fixture(scope="module")
-def done(smoke_copy):
+def done(smoke_run):
     """The copy after its first `dvc repro`."""
-    dvc(smoke_copy, "repro")
-    return smoke_copy
+    return smoke_run
 
 
 def stages_of_status(folder):
     return set(json.loads(dvc(folder, "status", "--json").stdout))
 
 
+def test_one_cell_goes_from_its_data_to_its_metrics_and_a_second_time_does_nothing(smoke_copy):
+    dvc(smoke_copy, "repro", "evaluate@mnist-arvae")
+    result = json.loads((smoke_copy / "reports" / "metrics" / "mnist-arvae.json").read_text())
+    assert result["scale"] == "smoke" and set(result["members"]) == {"seed0", "seed1"}
+    assert 0 <= result["mean"]["interpretability"] <= 1
+    assert "Running stage" not in dvc(smoke_copy, "repro", "evaluate@mnist-arvae").stdout
+
+
+@pytest.mark.slow
 def test_every_cell_has_metrics_of_every_seed(done):
     knobs = params.load(done / "params.yaml")
     for name in knobs.cells:
@@ -38,6 +55,7 @@ def test_every_cell_has_metrics_of_every_seed(done):
             assert result["mean"][metric] == pytest.approx(sum(values) / 2)
 
 
+@pytest.mark.slow
 def test_reports_tables_and_site_are_there(done):
     reports = done / "reports"
     assert (reports / "index.html").stat().st_size > 2000
@@ -53,12 +71,14 @@ def test_reports_tables_and_site_are_there(done):
         assert json.loads((reports / "scores" / f"{name}-arvae.json").read_text())
 
 
+@pytest.mark.slow
 def test_training_was_logged(done):
     history = pd.read_csv(done / "reports" / "training" / "mnist-arvae.csv")
     assert set(history["member"]) == {"seed0", "seed1"}
     assert history["loss"].notna().all() and history.groupby("member").size().min() >= 10
 
 
+@pytest.mark.slow
 def test_dvc_shows_metrics_and_plots(done):
     shown = json.loads(dvc(done, "metrics", "show", "--json").stdout)
     assert "mnist-arvae" in json.dumps(shown)
@@ -66,6 +86,7 @@ def test_dvc_shows_metrics_and_plots(done):
     assert (done / "plots" / "index.html").exists()
 
 
+@pytest.mark.slow
 def test_a_second_repro_does_nothing_and_says_so(done):
     start = time.monotonic()
     said = dvc(done, "repro").stdout
@@ -74,6 +95,7 @@ def test_a_second_repro_does_nothing_and_says_so(done):
     assert check.stale(done) == []
 
 
+@pytest.mark.slow
 def test_editing_a_figure_retrains_nothing(done):
     figure = done / "arvae" / "figures" / "images.py"
     before = figure.read_text()
@@ -85,6 +107,7 @@ def test_editing_a_figure_retrains_nothing(done):
     assert touched and not any(name.startswith(("train@", "classifier")) for name in touched)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "touched", "untouched"),
     [
@@ -114,6 +137,7 @@ def test_a_parameter_reruns_only_what_it_touches(done, setting, touched, untouch
     assert touched <= changed and not (untouched & changed)
 
 
+@pytest.mark.slow
 def test_a_stale_report_is_noticed(done):
     table = next((done / "reports" / "tables").glob("*.csv"))
     before = table.read_text()
@@ -124,6 +148,7 @@ def test_a_stale_report_is_noticed(done):
         table.write_text(before)
 
 
+@pytest.mark.slow
 def test_an_impossible_value_is_refused_and_nothing_is_lost(done):
     path = done / "params.yaml"
     before = path.read_text()
@@ -137,6 +162,56 @@ def test_an_impossible_value_is_refused_and_nothing_is_lost(done):
     assert any((done / "data" / "prepared" / "mnist").iterdir())
 
 
+STAGES = (
+    "data@bach", "train@mnist-arvae", "classifier", "evaluate@dsprites-arvae", "results", "playground",
+    "tutorial", "site",
+)  # fmt: skip
+
+
+def kill_in_the_middle(folder, stage, victim):
+    """`dvc repro` of one stage, killed once its kernel is at work; DVC's output."""
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", stage]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    kernel, deadline = None, time.monotonic() + 300
+    while kernel is None:
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
+        time.sleep(0.05)
+        started = psutil.Process(process.pid).children(recursive=True)
+        with_kernel = [one for one in started if "ipykernel_launcher" in " ".join(_command(one))]
+        kernel = with_kernel[0] if with_kernel else None
+    time.sleep(1.5)  # it imports, or is at work
+    started = psutil.Process(process.pid).children(recursive=True)
+    os.kill(kernel.pid if victim == "kernel" else process.pid, signal.SIGKILL)
+    output, _ = process.communicate()
+    _, alive = psutil.wait_procs(started, timeout=60)
+    assert not alive, f"{stage}: {[_command(one) for one in alive]} goes on"
+    return output
+
+
+def _command(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_that_is_killed_comes_out_the_same_when_it_is_run_again(done, stage):
+    before = results(done)
+    if stage.startswith("train"):
+        shutil.rmtree(done / "data" / "checkpoints")  # else its members are there already
+    assert "kernel died" in kill_in_the_middle(done, stage, "kernel")
+    kill_in_the_middle(done, stage, "dvc")
+    said = dvc(done, "repro", "--single-item", "--no-run-cache", stage).stdout
+    assert "Running stage" in said, "a stage that was killed counted as done"
+    after = results(done)
+    assert {name for name in before | after if before.get(name) != after.get(name)} == set()
+
+
+@pytest.mark.slow
 def test_an_experiment_reruns_only_what_its_parameter_touches(done):
     said = dvc(done, "exp", "run", "-S", "models.arvae.images.gamma=1.0", "train@mnist-arvae").stdout
     assert "Running stage 'train@mnist-arvae'" in said and "Running stage 'data@mnist'" not in said

@@ -1,0 +1,55 @@
+"""The same parameters give the same bytes: in another clone, and within a tolerance on other threads."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from arvae.training import Member, load_model
+from tests.conftest import dvc, results, run
+from tests.test_training import data, small  # noqa: F401 (a fixture)
+from tests.test_training import run as run_training
+
+
+@pytest.mark.slow
+def test_two_fresh_clones_give_the_same_metrics_tables_and_pictures(smoke_run, tmp_path):
+    """Everything but what carries times (conftest.TIMED), at another path."""
+    clone = tmp_path / "elsewhere" / "another clone"
+    run(tmp_path, "git", "clone", "--quiet", str(smoke_run), str(clone))
+    if (smoke_run / "data" / "raw").is_dir():
+        run(tmp_path, "cp", "-r", str(smoke_run / "data" / "raw"), str(clone / "data" / "raw"))
+    dvc(clone, "repro", "results")
+    first = json.loads((smoke_run.parent / "hashes.json").read_text())
+    second = results(clone)
+    for kind in ("reports/metrics/", "reports/tables/", "reports/scores/", "data/models/", "data/codes/"):
+        assert any(name.startswith(kind) for name in second), f"nothing in {kind}"
+    assert sum(name.endswith(".png") for name in second) > 30
+    assert sorted(name for name, digest in second.items() if first.get(name) != digest) == []
+
+
+def test_threads_change_weights_by_rounding_only(data, tmp_path):  # noqa: F811
+    """Sums in another order: after two epochs the weights agree to 1e-3 of their size, not to the bit."""
+    weights = []
+    for threads in (1, 2):
+        where = tmp_path / str(threads)
+        where.mkdir()
+        before = torch.get_num_threads()
+        run_training(small(2.0, threads=threads), data, where, Member("seed0", 0))
+        assert torch.get_num_threads() == before  # and the caller's own count is left as it was
+        state = load_model(where / "models", "seed0").state_dict()
+        weights.append(np.concatenate([tensor.numpy().ravel() for tensor in state.values()]))
+    assert np.linalg.norm(weights[0] - weights[1]) < 1e-3 * np.linalg.norm(weights[0])
+
+
+def test_a_knob_that_is_no_science_changes_no_byte(data, tmp_path):  # noqa: F811
+    """Two runs, each in a folder of its own, with other workers and checkpoints: the same file."""
+    contents = []
+    for name, engine in {"a": {}, "b": {"workers": 1, "checkpoint_seconds": 0.01}}.items():
+        where = tmp_path / name
+        where.mkdir()
+        (result,) = run_training(small(1.0, **engine), data, where)
+        contents.append(result.weights.read_bytes())
+        assert dataclasses.asdict(result)["status"] == "finished"
+    assert contents[0] == contents[1]
