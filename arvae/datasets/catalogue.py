@@ -5,7 +5,6 @@ is loaded. For the same reason the attributes of arvae/datasets/own.py are read 
 """
 
 import ast
-import functools
 from collections.abc import Collection
 from pathlib import Path
 
@@ -41,7 +40,6 @@ FOLDER = ("folder",)
 """The sources of a folder of your own."""
 
 
-@functools.cache
 def own_attributes(path: Path = OWN) -> dict[str, str]:
     """Attributes that functions of own.py compute: name ("tonal tension" for `tonal_tension`) -> docstring.
 

@@ -178,7 +178,11 @@ def load(
     facts = read_json(manifest)
     vocabulary = Vocabulary(**facts["vocabulary"]) if facts["vocabulary"] else None
     measure = outputs.measurer(
-        SimpleNamespace(kind=cell.kind, attribute_names=tuple(facts["attribute_names"]))
+        SimpleNamespace(
+            kind=cell.kind,
+            attribute_names=tuple(facts["attribute_names"]),
+            provenance=facts["provenance"],
+        )
     )
     bare = Trained(cell, member, model, (), vocabulary, measure)
     key = hashlib.sha256(
