@@ -152,7 +152,8 @@ def read_only():
 def environment() -> dict[str, str]:
     """This process's environment with its python first on the path, and nothing that leads elsewhere."""
     inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "DVC_STAGE")}
-    return inherited | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), inherited["PATH"]])}
+    path = os.pathsep.join([str(Path(sys.executable).parent), inherited["PATH"]])
+    return inherited | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
 
 
 def run(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:

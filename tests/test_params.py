@@ -123,6 +123,15 @@ FAULTS = [
     ("engine/workers", 0, "workers = 0"),
     ("engine/threads", "all", "threads = 'all'"),
     ("engine/checkpoint_seconds", 0, "checkpoint_seconds = 0"),
+    ("engine/timeout_minutes", 0, "timeout_minutes = 0"),
+    ("engine/timeout_minutes", float("nan"), "timeout_minutes"),
+    ("engine/device", "tpu", "device = 'tpu'"),
+    ("studies/grid/beta", -1.0, "beta = -1.0"),
+    ("studies/grid/seed", -1, "seed = -1"),
+    ("scales/smoke/grid/gamma", [], "grid.gamma"),
+    ("scales/smoke/grid/gamma", [0.1, 0.1], "has a value twice"),
+    ("scales/smoke/grid/delta", [0.0], "grid.delta"),
+    ("data/mnist/side", 32, "side = 32"),
     ("classifier/batch_size", 1, "batch_size = 1"),
     ("classifier/channels", [32], "classifier.channels"),
 ]
@@ -151,7 +160,11 @@ def test_a_missing_section_is_named(raw, tmp_path, key):
         load(raw, tmp_path)
 
 
-@pytest.mark.parametrize("text", ["seeds: [0, 1", "- a\n- b\n", ""], ids=["broken", "list", "empty"])
+@pytest.mark.parametrize(
+    "text",
+    ["seeds: [0, 1", "- a\n- b\n", "", "seeds: [0]\nseeds: [1]\n", "\x00", "a: &a [*a]\n", "seeds: *none\n"],
+    ids=["broken", "list", "empty", "a key twice", "binary", "alias of itself", "alias of nothing"],
+)
 def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(params.ParamsError, match="params.yaml"):

@@ -3,6 +3,7 @@
 import concurrent.futures
 import csv
 import dataclasses
+import errno
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -30,6 +31,7 @@ from arvae.training.precision import Plan, plan
 
 TELL_EVERY = 5.0  # seconds between lines
 ATTEMPTS = 3  # deaths of a member's worker in a row, without a step gained, before it is given up
+_BARRED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)  # trying again is no use
 _FIRST = ("step", "epoch", "seconds", "loss", "reconstruction", "kl", "regularization")
 
 
@@ -171,8 +173,10 @@ def _collect(
         step = job.seen.get("step", 0)
         job.deaths = job.deaths + 1 if step <= job.step_at_death else 1
         job.step_at_death = max(step, job.step_at_death)
-        if job.deaths >= ATTEMPTS:
-            job.outcome = {"status": "failed", "message": f"{error}", "reused": False}
+        barred = getattr(error, "errno", None) in _BARRED
+        if job.deaths >= ATTEMPTS or barred:
+            remedy = ": free some space or correct the folder's permissions, and run again" if barred else ""
+            job.outcome = {"status": "failed", "message": f"{error}{remedy}", "reused": False}
         else:
             log(f"{cell.name}: {_names(job)}: {error}; started again from its last checkpoint")
             _send(job, cell, data, settled, runner)
