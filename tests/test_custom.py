@@ -211,7 +211,7 @@ def test_the_page_on_your_own_data_works_as_written(request, tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert "'symmetry')" in done.stdout
+    assert "'symmetry')" in done.stdout and "'syncopation') {}" in done.stdout
     assert datasets.load("discs", tmp_path / "prepared" / "discs").attribute_names[-1] == "symmetry"
 
 
@@ -224,11 +224,17 @@ def test_the_entries_of_the_page_are_sound_parameters(request, tmp_path):
                 old[key] = value
 
     root, yaml = request.config.rootpath, YAML(typ="safe")
-    (block,) = re.findall(r"```yaml\n(.*?)```", (root / PAGE).read_text(), re.DOTALL)
+    blocks = re.findall(r"```yaml\n(.*?)```", (root / PAGE).read_text(), re.DOTALL)
     knobs = yaml.load((root / "params.yaml").read_text())
-    merge(knobs, yaml.load(block))
+    for block in blocks:
+        merge(knobs, yaml.load(block))
     with open(tmp_path / "params.yaml", "w") as file:
         yaml.dump(knobs, file)
     loaded = params.load(tmp_path / "params.yaml")
+    assert len(blocks) == 3
     assert loaded.cell("discs", "arvae").attributes == ("radius", "brightness")
     assert loaded.data["discs"].folder == "discs"
+    assert loaded.cell("tunes", "arvae").attributes[-1] == "syncopation"
+    assert loaded.data["tunes"].own == ("syncopation",)
+    assert loaded.cell("bach-own", "arvae").attributes[-1] == "tonal tension"
+    assert loaded.data["bach-own"].like == "bach"

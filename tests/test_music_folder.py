@@ -1,15 +1,20 @@
 """Your own melodies: a folder of MIDI, MusicXML and ABC files as a data set; what is left out, and why."""
 
 import json
+import re
+import shutil
+import sys
 import zipfile
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 from arvae import datasets, scores
 from arvae.datasets import melodies, music, tunes
 from arvae.datasets.contract import DataError
 from arvae.scores import midi
+from tests import conftest
 
 ABC = "X:{number}\nT:{title}\nM:{metre}\nL:1/8\nK:C\n{notes}|\n"
 SCALE = "CDEFGABc"
@@ -165,3 +170,35 @@ def test_a_limit_on_tunes_and_the_cache(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(melodies, "read_midi", None)  # all of it is in the cache: nothing is read again
     again = prepare(folder, tmp_path)
     np.testing.assert_array_equal(again.train.x, everything.train.x)
+
+
+@pytest.mark.slow
+def test_a_folder_of_melodies_goes_through_the_pipeline(folder, tmp_path):
+    page = (conftest.ROOT / "docs" / "your_own_data.md").read_text()
+    (block,) = (
+        text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "folder: my_tunes" in text
+    )
+    project, yaml = conftest.copy_project(tmp_path / "project"), YAML()
+    knobs, entries = (yaml.load(text) for text in ((project / "params.yaml").read_text(), block))
+    for section in ("datasets", "data", "cells"):
+        knobs[section].update(entries[section])
+    for scale, more in entries["scales"].items():
+        for section in more:
+            knobs["scales"][scale][section].update(more[section])
+    with open(project / "params.yaml", "w") as file:
+        yaml.dump(knobs, file)
+    shutil.copytree(folder, project / "my_tunes")
+    (project / "my_tunes" / "waltz.abc").write_text(abc(52, metre="3/4"))
+
+    conftest.dvc(project, "repro", "train@tunes-arvae")
+    conftest.run(
+        project, sys.executable, "-m", "arvae.notebook", "notebooks/4_evaluate.ipynb",
+        "reports/notebooks/evaluate-tunes-arvae.ipynb", "-p", "dataset", "tunes", "-p", "model", "arvae",
+    )  # fmt: skip
+    result = json.loads((project / "reports" / "metrics" / "tunes-arvae.json").read_text())
+    assert result["attributes"] == [*music.ATTRIBUTE_NAMES, "syncopation"]
+    for member in result["members"].values():
+        steered = member["details"]["controllability"]["fixed"]["per_attribute"]["syncopation"]
+        assert steered["measurable"] == 1 and 0 <= member["interpretability"] <= 1
+    report = (project / "reports" / "notebooks" / "data-tunes.ipynb").read_text()
+    assert "waltz.abc" in report and "metre 3/4" in report and "how much notes begin on weak ticks" in report
