@@ -26,7 +26,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from arvae import params, paths
+from arvae import STARTED_BY, params, paths
 from arvae.files import atomic_write
 from arvae.params.faults import unknown
 from arvae.progress import clock
@@ -196,6 +196,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     given = parser.parse_args(arguments)
     if above := _dvc():
+        if os.getppid() != STARTED_BY:
+            print(f"{given.target}: dvc has ended meanwhile, so nothing is run", file=sys.stderr)
+            return 1
         end_with(above)
     try:
         minutes = params.load().engine.timeout_minutes

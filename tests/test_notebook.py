@@ -137,6 +137,14 @@ def test_it_ends_with_dvc_however_dvc_ends(project):
     assert not alive
 
 
+def test_begun_when_dvc_had_ended_it_runs_nothing(project, monkeypatch, capsys):
+    source = write(project, ("open('ran', 'w').close()", []))
+    monkeypatch.setenv("DVC_STAGE", "train")
+    monkeypatch.setattr(notebook, "STARTED_BY", 1_000_000_000)
+    assert notebook.main([str(source), "out.ipynb"]) == 1
+    assert "dvc has ended" in capsys.readouterr().err and not (project / "ran").exists()
+
+
 def test_by_hand_it_depends_on_nobody(monkeypatch):
     monkeypatch.delenv("DVC_STAGE", raising=False)
     assert notebook._dvc() == []
