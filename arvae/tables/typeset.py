@@ -37,7 +37,7 @@ def write(table: pd.DataFrame, folder: Path | str, name: str, text: str, digits:
 
 def shown(table: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
     """The table as people read it: labels for names, rounded numbers, a dash for what is undefined."""
-    labels = {"metric": style.metric_label, "data set": style.dataset_label, "model": style.model_label}
+    labels = {"metric": _metric, "data set": style.dataset_label, "model": style.model_label}
     columns = {}
     for column in table.columns:
         label = labels.get(column)
@@ -51,7 +51,12 @@ def shown(table: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
     return pd.DataFrame(columns).rename(columns=style.model_label)
 
 
-_SIGNED = ("difference", "Hedges g", "by β", "by L_AR", "rank correlation")
+def _metric(name: str) -> str:
+    label = style.metric_label(name)
+    return label[:1].upper() + label[1:]
+
+
+_SIGNED = ("difference", "Hedges g", "by β", "by regularization", "rank correlation")
 _PLAIN = ("gamma", "delta")  # settings, not results: as many digits as they have
 
 
@@ -64,6 +69,8 @@ def _cell(value: Any, digits: int, percent: bool, column: str) -> str:
         if column == "runs":
             return f"{value:.0f}"
         places = 1 if column == "Hedges g" else max(digits - 2, 1) if percent else digits
+        if column == "share of β":
+            return f"{100 * value:.0f} %".replace("-", "\N{MINUS SIGN}")
         if column in _PLAIN:
             return f"{value:g}"
         sign = "+" if column in _SIGNED else ""
