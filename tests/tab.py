@@ -80,38 +80,45 @@ class Tab:
         for kind in ("rawKeyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key])
 
-    def picture(self, path: Path) -> None:
-        """Save the whole page as PNG."""
+    def picture(self, path: Path | None = None) -> bytes:
+        """The whole page as PNG, saved to `path` where one is given."""
         shot = self.call("Page.captureScreenshot", captureBeyondViewport=True, format="png")
-        path.write_bytes(base64.b64decode(shot["data"]))
+        content = base64.b64decode(shot["data"])
+        if path is not None:
+            path.write_bytes(content)
+        return content
 
     def complaints(self) -> list[str]:
-        """Errors and warnings of the console and of scripts, and every request that is not of a file."""
+        """Errors and warnings of the console and of scripts, what did not load, what asked for no file."""
         self.run("0")
-        found = []
-        for event in self.events:
-            values = event.get("params", {})
-            match event.get("method"):
-                case "Log.entryAdded" if values["entry"]["level"] in ("error", "warning"):
-                    found.append(values["entry"]["text"])
-                case "Runtime.exceptionThrown":
-                    found.append(str(values["exceptionDetails"]))
-                case "Runtime.consoleAPICalled" if values["type"] in ("error", "warning", "assert"):
-                    found.append(f"console {values['type']}")
-                case "Network.requestWillBeSent" if not values["request"]["url"].startswith(
-                    ("file:", "data:")
-                ):
-                    found.append(f"asked for {values['request']['url']}")
-        return found
+        return [text for event in self.events if (text := _complaint(event))]
 
     async def _close(self) -> None:
         self._socket.close()  # asks for the running loop: other tests may have left none to this thread
+        while await self._socket.read_message() is not None:  # until the other side has closed too
+            pass
         await asyncio.sleep(0)
 
     def close(self) -> None:
         """Let go of the browser."""
         self._loop.run_until_complete(self._close())
         self._loop.close()
+
+
+def _complaint(event: dict[str, Any]) -> str:
+    values = event.get("params", {})
+    match event.get("method"):
+        case "Log.entryAdded" if values["entry"]["level"] in ("error", "warning"):
+            return values["entry"]["text"]
+        case "Runtime.exceptionThrown":
+            return str(values["exceptionDetails"])
+        case "Runtime.consoleAPICalled" if values["type"] in ("error", "warning", "assert"):
+            return f"console {values['type']}"
+        case "Network.loadingFailed":
+            return f"not loaded: {values.get('errorText')}"
+        case "Network.requestWillBeSent" if not values["request"]["url"].startswith(("file:", "data:")):
+            return f"asked for {values['request']['url']}"
+    return ""
 
 
 async def _connect(url: str) -> Any:

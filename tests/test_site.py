@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from arvae import site
-from arvae.site import building, convert, facts
+from arvae.site import convert, facts, story
 from tests import browser
 
 ROOT = Path(__file__).parents[1]
@@ -99,7 +99,13 @@ def page(home: Path, name: str) -> BeautifulSoup:
 
 def test_every_notebook_becomes_a_page_in_the_order_of_the_story(home):
     table = site.build(home)
-    assert table.section.tolist() == ["The data", "Training", "Evaluation", "Results", "Your own data"]
+    assert table.section.tolist() == [
+        "The data",
+        "Training",
+        "Results",
+        "Control and content",
+        "Your own data",
+    ]
     names = {path.stem for path in (home / "reports" / "pages").glob("*.html")}
     assert names == {"data-mnist", "train-mnist-arvae", "evaluate-mnist-arvae", "results", "your-own-data"}
     assert page(home, "data-mnist").select_one("[rel=next]")["href"] == "train-mnist-arvae.html"
@@ -110,12 +116,16 @@ def test_every_notebook_becomes_a_page_in_the_order_of_the_story(home):
     [
         ("train-mnist-betavae1", "Training", "MNIST · β-VAE (β = 1)"),
         ("data-own", "The data", "own"),
+        ("data-folk-own", "The data", "Folk tunes, own attributes"),
+        ("evaluate-folk-own-arvae", "Control and content", "Folk tunes, own attributes · AR-VAE"),
+        ("comparison-mnist", "Manipulation", "MNIST"),
+        ("own-attributes", "Attributes of your own", "Attributes of your own"),
         ("hyperparameters", "Hyperparameters", "Hyperparameters"),
         ("my-study", "More", "my study"),
     ],
 )
 def test_a_notebook_finds_its_place_by_its_name(stem, section, label):
-    assert building.place(stem)[1:] == (section, label)
+    assert story.place(stem)[1:] == (section, label)
 
 
 def test_building_again_changes_no_byte(home):
@@ -245,6 +255,48 @@ def test_the_front_page_leads_to_pages_of_other_stages(home):
     site.build(home)
     soup = BeautifulSoup((home / "reports" / "index.html").read_text(), "html.parser")
     assert soup.select_one(".try a[href='playground.html']").get_text() == "Try it here: Turn & see"
+
+
+def test_the_studies_have_pages_of_their_own_that_lead_back(home):
+    site.build(home)
+    assert "studies" not in (home / "reports" / "index.html").read_text()
+    aside = home / "reports" / "studies"
+    for folder in ("notebooks", "metrics", "figures/train-mnist-fader"):
+        (aside / folder).mkdir(parents=True)
+    book = home / "reports" / "notebooks" / "train-mnist-fader.ipynb"
+    write_notebook(
+        home, book.stem, "# Training\n\n[Data](1_data.ipynb)", ("show()", [shown(png(7)), shown(png(0))])
+    )
+    book.rename(aside / "notebooks" / book.name)
+    (aside / "figures" / "train-mnist-fader" / "a.png").write_bytes(png(7))
+    metrics = json.loads((home / "reports" / "metrics" / "mnist-arvae.json").read_text())
+    metrics["machine"] = {"cores": 2, "name": "A <chip>", "python": "3.11.7", "torch": "2.13"}
+    (aside / "metrics" / "mnist-fader.json").write_text(json.dumps(metrics))
+    table = site.build(home, reports="reports/studies")
+    assert table.page.tolist() == ["MNIST · Fader network"]
+    text = (aside / "pages" / "train-mnist-fader.html").read_text()
+    soup = BeautifulSoup(text, "html.parser")
+    pictures = [image["src"] for image in soup.select("article img")]
+    assert pictures[0] == "../figures/train-mnist-fader/a.png" and pictures[1].startswith("data:")
+    assert soup.select_one(".brand")["href"] == "../../index.html"
+    assert soup.select_one(".source a")["href"] == "../notebooks/train-mnist-fader.ipynb"
+    assert soup.select_one("article a")["href"] == "../../../notebooks/1_data.ipynb"
+    assert "2 cores, A <chip>, Python 3.11.7, PyTorch 2.13" in soup.select_one(".made").get_text()
+    front = BeautifulSoup((aside / "index.html").read_text(), "html.parser")
+    assert front.select_one(".lede a")["href"] == "../index.html" and "0.905" not in front.get_text()
+    site.build(home)
+    soup = BeautifulSoup((home / "reports" / "index.html").read_text(), "html.parser")
+    assert soup.select_one(".story a[href='studies/index.html']")
+    assert page(home, "results").select_one(".side a[href='../studies/index.html']")
+
+
+def test_the_size_of_the_studies_counts_with_the_whole(home):
+    aside = home / "reports" / "studies"
+    (aside / "notebooks").mkdir(parents=True)
+    shutil.copy(home / "reports" / "notebooks" / "results.ipynb", aside / "notebooks" / "baselines.ipynb")
+    (home / "reports" / "large.bin").write_bytes(bytes(3_000_000))
+    with pytest.raises(site.SiteError, match="reports/ has 3,"):
+        site.build(home, limit=2_000_000, reports="reports/studies")
 
 
 def test_published_values_that_compare_are_run_0_on_images_and_the_median_in_music(home):
