@@ -29,14 +29,14 @@ SAME = 1e-6
 def carried(report: Mapping[str, Any]) -> pd.DataFrame:
     """What reports/metrics/<cell>.json says of each attribute, the mean of its members: a row an attribute.
 
-    The paper's metrics but modularity, which is one number a model, then controllability (see
-    `arvae.evaluation.controllability`) over -4 .. 4.
+    The paper's metrics along the dimension that the attribute is tied to, without modularity, which is one
+    number a model; then controllability (see `arvae.evaluation.controllability`) over -4 .. 4.
     """
     details = [member["details"] for member in report["members"].values()]
     rows = {}
     for name in report["attributes"]:
         scores = {
-            style.metric_label(key): [one["per_attribute"][name].get(key) for one in details]
+            style.metric_label(key): [one["regularized"]["per_attribute"][name].get(key) for one in details]
             for key in METRICS
         }
         steered = [one["controllability"]["fixed"]["per_attribute"][name] for one in details]
@@ -77,7 +77,7 @@ def score(versions: Mapping[str, Edited], attribute: str, melody: Melody) -> str
 
 
 def roll(versions: Mapping[str, Edited], attribute: str, melody: Melody) -> Figure:
-    """Piano rolls, a row a version, the attribute as measured below each measure and as bars at the right."""
+    """Piano rolls, a row a version, the attribute as measured below each measure and as dots at the right."""
     written = {label: melody.written(one.result) for label, one in versions.items()}
     figure, axes = style.subplots(
         len(written), 2, height=0.5 + 1.05 * len(written), squeeze=False, width_ratios=(4.2, 1), sharex="col"
@@ -85,19 +85,20 @@ def roll(versions: Mapping[str, Edited], attribute: str, melody: Melody) -> Figu
     everything = np.concatenate(list(written.values()))
     pitches = everything[everything >= 0]
     low, high = (int(pitches.min()), int(pitches.max())) if pitches.size else (60, 72)
-    top = max(float(np.nanmax(values(one, attribute))) for one in versions.values())
+    measured = np.concatenate([values(one, attribute) for one in versions.values()])
+    least, most = float(np.nanmin(measured)), float(np.nanmax(measured))
+    margin = 0.12 * max(most - least, 0.1)
     for (left, right), (label, measures) in zip(axes, written.items(), strict=True):
         found = values(versions[label], attribute)
         _notes(left, measures, low, high)
         left.set_ylabel(label, rotation=0, ha="right", va="center", labelpad=22)
         for place, value in enumerate(found):
             left.text((place + 0.5) * midi.MEASURE, low - 3.2, f"{value:.2f}", ha="center", va="center")
-        right.bar(np.arange(len(found)) + 1, found, color=style.MODEL_COLOURS["arvae"], width=0.7)
+        right.plot(np.arange(len(found)) + 1, found, "o", color=style.MODEL_COLOURS["arvae"])
         right.axhline(np.nanmean(found), color=style.INK, linewidth=1)
-        right.set(ylim=(0, 1.08 * max(top, SAME)))
+        right.set(xlim=(0.5, len(found) + 0.5), ylim=(least - margin, most + margin))
         right.grid(False, axis="x")
-    axes[0, 0].set_title(f"numbers: {style.plain(attribute)} as measured", fontweight="normal")
-    axes[0, 1].set_title("measured; line: mean", fontweight="normal")
+    axes[0, 0].set_title(f"{style.plain(attribute)} as measured, also at the right (line: mean)")
     axes[-1, 0].set_xticks([])
     axes[-1, 1].set_xticks(np.arange(len(everything) // len(written)) + 1)
     axes[-1, 1].set_xlabel("measure")
