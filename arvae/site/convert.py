@@ -2,6 +2,7 @@
 
 import hashlib
 import html
+import os
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
@@ -99,16 +100,19 @@ def alt_text(output: dict[str, Any], kind: str, cell: dict[str, Any]) -> str:
 class Converter:
     """Turns notebooks and Markdown files of the project at `home` into page bodies.
 
-    Pictures and sounds that a notebook carries and that stand as a file under reports/ too (the same
-    bytes) are linked, not repeated.
+    Pictures and sounds that a notebook carries and that stand as a file under `reports` too (the same
+    bytes) are linked, not repeated. reports: where the pages' notebooks are, default reports/.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, reports: Path | None = None) -> None:
         self.home = home
-        self.reports = home / "reports"
+        self.reports = reports or home / "reports"
         self.files: dict[bytes, list[Path]] = {}
+        # The studies' files may change without the story's pages, which therefore link none of them.
+        aside = home / "reports" / "studies"
         for path in sorted(self.reports.rglob("*")):
-            if path.suffix in MEDIA and path.is_file():
+            foreign = path.is_relative_to(aside) and not self.reports.is_relative_to(aside)
+            if path.suffix in MEDIA and path.is_file() and not foreign:
                 self.files.setdefault(hashlib.sha256(path.read_bytes()).digest(), []).append(path)
         options = Config({"HTMLExporter": {"exclude_anchor_links": True}})
         self.exporter = HTMLExporter(
@@ -187,10 +191,8 @@ class Converter:
         return [f"{name}: {value} does not exist"]
 
     def _relative(self, target: Path) -> str:
-        """The way from reports/pages to a file of the project."""
-        if target.is_relative_to(self.reports):
-            return f"../{target.relative_to(self.reports).as_posix()}"
-        return f"../../{target.relative_to(self.home).as_posix()}"
+        """The way from the pages' folder to a file of the project."""
+        return Path(os.path.relpath(target, self.reports / "pages")).as_posix()
 
     def _linked(self, uri: str, stage: str) -> str | None:
         """The file under reports/ with a data URI's content; of several, the one in the stage's folder."""

@@ -15,6 +15,7 @@ from arvae.files import read_json, sha256
 
 # What decides results: the last commit that touched one of these made them.
 CODE = ("arvae", "notebooks", "params.yaml", "requirements.lock")
+PROGRAMS = {"python": "Python", "torch": "PyTorch"}
 METRICS = ("interpretability", "scc", "sap", "mig", "modularity", "reconstruction_accuracy_percent")
 
 
@@ -107,10 +108,12 @@ def cells(reports: Path) -> dict[str, dict[str, Any]]:
 
 def words(value: Any) -> str:
     """A machine, a list of seeds, ... in one line."""
+    if isinstance(value, dict) and "cores" in value:
+        cores = f"{value['cores']} core" + ("" if value["cores"] == 1 else "s")
+        others = {key: v for key, v in value.items() if key not in ("name", "cores")}
+        return ", ".join(filter(None, [cores, str(value.get("name", "")), words(others)]))
     if isinstance(value, dict):
-        return ", ".join(
-            words(v) if k == "name" else f"{style.plain(str(k))} {words(v)}" for k, v in value.items()
-        )
+        return ", ".join(f"{PROGRAMS.get(k, style.plain(str(k)))} {words(v)}" for k, v in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(words(v) for v in value)
     return str(value)
@@ -153,9 +156,9 @@ def scores(home: Path, found: dict[str, dict[str, Any]]) -> dict[str, list[Score
     order = list(style.MODEL_COLOURS)
     by_dataset: dict[str, list[Score]] = {}
     for name in sorted(
-        found, key=lambda n: (order.index(m) if (m := n.partition("-")[2]) in order else 99, n)
+        found, key=lambda n: (order.index(m) if (m := n.rpartition("-")[2]) in order else 99, n)
     ):
-        dataset, _, model = name.partition("-")
+        dataset, _, model = name.rpartition("-")  # a data set's name may have a hyphen, a model's has none
         for metric in METRICS:
             key = metric.removesuffix("_percent")
             values = pd.Series([m.get(key) for m in found[name]["members"].values()], dtype=float).dropna()
