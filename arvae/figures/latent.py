@@ -60,7 +60,7 @@ def heat_map(
     for axes, (model, matrix) in zip(panels[:, 0], matrices.items(), strict=True):
         shown = axes.imshow(matrix, cmap="Blues", vmin=0, vmax=top, aspect="auto")
         axes.set_yticks(range(k), [style.plain(name) for name in attributes])
-        axes.set_xticks(range(d))
+        axes.set_xticks(range(0, d, 1 if d <= 16 else 4))
         axes.grid(False)
         axes.tick_params(length=0)
         if model:
@@ -103,7 +103,9 @@ def regularized(
         x, y = z[some, dimension], attributes[some, i]
         axes.plot(x, y, ".", ms=2.5, alpha=0.25, color=style.model_colour(model), mew=0, rasterized=True)
         rho = spearman(z[:, [dimension]], attributes[:, [i]])[0, 0]
-        axes.set_title(f"{style.plain(name)}: ρ = {rho:.2f}".replace("-", "\N{MINUS SIGN}"))
+        written = f"{rho:.2f}".replace("-", "\N{MINUS SIGN}")
+        end = ":\n" if len(name) > 12 and columns > 2 else ": "  # long names would run into the next panel
+        axes.set_title(f"{style.plain(name)}{end}ρ = {written}")
         axes.set(xlabel=f"z{_subscript(dimension)}", ylabel=style.attribute_label(name))
     for axes in list(panels.flat)[k:]:
         axes.set_axis_off()

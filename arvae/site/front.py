@@ -14,7 +14,14 @@ from arvae.site.convert import math
 from arvae.site.story import DOCS, DOCS_TOLD, SECTIONS, about, studies
 
 # The picture that stands for a cell on the front page: the first that is there.
-KEY_PICTURES = ("travers*.gif", "*travers*.png", "*score*.png", "*roll*.png", "reconstruction*.png")
+KEY_PICTURES = (
+    "travers*.gif",
+    "traversals.png",
+    "*travers*.png",
+    "*score*.png",
+    "*roll*.png",
+    "reconstruction*.png",
+)
 KEY_CELLS = ("mnist", "mnist-arvae", "dsprites-arvae", "bach-arvae", "folk-arvae")
 
 
