@@ -303,6 +303,9 @@ def test_what_is_written_shows_settings_as_they_are(ours, tmp_path):
 
 
 def test_the_study_s_caption_says_what_its_numbers_rest_on():
+    cell, settings = params.load(root(__file__) / "params.yaml").grid()
+    told = study.varied(cell, settings)
+    assert told.startswith("vae: beta 1, gamma ") and told.endswith(f"{len(settings)} settings")
     text = study.caption("Settings", small_cell("dsprites", "arvae"), sprites_dataset(), 60)
     for word in (
         "dSprites at beta 1",

@@ -4,6 +4,7 @@ Ours: a row a setting, columns gamma, delta, status, message and the values, as 
 gives them. Published: columns gamma, delta and the two values that the paper shows for its 35 settings.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,15 @@ def caption(what: str, cell: Cell, data: Dataset, codes: int) -> str:
         f"{data.provenance.get('source', 'unknown')}), {codes:,} test codes; {settled.device} in "
         f"{settled.precision}, {records.processor()}."
     )
+
+
+def varied(cell: Cell, settings: Mapping[str, Mapping[str, float]]) -> str:
+    """What a grid keeps and what it varies, in words."""
+    values = {knob: sorted({one[knob] for one in settings.values()}) for knob in KNOBS}
+    lists = " x ".join(
+        f"{knob} {', '.join(f'{value:g}' for value in found)}" for knob, found in values.items()
+    )
+    return f"{cell.knobs.objective}: beta {cell.knobs.beta:g}, {lists}: {len(settings)} settings"
 
 
 def same_settings(theirs: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
