@@ -14,6 +14,8 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import requests
+import urllib3
 from bs4 import BeautifulSoup
 
 from arvae import notebook, paths, scores
@@ -269,8 +271,6 @@ def test_jupyterlab_listens_on_loopback_and_asks_for_its_token():
 
 @pytest.mark.slow
 def test_jupyterlab_turns_away_who_has_no_token(tmp_path):
-    import requests
-
     command = [sys.executable, "-m", "jupyter", "lab", "--ServerApp.ip=127.0.0.1", "--no-browser"]
     command += ["--allow-root", "--ServerApp.port=0", f"--ServerApp.root_dir={tmp_path}"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as lab:
@@ -285,6 +285,8 @@ def test_jupyterlab_turns_away_who_has_no_token(tmp_path):
             address = f"http://127.0.0.1:{found[1]}/api/contents"
             session = requests.Session()
             session.trust_env = False  # no proxy for what is here
+            patient = urllib3.Retry(total=20, backoff_factor=0.5, backoff_max=3)  # it says its address first
+            session.mount("http://", requests.adapters.HTTPAdapter(max_retries=patient))
             assert session.get(address, timeout=30).status_code == 403
             assert session.get(address, params={"token": "wrong"}, timeout=30).status_code == 403
             assert session.get(address, params={"token": found[2]}, timeout=30).status_code == 200
