@@ -19,6 +19,8 @@ from arvae.training import load_model
 
 VALUES = (*metrics.METRICS, "interpretability_regularized", "reconstruction_accuracy_percent")
 
+_ORDER = {"beta": 0, "gamma": 1, "delta": 2}  # of the columns; any other knob comes after these
+
 
 def measure(
     cell: Cell,
@@ -38,7 +40,8 @@ def measure(
     progress = Progress(len(members), f"measure {cell.name}", "members", log=log)
     rows = []
     for member in members:
-        row = {"member": member["name"], "seed": member["seed"], **member["overrides"]}
+        knobs = sorted(member["overrides"].items(), key=lambda knob: _ORDER.get(knob[0], 9))
+        row = {"member": member["name"], "seed": member["seed"], **dict(knobs)}
         row |= {name: member[name] for name in ("status", "message", "steps", "seconds")}
         if member["status"] == "finished":
             row |= _measure_member(cell.replace(**member["overrides"]), dataset, items, directory, member)

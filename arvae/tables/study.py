@@ -172,7 +172,7 @@ def _moves(one: pd.Series, digits: int) -> str:
     what = one.direction if one.direction != "no clear trend" else "shows no clear trend"
     rho = f"{one['rank correlation']:+.2f}".replace("-", "\N{MINUS SIGN}")
     ends = f"{one['at lowest']:.{digits}f} to {one['at highest']:.{digits}f}"
-    return f"{what} ({ends}; mean rank correlation {rho} over {one.curves} curves)"
+    return f"{what} ({ends}; mean rank correlation {rho}, curves: {one.curves})"
 
 
 def best(ours: pd.DataFrame) -> str:
