@@ -173,9 +173,10 @@ def along_dimensions(reports: tables.Reports, metric: str) -> pd.DataFrame:
     for report in reports.values():
         for member in report["members"].values():
             tied = (member["details"]["regularized"] or {}).get("per_attribute", {})
-            for name, values in tied.items():
-                if values.get(metric) is not None:
-                    rows.append((report["dataset"], report["model"], name, values[metric]))
+            for name in report["attributes"]:
+                value = tied.get(name, {}).get(metric)
+                if value is not None:
+                    rows.append((report["dataset"], report["model"], name, value))
     return pd.DataFrame(rows, columns=["dataset", "model", "attribute", "value"])
 
 
