@@ -66,6 +66,11 @@ def test_replace_is_checked():
 
 
 FAULTS = [
+    ("studies/data/folk-own/own", ["tonal tensoin"], "did you mean tonal tension"),
+    ("datasets/folk-own/attributes", ["a", "b", "c", "d", "e", "f"], "datasets.folk-own.attributes"),
+    ("studies/data/folk-own/like", "fokl", "did you mean folk"),
+    ("studies/grid/model", "arvea", "studies.grid"),
+    ("scales/laptop/grid/gamma", [1.0, 1.0], "twice"),
     ("scale", "laptpo", "scale = 'laptpo'"),
     ("scale", None, "scale = None"),
     ("seeds", [], "seeds"),

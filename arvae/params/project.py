@@ -117,14 +117,15 @@ class Params(Knobs):
     def _check_source(self, name: str, source: Source) -> None:
         if source.like is not None and source.like not in catalogue.ATTRIBUTES:
             raise ValueError(unknown(f"data.{name}.like", source.like, catalogue.ATTRIBUTES))
-        like = source.like or name
-        if like not in catalogue.ATTRIBUTES:  # a folder of your own, which says itself what is in it
-            return
-        names = (*catalogue.ATTRIBUTES[like], *source.own)
-        for attribute in self.datasets[name].attributes:
+        for attribute in source.own:
+            if attribute not in (functions := catalogue.own_attributes()):
+                raise ValueError(unknown(f"data.{name}.own", attribute, functions))
+        kind = self.datasets[name].kind
+        names = catalogue.attributes_of(name, source.own, source.like, kind)
+        for attribute in self.datasets[name].attributes if names is not None else ():
             if attribute not in names:
                 raise ValueError(unknown(f"datasets.{name}.attributes", attribute, names))
-        if source.source not in (allowed := ("auto", *catalogue.SOURCES[like])):
+        if source.source not in (allowed := catalogue.sources_of(name, source.like)):
             raise ValueError(unknown(f"data.{name}.source", source.source, allowed))
 
     @property
