@@ -1,6 +1,6 @@
 """The whole road at smoke scale, through DVC, in a copy: it runs, is complete, and runs only what it must.
 
-All but the first test are slow: `make test-slow`.
+Killing every kind of stage and running experiments is slow: `make test-slow`.
 """
 
 import json
@@ -32,15 +32,6 @@ def stages_of_status(folder):
     return set(json.loads(dvc(folder, "status", "--json").stdout))
 
 
-def test_one_cell_goes_from_its_data_to_its_metrics_and_a_second_time_does_nothing(smoke_copy):
-    dvc(smoke_copy, "repro", "evaluate@mnist-arvae")
-    result = json.loads((smoke_copy / "reports" / "metrics" / "mnist-arvae.json").read_text())
-    assert result["scale"] == "smoke" and set(result["members"]) == {"seed0", "seed1"}
-    assert 0 <= result["mean"]["interpretability"] <= 1
-    assert "Running stage" not in dvc(smoke_copy, "repro", "evaluate@mnist-arvae").stdout
-
-
-@pytest.mark.slow
 def test_every_cell_has_metrics_of_every_seed(done):
     knobs = params.load(done / "params.yaml")
     for name in knobs.cells:
@@ -55,7 +46,6 @@ def test_every_cell_has_metrics_of_every_seed(done):
             assert result["mean"][metric] == pytest.approx(sum(values) / 2)
 
 
-@pytest.mark.slow
 def test_reports_tables_and_site_are_there(done):
     reports = done / "reports"
     assert (reports / "index.html").stat().st_size > 2000
@@ -71,14 +61,12 @@ def test_reports_tables_and_site_are_there(done):
         assert json.loads((reports / "scores" / f"{name}-arvae.json").read_text())
 
 
-@pytest.mark.slow
 def test_training_was_logged(done):
     history = pd.read_csv(done / "reports" / "training" / "mnist-arvae.csv")
     assert set(history["member"]) == {"seed0", "seed1"}
     assert history["loss"].notna().all() and history.groupby("member").size().min() >= 10
 
 
-@pytest.mark.slow
 def test_dvc_shows_metrics_and_plots(done):
     shown = json.loads(dvc(done, "metrics", "show", "--json").stdout)
     assert "mnist-arvae" in json.dumps(shown)
@@ -86,7 +74,6 @@ def test_dvc_shows_metrics_and_plots(done):
     assert (done / "plots" / "index.html").exists()
 
 
-@pytest.mark.slow
 def test_a_second_repro_does_nothing_and_says_so(done):
     start = time.monotonic()
     said = dvc(done, "repro").stdout
@@ -96,7 +83,6 @@ def test_a_second_repro_does_nothing_and_says_so(done):
     assert stale == []
 
 
-@pytest.mark.slow
 def test_editing_a_figure_retrains_nothing(done):
     figure = done / "arvae" / "figures" / "images.py"
     before = figure.read_text()
@@ -108,7 +94,6 @@ def test_editing_a_figure_retrains_nothing(done):
     assert touched and not any(name.startswith(("train@", "classifier")) for name in touched)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "touched", "untouched"),
     [
@@ -138,7 +123,6 @@ def test_a_parameter_reruns_only_what_it_touches(done, setting, touched, untouch
     assert touched <= changed and not (untouched & changed)
 
 
-@pytest.mark.slow
 def test_a_stale_report_is_noticed(done):
     table = next((done / "reports" / "tables").glob("*.csv"))
     before = table.read_text()
@@ -149,7 +133,6 @@ def test_a_stale_report_is_noticed(done):
         table.write_text(before)
 
 
-@pytest.mark.slow
 def test_an_impossible_value_is_refused_and_nothing_is_lost(done):
     path = done / "params.yaml"
     before = path.read_text()
@@ -218,3 +201,19 @@ def test_an_experiment_reruns_only_what_its_parameter_touches(done):
     assert "Running stage 'train@mnist-arvae'" in said and "Running stage 'data@mnist'" not in said
     shown = json.loads(dvc(done, "params", "diff", "--json").stdout)
     assert "gamma" in json.dumps(shown)
+
+
+@pytest.mark.slow
+def test_the_studies_run_on_what_is_there(done):
+    said = dvc(done, "repro", "studies/dvc.yaml").stdout
+    assert "Running stage 'train@mnist-arvae'" not in said
+    studies, knobs = done / "reports" / "studies", params.load(done / "params.yaml")
+    for name in knobs.studies.cells:
+        assert len(json.loads((studies / "metrics" / f"{name}.json").read_text())["members"]) == 2
+    _, settings = knobs.grid()
+    grid = pd.read_csv(next((studies / "tables" / "hyperparameters").glob("hyperparameters.csv")))
+    assert len(grid) == len(settings)
+    for page in ("baselines", "hyperparameters", "own-attributes"):
+        assert (studies / "pages" / f"{page}.html").stat().st_size > 10_000
+    assert (studies / "index.html").exists()
+    assert "up to date" in dvc(done, "repro", "studies/dvc.yaml").stdout
