@@ -68,8 +68,10 @@ def front(
     """The HTML of reports/index.html, or of the front page of the studies."""
     aside = reports != home / "reports"
     pictures = _pictures(reports, pages)
-    hero = next(filter(None, (_key_picture(pictures, cell, KEY_PICTURES) for cell in KEY_CELLS)), None)
-    hero = None if aside else hero
+
+    def first(*patterns: str) -> Picture | None:
+        return next(filter(None, (_key_picture(pictures, cell, patterns) for cell in KEY_CELLS)), None)
+
     scores = facts.scores(home, found)
     still = tuple(pattern for pattern in KEY_PICTURES if not pattern.endswith(".gif"))
     cards = [
@@ -87,9 +89,9 @@ def front(
     story = {section: told.get(section, members[0].body.lead) for section, members in menu.items()}
     name = "studies.html.j2" if aside else "index.html.j2"
     return templates.get_template(name).render(
-        menu=menu, here="", up="", pages="pages/", provenance=provenance, hero=hero, cards=cards, told=story,
+        menu=menu, here="", up="", pages="pages/", provenance=provenance, cards=cards, told=story,
         story="../index.html" if aside else "", studies="" if aside else studies(reports, ""),
-        schematic=next((p for path, p in pictures.items() if "schematic" in path), None),
+        hero=None if aside else first(*KEY_PICTURES), schematic=first("schematic.png"),
         boxes=next((p for path, p in pictures.items() if path.startswith(BOXES)), None),
         loss=math(LOSS, display=True), term=math(TERM, display=True), m=lambda source: math(source, False),
         others=_others(reports),
