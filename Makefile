@@ -22,7 +22,7 @@ repro: $(VENV)/ready
 studies: $(VENV)/ready
 	$(BIN)/python -m arvae.params
 	$(BIN)/dvc repro studies/dvc.yaml
-	@echo "Open reports/studies/index.html in a browser."
+	@echo "Open studies/reports/index.html in a browser."
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest $(ARGS)

@@ -78,7 +78,11 @@ def copy_project(copy: Path) -> Path:
         text=True,
     )
     for name in filter(None, listed.stdout.split("\0")):
-        if name.startswith("reports/") or name.endswith("dvc.lock") or not (ROOT / name).is_file():
+        if (
+            name.startswith(("reports/", "studies/reports/"))
+            or name.endswith("dvc.lock")
+            or not (ROOT / name).is_file()
+        ):
             continue
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, copy / name)

@@ -207,7 +207,7 @@ def test_an_experiment_reruns_only_what_its_parameter_touches(done):
 def test_the_studies_run_on_what_is_there(done):
     said = dvc(done, "repro", "studies/dvc.yaml").stdout
     assert "Running stage 'train@mnist-arvae'" not in said
-    studies, knobs = done / "reports" / "studies", params.load(done / "params.yaml")
+    studies, knobs = done / "studies" / "reports", params.load(done / "params.yaml")
     for name in knobs.studies.cells:
         assert len(json.loads((studies / "metrics" / f"{name}.json").read_text())["members"]) == 2
     _, settings = knobs.grid()

@@ -260,7 +260,7 @@ def test_the_front_page_leads_to_pages_of_other_stages(home):
 def test_the_studies_have_pages_of_their_own_that_lead_back(home):
     site.build(home)
     assert "studies" not in (home / "reports" / "index.html").read_text()
-    aside = home / "reports" / "studies"
+    aside = home / "studies" / "reports"
     for folder in ("notebooks", "metrics", "figures/train-mnist-fader"):
         (aside / folder).mkdir(parents=True)
     book = home / "reports" / "notebooks" / "train-mnist-fader.ipynb"
@@ -272,31 +272,33 @@ def test_the_studies_have_pages_of_their_own_that_lead_back(home):
     metrics = json.loads((home / "reports" / "metrics" / "mnist-arvae.json").read_text())
     metrics["machine"] = {"cores": 2, "name": "A <chip>", "python": "3.11.7", "torch": "2.13"}
     (aside / "metrics" / "mnist-fader.json").write_text(json.dumps(metrics))
-    table = site.build(home, reports="reports/studies")
+    table = site.build(home, reports="studies/reports")
     assert table.page.tolist() == ["MNIST · Fader network"]
     text = (aside / "pages" / "train-mnist-fader.html").read_text()
     soup = BeautifulSoup(text, "html.parser")
     pictures = [image["src"] for image in soup.select("article img")]
     assert pictures[0] == "../figures/train-mnist-fader/a.png" and pictures[1].startswith("data:")
-    assert soup.select_one(".brand")["href"] == "../../index.html"
+    assert soup.select_one(".brand")["href"] == "../../../reports/index.html"
     assert soup.select_one(".source a")["href"] == "../notebooks/train-mnist-fader.ipynb"
     assert soup.select_one("article a")["href"] == "../../../notebooks/1_data.ipynb"
     assert "2 cores, A <chip>, Python 3.11.7, PyTorch 2.13" in soup.select_one(".made").get_text()
     front = BeautifulSoup((aside / "index.html").read_text(), "html.parser")
-    assert front.select_one(".lede a")["href"] == "../index.html" and "0.905" not in front.get_text()
+    assert (
+        front.select_one(".lede a")["href"] == "../../reports/index.html" and "0.905" not in front.get_text()
+    )
     site.build(home)
     soup = BeautifulSoup((home / "reports" / "index.html").read_text(), "html.parser")
-    assert soup.select_one(".story a[href='studies/index.html']")
-    assert page(home, "results").select_one(".side a[href='../studies/index.html']")
+    assert soup.select_one(".story a[href='../studies/reports/index.html']")
+    assert page(home, "results").select_one(".side a[href='../../studies/reports/index.html']")
 
 
-def test_the_size_of_the_studies_counts_with_the_whole(home):
-    aside = home / "reports" / "studies"
+def test_the_size_of_the_studies_is_limited_too(home):
+    aside = home / "studies" / "reports"
     (aside / "notebooks").mkdir(parents=True)
     shutil.copy(home / "reports" / "notebooks" / "results.ipynb", aside / "notebooks" / "baselines.ipynb")
-    (home / "reports" / "large.bin").write_bytes(bytes(3_000_000))
+    (aside / "large.bin").write_bytes(bytes(3_000_000))
     with pytest.raises(site.SiteError, match="reports/ has 3,"):
-        site.build(home, limit=2_000_000, reports="reports/studies")
+        site.build(home, limit=2_000_000, reports="studies/reports")
 
 
 def test_published_values_that_compare_are_run_0_on_images_and_the_median_in_music(home):

@@ -136,7 +136,7 @@ class Params(Knobs):
     def reports(self, name: str) -> Path:
         """The folder, from the project's root, of the results of a cell or of a data set's report."""
         aside = name in self.studies.cells or name in self.studies.data
-        return Path("reports/studies" if aside else "reports")
+        return Path("studies/reports" if aside else "reports")
 
     def cell(self, dataset: str, model: str) -> Cell:
         """The cell of a data set and a model at the chosen scale; ParamsError if there is none."""

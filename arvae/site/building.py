@@ -61,7 +61,7 @@ def build(
     Args:
         home: the project's root, default the one above the working directory.
         reports: the folder, from the root, with the notebooks/, metrics/, ... to show: reports or
-            reports/studies, whose pages lead back to the story's.
+            studies/reports, whose pages lead back to the story's.
         limit: bytes that reports/ may have in all.
 
     Returns:
@@ -94,7 +94,8 @@ def build(
         )
         text = templates.get_template("page.html.j2").render(
             page=page, body=page.body.html, menu=menu, here=page.name, up="../", pages="",
-            story="../../index.html" if aside else "", studies="" if aside else studies(reports, "../"),
+            story="../../../reports/index.html" if aside else "",
+            studies="" if aside else studies(reports, "../"),
             before=pages[number - 1] if number else None,
             after=pages[number + 1] if number + 1 < len(pages) else None,
             provenance=facts.provenance(rests_on, knobs.scale, knobs.seeds, code),

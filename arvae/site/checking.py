@@ -56,7 +56,7 @@ def _page(page: Path, soup: BeautifulSoup, anchors: dict[Path, set[str]]) -> lis
 
 
 def sizes(reports: Path, total_limit: int = REPORTS_LIMIT) -> list[str]:
-    """The pages, figures and the whole that are larger than they may be; reports: also reports/studies."""
+    """The pages, figures and the whole that are larger than they may be."""
     faults = []
     for path in sorted(p for p in reports.rglob("*") if p.is_file()):
         size, parts = path.stat().st_size, path.relative_to(reports).parts
@@ -67,8 +67,7 @@ def sizes(reports: Path, total_limit: int = REPORTS_LIMIT) -> list[str]:
             limit = FIGURE_LIMIT
         if limit and size > limit:
             faults.append(f"{path.relative_to(reports)} has {size:,} bytes, more than {limit:,}")
-    whole = next((folder for folder in (reports, *reports.parents) if folder.name == "reports"), reports)
-    total = sum(path.stat().st_size for path in whole.rglob("*") if path.is_file())
+    total = sum(path.stat().st_size for path in reports.rglob("*") if path.is_file())
     if total > total_limit:
         faults.append(f"reports/ has {total:,} bytes, more than {total_limit:,}: draw less or smaller")
     return faults

@@ -108,11 +108,8 @@ class Converter:
         self.home = home
         self.reports = reports or home / "reports"
         self.files: dict[bytes, list[Path]] = {}
-        # The studies' files may change without the story's pages, which therefore link none of them.
-        aside = home / "reports" / "studies"
         for path in sorted(self.reports.rglob("*")):
-            foreign = path.is_relative_to(aside) and not self.reports.is_relative_to(aside)
-            if path.suffix in MEDIA and path.is_file() and not foreign:
+            if path.suffix in MEDIA and path.is_file():
                 self.files.setdefault(hashlib.sha256(path.read_bytes()).digest(), []).append(path)
         options = Config({"HTMLExporter": {"exclude_anchor_links": True}})
         self.exporter = HTMLExporter(

@@ -90,7 +90,7 @@ def front(
     name = "studies.html.j2" if aside else "index.html.j2"
     return templates.get_template(name).render(
         menu=menu, here="", up="", pages="pages/", provenance=provenance, cards=cards, told=story,
-        story="../index.html" if aside else "", studies="" if aside else studies(reports, ""),
+        story="../../reports/index.html" if aside else "", studies="" if aside else studies(reports, ""),
         hero=None if aside else first(*KEY_PICTURES), schematic=first("schematic.png"),
         boxes=next((p for path, p in pictures.items() if path.startswith(BOXES)), None),
         loss=math(LOSS, display=True), term=math(TERM, display=True), m=lambda source: math(source, False),

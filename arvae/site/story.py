@@ -28,7 +28,7 @@ SECTIONS = {
 DOCS_TOLD = "Three steps to a data set and attributes of your own."
 MORE, DOCS = "More", "Your own data"
 CELLS = ("train", "evaluate")  # stages that are about a data set and a model, by <data set>-<model>
-STUDIES = "studies/index.html"  # what goes further than the paper has pages of its own
+STUDIES = "../studies/reports/index.html"  # what goes further than the paper has pages of its own
 
 
 def place(stem: str) -> tuple[int, str, str]:
