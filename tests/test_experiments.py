@@ -52,9 +52,9 @@ def test_the_queue_runs_experiments_on_their_own_code(project):
     shown = json.dumps(json.loads(dvc(project, "exp", "show", "--json").stdout))
     assert all(name in shown for name in settings)
     for name in settings:
-        dvc(project, "exp", "apply", "--force", name)
+        dvc(project, "exp", "apply", name, check=False)  # it misses the outputs of stages that never ran
         book = (project / "reports" / "notebooks" / "train-bach-arvae.ipynb").read_text()
         assert MARK in book
         record = json.loads((project / "data" / "models" / "bach-arvae" / "members.json").read_text())
         assert [member["status"] for member in record] == ["finished", "finished"]
-        assert settings["weaker"].split("=")[1] in (project / "params.yaml").read_text() or name != "weaker"
+        assert ("gamma: 0.5" in (project / "params.yaml").read_text()) == (name == "weaker")
