@@ -27,7 +27,7 @@ studies: $(VENV)/ready
 test: $(VENV)/ready
 	$(BIN)/python -m pytest $(ARGS)
 
-# Whole pipelines, killed, starved and compared: CI runs them too.
+# Whole pipelines, killed, starved and compared: a quarter of an hour, before a release.
 test-slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
