@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from arvae.models import recurrent
+from arvae.models import gru_kernels, gru_steps, recurrent
 from arvae.models.measure_vae import _direction
 
 
@@ -138,21 +138,55 @@ def test_a_written_tape_is_not_computed_again() -> None:
     steps = x.shape[1]
     tape = recurrent.Tape.empty(h0.detach(), lanes, steps, n, hidden)
     with torch.no_grad():
-        stepper = recurrent.Stepper(w_hh, b_n, n)
+        stepper = recurrent.Stepper(w_hh, b_n)
         inputs = h0.new_empty(n, 3 * hidden)
         for lane in range(lanes):
-            feed, h = recurrent.Feed(w_ih, bias[lane], symbols=True), h0[lane].clone()
-            tape.states[lane, 0] = h
+            feed = recurrent.Feed(w_ih, bias[lane], symbols=True)
+            stepper.begin(tape, lane, h0[lane], inputs)
             for t in range(steps):
                 feed(x[lane, t], inputs)
-                places = (tape.gates[lane, t], tape.candidates[lane, t], tape.states[lane, t + 1])
-                stepper(inputs, h, tape.states[lane, t], *places)
+                assert stepper.step(t, t, t + 1).data_ptr() == tape.states[lane, t + 1].data_ptr()
     results = []
     for given in (None, tape):
         out, last = recurrent.gru(x, h0, (tuple(flat),), mask, given)
         results.append((out, last, *torch.autograd.grad(out.square().sum() + last.sum(), [h0, *flat])))
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("hidden", [3, 128])
+@pytest.mark.parametrize(
+    ("dtype", "close"), [(torch.bfloat16, 0.02), (torch.float32, 1e-6), (torch.float64, 1e-14)]
+)
+def test_the_compiled_step_is_that_of_torchs_operators(dtype: torch.dtype, close: float, hidden: int) -> None:
+    n, wide = 37, recurrent.state_type(dtype)
+    with torch.no_grad():
+        gates, inputs = (normal(n, 3 * hidden, seed=k, dtype=dtype, scale=3) for k in (1, 2))
+        b_n, h = normal(hidden, seed=3, dtype=dtype), normal(n, hidden, seed=4, dtype=wide)
+        inputs[0], inputs[1] = 200.0, -200.0  # saturated, in either direction
+        results = []
+        for step, argument in (
+            (gru_steps.pointwise, Tensor.detach),
+            (gru_kernels.forward, gru_kernels.memory),
+        ):
+            given = [part.detach().clone() for part in (gates, inputs, b_n, h)]
+            written = [gates.new_full((n, hidden), torch.nan) for _ in range(2)]
+            step(*map(argument, (*given, *written)))
+            results.append((given[0], given[3], *written))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, atol=close, rtol=close)
+
+
+def test_a_nan_stays_a_nan_in_the_compiled_step() -> None:
+    for dtype in (torch.bfloat16, torch.float32, torch.float64):
+        gates, inputs = torch.zeros(2, 12, dtype=dtype), torch.zeros(2, 12, dtype=dtype)
+        inputs[0, 5], inputs[1, 9] = torch.nan, -torch.nan
+        h = torch.zeros(2, 4, dtype=recurrent.state_type(dtype))
+        candidate, after = torch.zeros(2, 2, 4, dtype=dtype)
+        parts = (gates, inputs, torch.zeros(4, dtype=dtype), h, candidate, after)
+        gru_kernels.forward(*map(gru_kernels.memory, parts))
+        wrong = torch.tensor([[False, True, False, False]] * 2)
+        assert torch.equal(after.isnan(), wrong) and torch.equal(h.isnan(), wrong)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])

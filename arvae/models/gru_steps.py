@@ -1,25 +1,26 @@
 """The steps of a GRU layer, forward and backward, written out for a CPU: what `recurrent.gru` runs there.
 
-A whole layer is one autograd function. Forward and backward are loops over preallocated buffers; weight
-gradients are a few large matrix products instead of one small one a step; tanh is written as a sigmoid, which
-torch computes five times as fast; what a step works on stays in the processor's cache. In bfloat16 the
-operands of matrix products and the tape are bfloat16, while the state that is carried on is float32.
+A whole layer is one autograd function. Forward and backward are loops over preallocated buffers: matrix
+products by torch, all between them by one compiled kernel a step (`gru_kernels`); weight gradients are a few
+large matrix products instead of one small one a step; what a step works on stays in the processor's cache. In
+bfloat16 the operands of matrix products and the tape are bfloat16, while the state and the gradient that are
+carried on are float32.
 
 Inside, the gates of a step stand in the order [U_n h + c | r | z | W_n x]: the first three are what the
 recurrent weights made, the last three what the input's weights made, each a contiguous block.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_ROWS_A_PRODUCT = 1024  # rows gathered for one product of the weight gradient: large enough, still in cache
+from arvae.models import gru_kernels
 
-_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input  # gradient * y * (1 - y), written in place
-_tanh_backward = torch.ops.aten.tanh_backward.grad_input  # gradient * (1 - y^2), written in place
+_ROWS_A_PRODUCT = 1024  # rows gathered for one product of the weight gradient: large enough, still in cache
 
 
 def state_type(dtype: torch.dtype) -> torch.dtype:
@@ -27,10 +28,9 @@ def state_type(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
 
 
-def doubled(gates: Tensor) -> Tensor:
-    """The last dimension is [r | z | n]: a copy with n doubled, as `Stepper` wants it."""
-    hidden = gates.shape[-1] // 3
-    return torch.cat([gates[..., : 2 * hidden], 2 * gates[..., 2 * hidden :]], -1)
+def wide_copy(h: Tensor) -> Tensor:
+    """A contiguous copy of a state (n, hidden), in the type it is carried on in."""
+    return torch.empty_like(h, dtype=state_type(h.dtype), memory_format=torch.contiguous_format).copy_(h)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,13 +60,13 @@ class Feed:
 
     def __init__(self, w_ih: Tensor, bias: Tensor, symbols: bool) -> None:
         """w_ih: (3 hidden, inputs), or the table (symbols, 3 hidden); bias: (3 hidden,) or (n, 3 hidden)."""
-        self.weight, self.bias = doubled(w_ih if symbols else w_ih.t()), doubled(bias)
+        self.weight, self.bias = (w_ih if symbols else w_ih.t()), bias
         self.symbols, self.constant = symbols, bias.numel() == bias.shape[-1]
         if symbols and self.constant:
             self.weight = self.weight + self.bias
 
     def __call__(self, x: Tensor, out: Tensor) -> None:
-        """x: (n, inputs), or symbols (n,); writes [r | z | 2 n] into out (n, 3 hidden)."""
+        """x: (n, inputs), or symbols (n,); writes [r | z | n] into out (n, 3 hidden)."""
         if not self.symbols:
             torch.addmm(self.bias, x, self.weight, out=out)
             return
@@ -76,35 +76,39 @@ class Feed:
 
 
 class Stepper:
-    """One direction's recurrent weights, made ready for step after step without autograd.
+    """One direction's recurrent weights, made ready for step after step without autograd."""
 
-    tanh(a) is computed as 2 sigmoid(2 a) - 1, so the input's share of the candidate comes doubled.
-    """
-
-    def __init__(self, w_hh: Tensor, b_n: Tensor, n: int) -> None:
+    def __init__(self, w_hh: Tensor, b_n: Tensor) -> None:
         hidden = w_hh.shape[1]
-        self.hidden, self.b_n, self.wide = hidden, b_n, state_type(w_hh.dtype)
         self.weight = torch.cat([w_hh[2 * hidden :], w_hh[: 2 * hidden]]).t()  # (hidden, [n | r | z])
-        self.minus_one = torch.tensor(-1.0, dtype=self.wide, device=w_hh.device)
-        self.candidate, self.z = w_hh.new_empty(2, n, hidden, dtype=self.wide).unbind()
+        self.compiled = w_hh.device.type == "cpu"
+        self.b_n = gru_kernels.memory(b_n) if self.compiled else b_n
 
-    def __call__(
-        self, inputs: Tensor, h: Tensor, before: Tensor, gates: Tensor, candidate: Tensor, after: Tensor
-    ) -> None:
-        """inputs: (n, 3 hidden) of `Feed`; h: the state, wide, changed in place; before: the state in the
-        weights' type; gates, candidate, after: this step's places on the tape."""
-        hidden = self.hidden
-        torch.mm(before, self.weight, out=gates)
-        inner, r_z = gates[:, :hidden].add_(self.b_n), gates[:, hidden:]
-        r_z.add_(inputs[:, : 2 * hidden]).sigmoid_()
-        torch.addcmul(inputs[:, 2 * hidden :], r_z[:, :hidden], inner, value=2, out=candidate)
-        n, z = self.candidate.copy_(candidate).sigmoid_(), r_z[:, hidden:]
-        torch.add(self.minus_one, n, alpha=2, out=n)
-        candidate.copy_(n)
-        if self.wide != candidate.dtype:
-            z = self.z.copy_(z)
-        torch.lerp(n, h, z, out=h)
-        after.copy_(h)
+    def begin(self, tape: Tape, lane: int, h0: Tensor, inputs: Tensor, first: int = 0) -> None:
+        """Go to a lane of the tape. h0: (n, hidden), its state number `first`; inputs: what `Feed` writes."""
+        self.gates, self.states = tape.gates[lane].unbind(), tape.states[lane].unbind()
+        self.states[first].copy_(h0)
+        work = (inputs, wide_copy(h0), tape.gates[lane], tape.candidates[lane], tape.states[lane])
+        self.work = tuple(map(gru_kernels.memory, work)) if self.compiled else work
+
+    def step(self, t: int, before: int, after: int) -> Tensor:
+        """Step t of the tape, from its state number `before` to number `after`, which is returned."""
+        torch.mm(self.states[before], self.weight, out=self.gates[t])
+        inputs, h, gates, candidates, states = self.work
+        step = gru_kernels.forward if self.compiled else pointwise
+        step(gates[t], inputs, self.b_n, h, candidates[t], states[after])
+        return self.states[after]
+
+
+def pointwise(
+    gates: Tensor, inputs: Tensor, b_n: Tensor, h: Tensor, candidate: Tensor, after: Tensor
+) -> None:
+    """`gru_kernels.forward` by torch's operators, for devices that have no compiled kernel."""
+    hidden = h.shape[1]
+    inner, r_z = gates[:, :hidden].add_(b_n), gates[:, hidden:]
+    r, z = r_z.add_(inputs[:, : 2 * hidden]).sigmoid_().chunk(2, 1)
+    candidate.copy_(torch.addcmul(inputs[:, 2 * hidden :], r, inner).tanh_())
+    after.copy_(torch.lerp(candidate.to(h.dtype), h, z.to(h.dtype), out=h))
 
 
 class Gru(torch.autograd.Function):
@@ -141,24 +145,29 @@ class Gru(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_out: Tensor | None, d_last: Tensor | None) -> tuple[Tensor | None, ...]:
         x, mask, gates, candidates, states, *flat = ctx.saved_tensors
-        sums = [Gradients(*flat[i : i + 4]) for i in range(0, len(flat), 4)]
+        sums = [Gradients(flat[i : i + 4], not x.is_floating_point()) for i in range(0, len(flat), 4)]
         tape, two = Tape(gates, candidates, states), len(sums) == 2
+        d_out = None if d_out is None else d_out.contiguous()
         d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        d_h0 = torch.zeros_like(states[:, 0]) if d_last is None else d_last.clone()
-        for lane, d_h in enumerate(d_h0):
-            source = min(lane, len(x) - 1)
+        d_h0 = torch.empty_like(states[:, 0])
+        for lane in range(len(d_h0)):
+            source, place = min(lane, len(x) - 1), 0 if two else lane  # where the lane's part of out is
+            d_h = wide_copy(d_h0[lane] if d_last is None else d_last[lane])
+            if d_last is None:
+                d_h.zero_()
             _backward_lane(
                 tape,
                 lane,
                 two and lane == 1,
                 x[source],
                 d_h,
-                _of_lane(d_out, lane, two),
-                _of_lane(mask, lane, two),
+                None if d_out is None else d_out[place],
+                None if mask is None else mask[place],
                 sums[lane if two else 0],
                 None if d_x is None else d_x[source],
                 fresh=source == lane,
             )
+            d_h0[lane] = d_h
         return d_x, d_h0, None, None, *(gradient for total in sums for gradient in total.result())
 
 
@@ -175,50 +184,50 @@ def _forward_lane(
     w_ih, w_hh, bias, b_n = weights
     steps, n, hidden = tape.candidates.shape[1:]
     feed = Feed(w_ih, bias[min(lane, len(bias) - 1)], symbols=not x.is_floating_point())
-    stepper = Stepper(w_hh, b_n, n)
     sequence = x[min(lane, len(x) - 1)].unbind()
-    gates, candidates, states = (part[lane].unbind() for part in (tape.gates, tape.candidates, tape.states))
     inputs = w_hh.new_empty(n, 3 * hidden)
-    h = h0.to(stepper.wide, copy=True)
-    states[steps if backwards else 0].copy_(h)
+    stepper = Stepper(w_hh, b_n)
+    stepper.begin(tape, lane, h0, inputs, first=steps if backwards else 0)
     for t in reversed(range(steps)) if backwards else range(steps):
-        before, after = (t + 1, t) if backwards else (t, t + 1)
         feed(sequence[t], inputs)
-        stepper(inputs, h, states[before], gates[t], candidates[t], states[after])
+        stepper.step(t, *((t + 1, t) if backwards else (t, t + 1)))
 
 
 class Gradients:
-    """Sums of the gradients of one direction's weights, in the type states are carried in."""
+    """Sums of the gradients of one direction's weights, in the type states are carried in.
 
-    def __init__(self, w_ih: Tensor, w_hh: Tensor, bias: Tensor, b_n: Tensor) -> None:
-        self.weights = (w_ih, w_hh, bias, b_n)
-        self.w_ih, self.w_hh, self.bias, self.b_n = (
-            torch.zeros_like(w, dtype=state_type(w.dtype)) for w in self.weights
-        )
+    gates: (4 hidden,), of [U_n h + c | r | z | W_n x] over all rows and steps, filled by the kernel.
+    """
+
+    def __init__(self, weights: Sequence[Tensor], symbols: bool) -> None:
+        self.weights, self.symbols = weights, symbols
+        w_ih, w_hh, bias, b_n = weights
+        wide = {"dtype": state_type(w_hh.dtype)}
+        self.w_ih = torch.zeros(w_ih.shape if symbols else w_ih.shape[::-1], **wide)
+        self.w_hh = torch.zeros(w_hh.shape[::-1], **wide)
+        self.gates = torch.zeros(4 * len(b_n), **wide)
+        self.rows = None if bias.shape[:2] == (1, 1) else torch.zeros(bias.shape, **wide)  # a bias each
 
     def add(self, d_gates: Tensor, x: Tensor, before: Tensor, lane: int) -> None:
         """d_gates: (steps, n, 4 hidden); x, before: inputs and states of the same steps, (steps, n, ...)."""
         hidden = before.shape[-1]
         flat = d_gates.flatten(0, 1)
-        self.w_hh.add_(flat[:, : 3 * hidden].t() @ before.flatten(0, 1))
-        if x.is_floating_point():
-            self.w_ih.add_(flat[:, hidden:].t() @ x.flatten(0, 1))
+        self.w_hh.add_(before.flatten(0, 1).t() @ flat[:, : 3 * hidden])
+        if self.symbols:
+            rows = flat.new_zeros(len(flat), len(self.w_ih)).scatter_(1, x.reshape(-1, 1), 1)
         else:
-            chosen = flat.new_zeros(len(flat), len(self.w_ih)).scatter_(1, x.reshape(-1, 1), 1)
-            self.w_ih.add_(chosen.t() @ flat[:, hidden:])
-        if self.bias.shape[:2] == (1, 1):
-            total = flat.sum(0)
-            self.bias[0, 0].add_(total[hidden:])
-            self.b_n.add_(total[:hidden])
-        else:  # an own bias for every row
-            self.bias[lane].add_(d_gates[..., hidden:].sum(0))
-            self.b_n.add_(flat[:, :hidden].sum(0))
+            rows = x.flatten(0, 1)
+        self.w_ih.add_(rows.t() @ flat[:, hidden:])
+        if self.rows is not None:
+            self.rows[lane].add_(d_gates[..., hidden:].sum(0))
 
     def result(self) -> tuple[Tensor, ...]:
-        """In the order and type of the weights."""
-        hidden = len(self.b_n)
-        w_hh = torch.cat([self.w_hh[hidden:], self.w_hh[:hidden]])
-        sums = (self.w_ih, w_hh, self.bias, self.b_n)
+        """In the order, shape and type of the weights."""
+        hidden = len(self.gates) // 4
+        w_ih = self.w_ih if self.symbols else self.w_ih.t()
+        w_hh = torch.cat([self.w_hh[:, hidden:], self.w_hh[:, :hidden]], 1).t()
+        bias = self.gates[hidden:].view(1, 1, -1) if self.rows is None else self.rows
+        sums = (w_ih, w_hh, bias, self.gates[:hidden])
         return tuple(total.to(w.dtype) for total, w in zip(sums, self.weights, strict=True))
 
 
@@ -234,40 +243,46 @@ def _backward_lane(
     d_x: Tensor | None,
     fresh: bool,
 ) -> None:
-    """Go back through one lane: d_h, the gradient of its last state, becomes that of its first. sums are
-    added to, and so is d_x unless it is fresh. incoming, factors: (steps, n, hidden), the output's."""
+    """Go back through one lane: d_h, wide, the gradient of its last state, becomes that of its first.
+
+    sums are added to, and so is d_x unless it is fresh. incoming, factors: (steps, n, hidden), the output's;
+    of two directions (steps, n, 2 hidden), in which the lane has its part.
+    """
     steps, n, hidden = tape.candidates.shape[1:]
     w_ih, w_hh = sums.weights[:2]
     back = torch.cat([w_hh[2 * hidden :], w_hh[: 2 * hidden]])  # ([n | r | z], hidden)
-    states, candidates = tape.states[lane], tape.candidates[lane].unbind()
-    after = (states[:-1] if backwards else states[1:]).unbind()
-    inner, r, z = (part.unbind() for part in tape.gates[lane].chunk(3, -1))
-    incoming = None if incoming is None else incoming.unbind()
-    factors = None if factors is None else factors.unbind()
+    offset = 0 if incoming is None or incoming.shape[-1] == hidden else lane * hidden
     many = min(steps, max(1, _ROWS_A_PRODUCT // n))
-    d_gates = d_h.new_empty(many, n, 4 * hidden)
-    d_inner, d_r, d_z, d_n = (part.unbind() for part in d_gates.chunk(4, -1))
+    d_gates, product = w_hh.new_empty(many, n, 4 * hidden), w_hh.new_zeros(n, hidden)
     d_recurrent = d_gates[..., : 3 * hidden].unbind()
-    u, v = torch.empty_like(d_h), torch.empty_like(d_h)
+    gates, candidates, states, written, made, carried, total = map(
+        gru_kernels.memory,
+        (tape.gates[lane], tape.candidates[lane], tape.states[lane], d_gates, product, d_h, sums.gates),
+    )
+    incoming = None if incoming is None else gru_kernels.memory(incoming)
+    factors = None if incoming is None or factors is None else gru_kernels.memory(factors)
     order = list(range(steps)) if backwards else list(range(steps))[::-1]
     for first in range(0, steps, many):
         times = order[first : first + many]
         low, high = min(times), max(times) + 1
         for t in times:
-            i = t - low
-            if incoming is not None:
-                d_h.add_(incoming[t]) if factors is None else d_h.addcmul_(incoming[t], factors[t])
-            torch.addcmul(d_h, d_h, z[t], value=-1, out=u)
-            _tanh_backward(u, candidates[t], grad_input=d_n[i])
-            torch.mul(d_n[i], r[t], out=d_inner[i])
-            torch.mul(d_n[i], inner[t], out=v)
-            _sigmoid_backward(v, r[t], grad_input=d_r[i])
-            torch.mul(torch.sub(after[t], candidates[t], out=v), u, out=d_z[i])
-            d_h.mul_(z[t])
-            torch.addmm(d_h, d_recurrent[i], back, out=d_h)
+            gru_kernels.backward(
+                gates[t],
+                candidates[t],
+                states[t if backwards else t + 1],
+                None if incoming is None else incoming[t],
+                None if factors is None else factors[t],
+                offset,
+                made,
+                carried,
+                written[t - low],
+                total,
+            )
+            torch.mm(d_recurrent[t - low], back, out=product)
         part = d_gates[: high - low]
-        early = states[low + 1 : high + 1] if backwards else states[low:high]
+        early = tape.states[lane, low + 1 : high + 1] if backwards else tape.states[lane, low:high]
         sums.add(part, x[low:high], early, lane)
         if d_x is not None:
             rows = d_x[low:high].flatten(0, 1)
             torch.addmm(rows, part.flatten(0, 1)[:, hidden:], w_ih, beta=0 if fresh else 1, out=rows)
+    d_h.add_(product)

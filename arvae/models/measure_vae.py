@@ -160,7 +160,7 @@ class MeasureVAE(nn.Module):
         """
         n, like = starts[0].shape[1], starts[0]
         tapes = [recurrent.Tape.empty(like, BEATS, TICKS, n, self.hidden) for _ in feeds]
-        steppers = [recurrent.Stepper(w_hh, b_n, n) for _, w_hh, _, b_n in feeds]
+        steppers = [recurrent.Stepper(w_hh, b_n) for _, w_hh, _, b_n in feeds]
         symbol = torch.full((n,), self.vocabulary_size, device=like.device)
         inputs = like.new_empty(n, 3 * self.hidden)
         symbols = []
@@ -169,18 +169,13 @@ class MeasureVAE(nn.Module):
                 recurrent.Feed(w_ih, bias if layer else bias[beat], symbols=layer == 0)
                 for layer, (w_ih, _, bias, _) in enumerate(feeds)
             ]
-            wide = [start[beat].to(recurrent.state_type(like.dtype), copy=True) for start in starts]
-            for tape, start in zip(tapes, starts, strict=True):
-                tape.states[beat, 0] = start[beat]
+            for stepper, tape, start in zip(steppers, tapes, starts, strict=True):
+                stepper.begin(tape, beat, start[beat], inputs)
             for tick in range(TICKS):
                 x = symbol
-                for layer, (stepper, tape) in enumerate(zip(steppers, tapes, strict=True)):
+                for layer, stepper in enumerate(steppers):
                     feed[layer](x, inputs)
-                    x = tape.states[beat, tick + 1]
-                    stepper(
-                        inputs, wide[layer], tape.states[beat, tick], tape.gates[beat, tick],
-                        tape.candidates[beat, tick], x,
-                    )  # fmt: skip
+                    x = stepper.step(tick, tick, tick + 1)
                     if masks[layer] is not None:
                         x = x * masks[layer][beat, tick]
                 symbol = F.relu_(self.logits(x)).argmax(1)

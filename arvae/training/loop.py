@@ -18,8 +18,8 @@ from arvae.training.batches import Order, Source
 from arvae.training.members import Member, describe
 from arvae.training.precision import FlatModel, Plan
 
-ROWS = 40  # rows of the history at least, where there are as many steps
-VALIDATION = 512  # examples looked at for each row
+ROWS = 24  # rows of the history at least, where there are as many steps
+VALIDATION = 256  # examples looked at for each row
 Report = Callable[[dict[str, Any]], None]
 
 

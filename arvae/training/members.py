@@ -32,6 +32,7 @@ _OF_THE_OTHER_KIND = {
         "models/measure_vae.py",
         "models/recurrent.py",
         "models/gru_steps.py",
+        "models/gru_kernels.py",
         "datasets/music.py",
         "objectives_glsr.py",
     ),
