@@ -138,6 +138,9 @@ def test_fader_scales_attributes_and_hides_them_against_the_discriminator() -> N
     assert (scaled.min().item(), scaled.max().item()) == pytest.approx((0.0, 1.0))
     z, log_std = model.encode(x)
     assert log_std.exp().max() < 1e-8
+    mean, variance = z.mean(1), z.var(1, correction=0)  # it cannot hide by growing
+    torch.testing.assert_close(mean, torch.zeros(16), atol=1e-5, rtol=0)
+    torch.testing.assert_close(variance, torch.ones(16), atol=1e-3, rtol=0)
     assert model.decode(model.complete(z, attributes)).shape == model.decode(z).shape == x.shape
     # The same term moves the discriminator down its slope and the code, `strength` times, up it.
     model.discriminator.eval()  # no dropout: the two passes see the same

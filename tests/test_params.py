@@ -89,6 +89,7 @@ FAULTS = [
     ("models/arvae/music/delta", 0.0, "delta = 0.0"),
     ("models/arvae/music/capacity", -2.0, "capacity = -2.0"),
     ("models/arvae/music/learning_rate", 0.0, "learning_rate = 0.0"),
+    ("models/glsr/music/clip", 0.0, "clip = 0.0"),
     ("models/arvae/music/regularize", "median", "regularize = 'median'"),
     ("models/arvae/music/objective", "gan", "objective = 'gan'"),
     ("models/arvae/music", None, "models.arvae has no section music"),

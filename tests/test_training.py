@@ -351,6 +351,19 @@ def test_bfloat16_keeps_small_updates_in_float32() -> None:
     assert model.weight.dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_only_gradients_longer_than_the_clip_are_scaled_down(precision: str) -> None:
+    flat = FlatModel(torch.nn.Linear(3, 2, bias=False), Plan("cpu", precision, 1), 1e-3)
+    for given, clip, wanted in ((4.0, 2.0, 2.0), (4.0, None, 4.0), (1.0, 2.0, 1.0)):
+        flat.gradient.zero_()
+        flat.gradient[0] = given
+        flat.step(1e-3, clip)
+        assert flat.master.grad.norm().item() == pytest.approx(wanted)
+    flat.gradient[1] = torch.nan
+    flat.step(1e-3, 2.0)
+    assert flat.weights()["weight"].isnan().any()  # never hidden
+
+
 def test_packed_images_come_out_as_they_went_in(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 2, (70, 64, 64), dtype=np.uint8)
     attributes = np.random.default_rng(1).random((70, 5), dtype=np.float32)

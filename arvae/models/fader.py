@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from arvae.losses import at_least_float32
 from arvae.models.image_vae import image_vae
@@ -22,7 +23,9 @@ LOG_STD = -20.0
 class Fader(nn.Module):
     """The image VAE's networks with k more inputs to the decoder, and a discriminator d-64-32-k.
 
-    The head for the log-std is there but not used, as in the paper's own count of parameters.
+    The head for the log-std is there but not used, as in the paper's own count of parameters. The code is
+    normalised, without weights: left free, it only grows until the discriminator, whose dropout makes it
+    noisy, can no longer follow, hides nothing, and the decoder does not look at the attributes (MNIST).
     """
 
     kind = "images"
@@ -52,8 +55,11 @@ class Fader(nn.Module):
         return (attributes - self.lowest) / self.span
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (n, 1, h, w) in 0..1 -> code (n, d) and a log-std that stands for none, float32."""
-        code = self.network.encode(x)[0]
+        """Images (n, 1, h, w) in 0..1 -> code (n, d) and a log-std that stands for none, float32.
+
+        Every code has mean 0 and variance 1 over its dimensions.
+        """
+        code = F.layer_norm(self.network.encode(x)[0], (self.latent_dim,))
         return code, torch.full_like(code, LOG_STD)
 
     def complete(self, z: Tensor, attributes: Tensor) -> Tensor:

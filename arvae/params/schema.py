@@ -85,7 +85,8 @@ class ModelKnobs(Knobs):
     """The loss of one model on one kind of data (paper, section 3 and Table 1).
 
     gamma is the weight of what ties attributes to the code: L_AR (vae), the slopes' likelihood (glsr), or the
-    adversary that takes the attributes out of the code (fader).
+    adversary that takes the attributes out of the code (fader). clip: the gradient of all weights is scaled
+    down to this norm where it is longer; null: never.
     """
 
     objective: Literal["vae", "fader", "glsr"]
@@ -95,6 +96,7 @@ class ModelKnobs(Knobs):
     delta: Positive
     capacity: NotNegative
     regularize: Literal["sample", "mean"]
+    clip: Positive | None = None
 
 
 class ModelByKind(Knobs):

@@ -147,7 +147,7 @@ class Run:
         self.flat.zero_grad()
         terms = self.objective(self.model, x, attributes, self.cell, self.generator)
         terms["loss"].backward()
-        self.flat.step(rate)
+        self.flat.step(rate, self.cell.knobs.clip)
         self.step += 1
         self.summed += 1
         terms = {name: term.detach() for name, term in terms.items()}

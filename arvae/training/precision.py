@@ -93,10 +93,12 @@ class FlatModel:
         """Clear the gradient vector."""
         self.gradient.zero_()
 
-    def step(self, learning_rate: float) -> None:
-        """One Adam step with the gradients that backward() has left."""
+    def step(self, learning_rate: float, clip: float | None = None) -> None:
+        """One Adam step with the gradients that backward() has left, scaled down to the norm `clip`."""
         if self.gradient is not self.master.grad:
             self.master.grad.copy_(self.gradient)
+        if clip is not None:  # a NaN stays one, and stops the member
+            self.master.grad.mul_(clip / self.master.grad.norm().clamp_min(clip))
         self.optimizer.param_groups[0]["lr"] = learning_rate
         self.optimizer.step()
         self.refresh()

@@ -30,7 +30,8 @@ def configuration(cell: Cell, data: Dataset) -> pd.DataFrame:
         "data": f"{data.name}, {len(data.train):,} training examples",
         "scale": cell.scale,
         "loss": f"{knobs.objective}: beta {knobs.beta:g}, gamma {knobs.gamma:g}, delta {knobs.delta:g}, "
-        f"capacity {knobs.capacity:g}",
+        f"capacity {knobs.capacity:g}"
+        + ("" if knobs.clip is None else f"; gradients no longer than {knobs.clip:g}"),
         "attributes and their dimensions": tied if knobs.gamma else f"none regularized (watched: {tied})",
         "latent dimensions": f"{cell.latent_dim}",
         "batch, epochs": f"{cell.batch_size}, {schedule.epochs:g}",
