@@ -154,8 +154,15 @@ def read_only():
 
 
 def environment() -> dict[str, str]:
-    """This process's environment with its python first on the path, and nothing that leads elsewhere."""
-    inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "DVC_STAGE")}
+    """This process's environment with its python first on the path, and nothing that leads elsewhere.
+
+    Coverage is not measured in there: a copy's files do not count, and tracing them takes minutes.
+    """
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONPATH", "DVC_STAGE") and not name.startswith("COVERAGE_")
+    }
     path = os.pathsep.join([str(Path(sys.executable).parent), inherited["PATH"]])
     return inherited | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
 
