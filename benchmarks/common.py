@@ -34,6 +34,7 @@ from arvae.training.executors import worker_environment
 from arvae.training.precision import plan
 
 WARM_UP = 2  # steps before the clock starts
+OPERATORS = 8  # of a profile that are shown
 LEAST = 0.02  # differences of scores up to this one never count
 
 Step = Callable[[], Any]
@@ -95,27 +96,43 @@ def cell_of(name: str, program: str) -> params.Cell:
     return cell.model_copy(update={"engine": cell.engine.model_copy(update=changed)})
 
 
-def child_speed(bench: Bench, program: str, name: str, steps: int) -> dict[str, float]:
-    """In a process of its own: seconds a step (mean), and the peak of this process's matrix products."""
+def _prepared(bench: Bench, program: str, name: str) -> tuple[Step, bool]:
+    """A training step of a program on random data, and whether it computes in bfloat16."""
     cell = cell_of(name, program)
     data = bench.random_data(cell)
     if program == "ordinary":
-        step, _ = bench.ordinary(data, cell, 0)
-    else:
-        torch.set_num_threads(1)
-        run = engine_run(bench, data, cell, 0, 10**6)
-        run.model.train()
-        if hasattr(run.model, "coin"):  # half of the steps are teacher-forced: exactly so, here too
-            run.model.coin = itertools.cycle((True, False)).__next__
-        step = run._one_step
+        return bench.ordinary(data, cell, 0)[0], False
+    torch.set_num_threads(1)
+    run = engine_run(bench, data, cell, 0, 10**6)
+    run.model.train()
+    if hasattr(run.model, "coin"):  # half of the steps are teacher-forced: exactly so, here too
+        run.model.coin = itertools.cycle((True, False)).__next__
+    return run._one_step, program == "engine" and plan(cell.engine).precision == "bfloat16"
+
+
+def child_speed(bench: Bench, program: str, name: str, steps: int) -> dict[str, float]:
+    """In a process of its own: seconds a step (mean), and the peak of this process's matrix products."""
+    step, low = _prepared(bench, program, name)
     for _ in range(WARM_UP):
         step()
     began = time.perf_counter()
     for _ in range(steps):
         step()
     seconds = (time.perf_counter() - began) / steps
-    low = program == "engine" and plan(cell.engine).precision == "bfloat16"
     return {"seconds": seconds, "peak": peak(torch.bfloat16 if low else torch.float32)}
+
+
+def child_profile(bench: Bench, program: str, name: str, steps: int) -> dict[str, float]:
+    """In a process of its own: the share of the time that each operator takes by itself, largest first."""
+    step, _ = _prepared(bench, program, name)
+    for _ in range(WARM_UP):
+        step()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+        for _ in range(steps):
+            step()
+    times = {event.key: event.self_cpu_time_total for event in seen.key_averages()}
+    total = sum(times.values())
+    return {key: time / total for key, time in sorted(times.items(), key=lambda pair: -pair[1])}
 
 
 def child_learn(
@@ -200,6 +217,17 @@ def lines(unit: str, name: str, work: float, best: dict[Way, dict[str, float]]) 
     return found
 
 
+def profile(bench: Bench, steps: int) -> None:
+    """Print where the time of a training step goes, in both programs, with one thread each."""
+    for name in bench.names:
+        for program in ("ordinary", "engine"):
+            arguments = [name, "--steps", str(steps), "--profile"]
+            shares = answer(start(bench.module, program, 1, arguments))
+            print(f"\n{name}, {program}: share of the time of a training step, by operator")
+            for operator, share in list(shares.items())[:OPERATORS]:
+                print(f"  {100 * share:5.1f} %  {operator}", flush=True)
+
+
 def learn(bench: Bench, steps: int, seeds: list[int], prepared: Path) -> None:
     """Train both ways with every seed; print the scores and whether they agree within seed noise."""
     cores = len(os.sched_getaffinity(0))
@@ -244,6 +272,7 @@ def main(bench: Bench, description: str) -> None:
     )
     parser.add_argument("--steps", type=int, default=12, help="timed steps a process; 0: no timing")
     parser.add_argument("--rounds", type=int, default=2, help="fresh processes of each way; the best counts")
+    parser.add_argument("--profile", action="store_true", help="show also where the time goes")
     parser.add_argument("--learn", type=int, metavar="STEPS", help="compare also what is learned in so many")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--data", type=Path, help="where the prepared data sets are: data/prepared")
@@ -256,6 +285,8 @@ def main(bench: Bench, description: str) -> None:
         if given.learn:
             torch.set_num_threads(1)
             outcome = child_learn(bench, program, name, given.learn, given.seeds[0], prepared)
+        elif given.profile:
+            outcome = child_profile(bench, program, name, given.steps)
         else:
             outcome = child_speed(bench, program, name, given.steps)
         print(json.dumps(outcome))
@@ -269,5 +300,7 @@ def main(bench: Bench, description: str) -> None:
     )
     if given.steps:
         speed(bench, given.steps, given.rounds)
+    if given.profile:
+        profile(bench, given.steps or 4)
     if given.learn:
         learn(bench, given.learn, given.seeds, prepared)

@@ -3,6 +3,7 @@
     python -m benchmarks.images [--steps 12] [--rounds 2]     speed, in about two minutes
     python -m benchmarks.images --learn 400 --seeds 0 1 2     and: are both equally good? (needs data)
     python -m benchmarks.images --steps 0 --learn 400         only that
+    python -m benchmarks.images --steps 0 --profile           where the time of a step goes
 
 Both take the same training steps of AR-VAE at the paper's batch size of 128; see `benchmarks.common`.
 """

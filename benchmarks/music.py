@@ -3,6 +3,7 @@
     python -m benchmarks.music [--steps 12] [--rounds 2]     speed, in about two minutes
     python -m benchmarks.music --learn 300 --seeds 0 1 2     and: are both equally good? (needs data)
     python -m benchmarks.music --steps 0 --learn 300         only that
+    python -m benchmarks.music --steps 0 --profile           where the time of a step goes
 
 Both take the same steps: AR-VAE on batches of 256 measures, half of them teacher-forced, dropout, loss,
 gradients, Adam; see `benchmarks.common`.

@@ -1,5 +1,6 @@
 """The benchmarks: both programs train and are judged alike, and what is printed follows from the numbers."""
 
+import pytest
 import torch
 
 from benchmarks import common, images, music
@@ -23,6 +24,15 @@ def test_a_step_is_timed_on_random_data():
     found = common.child_speed(music.BENCH, "engine", "bach", 1)
     torch.set_num_threads(before)
     assert found["seconds"] > 0 and found["peak"] > 1e9
+
+
+def test_a_profile_names_the_operators_that_take_the_time():
+    before = torch.get_num_threads()
+    shares = common.child_profile(music.BENCH, "engine", "bach", 1)
+    torch.set_num_threads(before)
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert list(shares.values()) == sorted(shares.values(), reverse=True)
+    assert shares["aten::mm"] > 0.1  # matrix products: what the rest is to disappear beside
 
 
 def test_random_data_have_the_shape_of_the_real_ones():
