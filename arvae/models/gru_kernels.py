@@ -2,8 +2,8 @@
 
 torch has no fused GRU step for a CPU; done with its operators, what lies between two matrix products takes
 longer than the products. A kernel is compiled for a number of hidden units, which must be a constant: only
-then does the compiler see that a row's gates do not overlap, and vectorise. The first use compiles for some
-seconds; after that the machine code comes from numba's cache.
+then does the compiler see that a row's gates do not overlap, and vectorise. The first use in a process
+compiles, for a second or two.
 
 numba has no bfloat16: such tensors come in as their bits, uint16, are widened to float32, and rounded to the
 nearest on the way out, as torch does.
@@ -95,14 +95,9 @@ def _(x) -> Callable:
     return exp
 
 
-def _compiled(function: Callable) -> Callable:
-    """Compiled at first use and cached beside the source, or in the user's cache; uncached if neither can be
-    written. Fused multiply-adds are allowed, nothing that would change what NaN and infinity do."""
-    options = {"fastmath": {"contract"}, "error_model": "numpy"}
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError:
-        return njit(**options)(function)
+# Fused multiply-adds are allowed, nothing that would change what NaN and infinity do. Not cached on disk:
+# numba has no lock that keeps two processes from writing each other the wrong code into the same file.
+_compiled = njit(fastmath={"contract"}, error_model="numpy")
 
 
 @functools.cache

@@ -148,7 +148,7 @@ class Gru(torch.autograd.Function):
         sums = [Gradients(flat[i : i + 4], not x.is_floating_point()) for i in range(0, len(flat), 4)]
         tape, two = Tape(gates, candidates, states), len(sums) == 2
         d_out = None if d_out is None else d_out.contiguous()
-        d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        d_x = x.new_empty(x.shape) if ctx.needs_input_grad[0] else None  # contiguous, whatever x is
         d_h0 = torch.empty_like(states[:, 0])
         for lane in range(len(d_h0)):
             source, place = min(lane, len(x) - 1), 0 if two else lane  # where the lane's part of out is
