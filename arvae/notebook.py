@@ -11,7 +11,9 @@ kept, with its error. Run by DVC, it ends when DVC ends, however that ends: noth
 """
 
 import argparse
+import errno
 import os
+import re
 import signal
 import sys
 import threading
@@ -34,6 +36,9 @@ from arvae.progress import clock
 LOG_HEAD, LOG_TAIL = 3, 6  # lines kept of long printed output in cells tagged `log`
 START = 300  # seconds that a kernel may take to start: much, for a busy machine
 REMEDY = "free some space or correct the folder's permissions, and run `dvc repro` again"
+# Errors of the disk as Python ("[Errno 28] No space left ...") and safetensors ("os error 28") name them.
+_BARRED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+_DISK = re.compile(rf"(?:Errno|os error) (?:{'|'.join(map(str, _BARRED))})\b")
 CASTS = {
     "str": str,
     "int": int,
@@ -90,6 +95,8 @@ def run(
         )
     except PapermillExecutionError as error:
         fault = f"cell {error.exec_count} failed with {error.ename}: {error.evalue}"
+        if error.ename in ("OSError", "PermissionError") and _DISK.search(str(error.evalue)):
+            fault += f": {REMEDY}"
     except CellTimeoutError:
         limit = clock(timeout or 0)
         fault = f"it took longer than {limit} (engine.timeout_minutes in params.yaml) and was stopped"

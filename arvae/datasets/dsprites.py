@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from arvae.datasets import sources
+from arvae.datasets.archives import DAMAGED
 from arvae.datasets.contract import DataError, Dataset, PackedImages, Split
 from arvae.progress import Progress
 
@@ -171,7 +172,9 @@ def read_published(path: Path, places: np.ndarray, log: Callable[[str], None] = 
                     raise DataError(f"{path}: image values up to {block.max()}, dSprites has 0 and 1")
                 packed[start : start + 4096] = np.packbits(block, axis=-1)
                 progress.update(len(block))
-    except (zipfile.BadZipFile, EOFError, OSError, KeyError) as error:
+    except DataError:
+        raise
+    except DAMAGED as error:
         raise DataError(f"{path} is damaged ({error}): delete it, it is then downloaded again") from error
     progress.close()
     # The drawing doubles as a content check: a file with other images under the right labels would not
@@ -195,7 +198,7 @@ def _looks_right(path: Path, log: Callable[[str], None] = print) -> None:
             with archive.open("latents_classes.npy") as file:
                 _header(file, path, (TOTAL, 6), np.int64)
                 classes = np.frombuffer(_exactly(file, TOTAL * 6 * 8), np.int64).reshape(TOTAL, 6)
-    except (zipfile.BadZipFile, EOFError, OSError, KeyError, ValueError) as error:
+    except DAMAGED as error:
         raise DataError(f"{path.name} is not the dSprites file ({error})") from error
     if not np.array_equal(classes[:, 1:], factors_of(np.arange(TOTAL))):
         raise DataError(

@@ -6,8 +6,6 @@ Images: LeCun, Cortes, Burges, "The MNIST database of handwritten digits". Attri
 import gzip
 import hashlib
 import os
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import numpy as np
 import scipy
 
 from arvae.datasets import morphology, sources
+from arvae.datasets.archives import DAMAGED
 from arvae.datasets.contract import DataError, Dataset, Split, choose, write_npz
 
 ADDRESS = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -149,7 +148,7 @@ def _content(path: Path, name: str) -> bytes:
             packed = file.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else open(path, "rb") as file:
             data = file.read(limit)
-    except (OSError, EOFError, zlib.error) as error:
+    except DAMAGED as error:
         raise DataError(f"{path} is not a sound gzip file ({error}): delete it and try again") from error
     found, expected = hashlib.sha256(data).hexdigest(), FILES[name][0]
     if found != expected:
@@ -175,7 +174,7 @@ def _measured(images: np.ndarray, cache: Path, label: str, log: Callable[[str], 
                 log(f"{label}: {len(values):,} digits were measured before")
                 return values
             fault = f"its values are {values.shape}"
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except DAMAGED as error:
             fault = str(error)
         log(f"{label}: {path} is damaged ({fault}); measuring again")
     workers = min(

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
+from arvae.datasets.archives import DAMAGED
 from arvae.datasets.tunes import BROKEN, TuneError
 
 #: What says nothing about the melody and takes time to read.
@@ -19,9 +20,6 @@ def first_part(content: bytes, check: Callable[[int], None]) -> Any:
     content: a .musicxml or .mxl file. `check` is given the number of parts and may raise. Raises TuneError
     where the content is no MusicXML.
     """
-    from music21 import exceptions21
-    from music21.musicxml.xmlToM21 import MusicXMLImporter
-
     root = _root(content)
     parts, names = root.findall("part"), root.find("part-list")
     if root.tag != "score-partwise" or not parts or names is None:
@@ -34,8 +32,20 @@ def first_part(content: bytes, check: Callable[[int], None]) -> Any:
     for note in root.iter("note"):
         for child in [child for child in note if child.tag in _DECORATION]:
             note.remove(child)
+    return _score(root).parts[0]
+
+
+def whole(content: bytes) -> Any:
+    """A .musicxml or .mxl file with all its parts as a music21 Score; TuneError as for `first_part`."""
+    return _score(_root(content))
+
+
+def _score(root: ElementTree.Element) -> Any:
+    from music21 import exceptions21
+    from music21.musicxml.xmlToM21 import MusicXMLImporter
+
     try:
-        return MusicXMLImporter().xmlRootToScore(root).parts[0]
+        return MusicXMLImporter().xmlRootToScore(root)
     except (
         exceptions21.Music21Exception,
         ArithmeticError,
@@ -58,7 +68,9 @@ def _root(content: bytes) -> ElementTree.Element:
                 element.get("full-path") for element in container.iter() if element.tag.endswith("rootfile")
             ]
             return ElementTree.fromstring(_member(archive, paths[0]))
-    except (ElementTree.ParseError, zipfile.BadZipFile, LookupError, ValueError) as error:
+    except TuneError:
+        raise
+    except (ElementTree.ParseError, *DAMAGED) as error:
         raise TuneError(BROKEN, f"this is no MusicXML ({error})") from error
 
 

@@ -6,8 +6,6 @@ What has been read is kept in chunks in the cache folder, named by what they wer
 import hashlib
 import multiprocessing
 import os
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -17,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from arvae.datasets import music, tunes
+from arvae.datasets.archives import DAMAGED
 from arvae.datasets.contract import DataError, write_npz
 from arvae.progress import Progress
 
@@ -155,6 +154,6 @@ def _load(path: Path, count: int, log: Callable[[str], None]) -> list[Coded] | N
             Coded(part, str(reason), str(detail), int(dropped))
             for part, (reason, detail, dropped) in zip(parts, rest, strict=True)
         ]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except DAMAGED as error:
         log(f"{path} is damaged ({error}): its tunes are read again")
         return None

@@ -6,6 +6,7 @@ up.
 
 import contextlib
 import contextvars
+import errno
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from typing import TypeVar
 import requests
 import urllib3
 
+from arvae.datasets.archives import DAMAGED
 from arvae.datasets.contract import DataError
 from arvae.files import atomic_write, sha256
 from arvae.progress import Progress
@@ -42,6 +44,7 @@ CONNECT = 4.0  # seconds to wait for a connection
 SILENCE = 15.0  # seconds without a byte after which a transfer counts as stalled
 TRIES = 3  # attempts at one address, each going on where the one before stopped
 _OWN: contextvars.ContextVar[str | None] = contextvars.ContextVar("own folder", default=None)
+BARRED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)  # no source can mend these
 SLOWEST = 2_000  # bytes a second, averaged over SILENCE, below which a transfer counts as stalled
 
 
@@ -60,7 +63,8 @@ def first(
 
     sources: name -> function that fetches and checks, in order of preference. wanted: "auto" for all of
     them, or the name of the only one to try. by_hand: where a person can put the file. Raises SourceError
-    that lists every source tried with the reason of its failure.
+    that lists every source tried with the reason of its failure, or at once where the disk is full or may not
+    be written: the next source could store no more.
     """
     if wanted != "auto" and wanted not in sources:
         raise DataError(f"{what}: no source {wanted!r}; it is auto or one of {', '.join(sources)}")
@@ -69,6 +73,11 @@ def first(
         try:
             result = sources[name]()
         except (DataError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in BARRED:
+                raise SourceError(
+                    f"{what}, source {name}: {error}: free some space or correct the folder's permissions, "
+                    "and run again"
+                ) from error
             failures.append(f"  {name}: {error}")
             if name != "folder" or os.environ.get(FOLDER) or _OWN.get():
                 log(f"{what}: source {name} did not deliver ({error})")
@@ -178,7 +187,7 @@ def extract(archive: Path, members: Mapping[str, tuple[Path, int]]) -> None:
     members: name in the archive -> (path to write, its exact size in bytes). Only plain files with these
     names and sizes are written, to these paths, so no name in the archive decides where anything goes, and
     no more than the stated sizes is unpacked. Raises SourceError when one is missing or has another size or
-    kind.
+    kind, OSError where it cannot be written.
     """
     missing, passed = dict(members), 0
     allowance = sum(size for _, size in members.values()) + 50_000_000  # for members that are passed over
@@ -201,8 +210,12 @@ def extract(archive: Path, members: Mapping[str, tuple[Path, int]]) -> None:
                     shutil.copyfileobj(tar.extractfile(member), out)
                 if not missing:
                     return
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise SourceError(f"{archive.name} is damaged ({error})") from error
+    except SourceError:
+        raise
+    except DAMAGED as error:
+        if isinstance(error, OSError) and error.errno in BARRED:
+            raise
+        raise SourceError(f"{archive.name} is damaged ({error}): delete it and run again") from error
     raise SourceError(f"{archive.name} does not contain {', '.join(missing)}")
 
 

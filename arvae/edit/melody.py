@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from arvae import scores
-from arvae.datasets import abc_notation, music, tunes
+from arvae.datasets import abc_notation, music, musicxml, tunes
 from arvae.datasets.tunes import Bar, Event, TuneError
 from arvae.edit.faults import EditError
 
@@ -163,10 +163,25 @@ def _on_grid(time: Fraction) -> Fraction:
     return beat + min((*music.GRID, Fraction(1)), key=lambda offset: abs(offset - (time - beat)))
 
 
+def _content(path: Path) -> bytes:
+    """The bytes of a file of a melody's size; EditError where there is none or it is too large."""
+    try:
+        return scores._content(path)
+    except TuneError as error:
+        raise EditError(f"{path.name}: {error.detail}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return _content(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise EditError(f"{path.name}: the text is not UTF-8 ({error}): save it as UTF-8") from error
+
+
 def _one_tune(path: Path, number: str) -> str:
     if path.suffix.lower() != ".abc":
         raise EditError(f"{path.name}: --tune is for ABC files with several tunes")
-    found = list(abc_notation.tunes(path.read_text(encoding="utf-8-sig")))
+    found = list(abc_notation.tunes(_text(path)))
     numbers = [abc_notation.field(text, "X") or str(place) for place, text in enumerate(found, 1)]
     if number not in numbers:
         raise EditError(f"{path.name} has no tune {number}: it has {', '.join(numbers[:40])}")
@@ -177,20 +192,18 @@ def _parts(path: Path, tune: str | None) -> list[Any]:
     """The parts of a file as music21 reads them, nothing rounded to a grid."""
     from music21 import converter, exceptions21, stream
 
-    if not path.is_file():
-        raise EditError(f"there is no file {path}: check the name")
+    content = _content(path)
     try:
         if path.suffix.lower() == ".abc":
-            text = _one_tune(path, tune) if tune else path.read_text("utf-8-sig")
-            whole = converter.parseData(text, format="abc")
+            whole = converter.parseData(_one_tune(path, tune) if tune else _text(path), format="abc")
         elif path.suffix.lower() in (".mid", ".midi"):
-            whole = converter.parseData(path.read_bytes(), format="midi", quantizePost=False)
-        elif path.suffix.lower() == ".mxl":
-            whole = converter.parseFile(path, forceSource=True, storePickle=False)
+            whole = converter.parseData(content, format="midi", quantizePost=False)
         else:
-            whole = converter.parseData(path.read_text("utf-8-sig"), format="musicxml")
+            whole = musicxml.whole(content)
     except EditError:
         raise
+    except TuneError as error:
+        raise EditError(f"{path.name} cannot be read ({error.detail}): export it again") from error
     except (exceptions21.Music21Exception, *_BROKEN) as error:
         raise EditError(f"{path.name} cannot be read ({error}): export it again") from error
     if isinstance(whole, stream.Opus):

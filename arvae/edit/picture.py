@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from scipy import ndimage
 
+from arvae.datasets.custom import FORMATS
 from arvae.edit.faults import EditError
 from arvae.files import atomic_write
 
@@ -25,6 +26,11 @@ def read(path: Path | str, dataset: str, invert: bool = False) -> tuple[np.ndarr
     """
     path = Path(path)
     grey = _grey(path)
+    if int(grey.max()) - int(grey.min()) < _INK:
+        raise EditError(
+            f"{path.name} shows nothing (its pixels are {grey.min()} to {grey.max()} of 0 to 255): "
+            "choose a picture with something on it"
+        )
     adapted = []
     if invert:
         grey = 255 - grey
@@ -34,10 +40,6 @@ def read(path: Path | str, dataset: str, invert: bool = False) -> tuple[np.ndarr
         if invert:
             raise EditError(f"{path.name} is light on dark already: leave --invert out")
         raise EditError(f"{path.name} is dark on light, the models know light on dark: add --invert")
-    if int(grey.max()) - int(grey.min()) < _INK:
-        raise EditError(
-            f"{path.name} shows nothing (its pixels are {grey.min()} to {grey.max()} of 0 to 255)"
-        )
     if dataset == "dsprites":
         if grey.shape != (SPRITE, SPRITE):
             raise EditError(
@@ -69,7 +71,7 @@ def _size(grey: np.ndarray) -> str:
 def _grey(path: Path) -> np.ndarray:
     """Any picture file as uint8 (h, w); what is transparent becomes black."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:  # no EPS, say: that would start Ghostscript
             if max(image.size) > _LARGEST:
                 raise EditError(
                     f"{path.name} is {image.width} x {image.height}: at most {_LARGEST} a side, scale it down"

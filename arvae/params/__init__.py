@@ -44,6 +44,8 @@ def load(path: Path | str | None = None) -> Params:
     path = Path(path) if path is not None else paths.root() / "params.yaml"
     try:
         raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path.name} is not in UTF-8 ({error}): save it as UTF-8") from error
     except YAMLError as error:
         raise ParamsError(f"{path.name} is not valid YAML: {error}") from error
     if not isinstance(raw, dict):
