@@ -1,7 +1,9 @@
 """The engine: resumable, reproducible to the bit, and one member's trouble is no other's."""
 
+import concurrent.futures
 import dataclasses
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -267,6 +269,70 @@ def test_a_member_that_diverges_is_reported_and_the_others_go_on(data: Path, tmp
     assert "bad FAILED: diverged" in said(tmp_path)
     with pytest.raises(training.TrainingError, match="bad: diverged"):
         run(cell, data, tmp_path, bad)
+
+
+@pytest.mark.parametrize("where", ["validation", "weights"])
+def test_what_is_no_number_at_the_end_fails_its_member_alone(
+    where: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last step is watched by no later loss."""
+    go = loop.Run.go
+
+    def spoiled(run: loop.Run, *arguments: Any) -> None:
+        go(run, *arguments)
+        if run.member.seed and where == "weights":
+            run.flat.master[3] = torch.nan
+        elif run.member.seed:
+            run.rows[-1]["validation_kl"] = float("inf")
+
+    monkeypatch.setattr(loop.Run, "go", spoiled)
+    for _ in range(2):  # the second time from what the first has left
+        good, bad = run(small(1.0), data, tmp_path, Member("seed0", 0), Member("seed1", 1))
+        assert (good.status, bad.status) == ("finished", "failed")
+        assert bad.message.startswith("diverged") and "not a finite number" in bad.message
+        assert bad.weights is None and not (tmp_path / "models" / "seed1.safetensors").exists()
+        written = json.loads((tmp_path / "models" / "members.json").read_text())
+        assert written[1]["status"] == "failed" and bad.history is not None
+
+
+class _Bare:
+    """A future of a few methods only, as Dask's are."""
+
+    def __init__(self, future: Any) -> None:
+        self.done, self.result = future.done, future.result
+
+
+def test_any_executor_will_do_also_one_that_tells_little(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training.engine, "TELL_EVERY", 0.0)
+    pool = training.engine.executors.SerialExecutor()
+
+    class Executor:
+        def submit(self, function: Any, text: str) -> _Bare:
+            return _Bare(pool.submit(function, text))
+
+    results = run(small(2.0), data, tmp_path, Member("seed0", 0), Member("seed1", 1), executor=Executor())
+    pool.shutdown()
+    assert [result.status for result in results] == ["finished"] * 2
+    assert "seed1 waiting for its turn" in said(tmp_path)
+
+
+def test_an_executor_that_is_broken_for_good_fails_its_members_clearly(data: Path, tmp_path: Path) -> None:
+    class Broken:
+        def __init__(self) -> None:
+            self.calls = 0
+
+        def submit(self, function: Any, text: str) -> concurrent.futures.Future[str]:
+            self.calls += 1
+            if self.calls > 1:
+                raise concurrent.futures.BrokenExecutor("the pool is gone")
+            future: concurrent.futures.Future[str] = concurrent.futures.Future()
+            future.set_exception(RuntimeError("the worker is gone"))
+            return future
+
+    with pytest.raises(training.TrainingError, match="the worker is gone; the pool is gone"):
+        run(small(1.0), data, tmp_path, executor=Broken())
 
 
 def test_two_callers_train_one_member_once(data: Path, tmp_path: Path) -> None:

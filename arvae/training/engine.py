@@ -5,12 +5,13 @@ import csv
 import dataclasses
 import errno
 import json
+import math
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from arvae import models, paths
 from arvae.datasets.contract import DataError
@@ -32,6 +33,7 @@ from arvae.training.precision import Plan, plan
 TELL_EVERY = 5.0  # seconds between lines
 ATTEMPTS = 3  # deaths of a member's worker in a row, without a step gained, before it is given up
 _BARRED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)  # trying again is no use
+_SMALLER = "try a smaller peak or learning_rate, or a clip, in params.yaml"
 _FIRST = ("step", "epoch", "seconds", "loss", "reconstruction", "kl", "regularization")
 
 
@@ -156,6 +158,8 @@ def _look(job: _Job, cell: Cell, log: Callable[[str], None]) -> None:
     if fields.get("run") != json.loads(job.text)["run"]:
         return
     job.seen = fields
+    if len(fields["events"]) < job.told:  # the executor itself began the task again
+        job.told = 0
     for line in fields["events"][job.told :]:
         log(f"{cell.name}: {_names(job)}: {line}")
     job.told = len(fields["events"])
@@ -179,7 +183,10 @@ def _collect(
             job.outcome = {"status": "failed", "message": f"{error}{remedy}", "reused": False}
         else:
             log(f"{cell.name}: {_names(job)}: {error}; started again from its last checkpoint")
-            _send(job, cell, data, settled, runner)
+            try:
+                _send(job, cell, data, settled, runner)
+            except Exception as refusal:  # an executor that is broken for good
+                job.outcome = {"status": "failed", "message": f"{error}; {refusal}", "reused": False}
     if job.outcome is not None:
         _look(job, cell, log)
         for stray in job.folder.glob(".*.safetensors"):  # a kill left it half written
@@ -193,7 +200,8 @@ def _line(job: _Job) -> str:
     if job.outcome is not None:
         return f"{name} {job.outcome['status']}"
     if not seen.get("step"):
-        return f"{name} {'reading the data' if job.future.running() else 'waiting for its turn'}"
+        running = getattr(job.future, "running", lambda: False)  # Dask's futures do not tell
+        return f"{name} {'reading the data' if running() else 'waiting for its turn'}"
     return (
         f"{name} {100 * seen['step'] / seen['steps']:.0f} %, loss {seen['loss']:.4g}, "
         f"{seen['rate']:,.0f}/s, {clock(seen['left'])} left"
@@ -212,6 +220,11 @@ def _publish(
     if found is not None:
         tensors, record = found
         outcome |= {name: record.pop(name) for name in ("rows", "steps", "seconds")}
+        if wrong := _not_numbers(tensors, outcome["rows"]):
+            found, message = None, f"diverged: {wrong} at the end: {_SMALLER}"
+            outcome |= {"status": "failed", "message": message}
+            log(f"{cell.name}: {member.name} FAILED: {message}")
+    if found is not None:
         record["cell"] |= {"name": cell.name, "model": cell.model, "scale": cell.scale}
         checkpoints.write_tensors(target, tensors, record | {"member": science(cell, member)})
         weights = target
@@ -240,6 +253,15 @@ def _publish(
 _EMPTY: tuple[tuple[str, Any], ...] = (("rows", []), ("seconds", 0.0), ("steps", 0))
 
 
+def _not_numbers(tensors: dict[str, Tensor], rows: list[dict[str, float]]) -> str:
+    """What is NaN or infinite in weights, or in the last row of a history; "" where nothing is."""
+    last = rows[-1] if rows else {}
+    names = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    names += [name for name, value in last.items() if not math.isfinite(value)]
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"{names[0]}{more} is not a finite number" if names else ""
+
+
 def _write_history(path: Path, rows: list[dict[str, float]]) -> Path | None:
     if not rows:
         path.unlink(missing_ok=True)
@@ -254,6 +276,8 @@ def _write_history(path: Path, rows: list[dict[str, float]]) -> Path | None:
 
 def _as_json(result: MemberResult) -> dict[str, Any]:
     fields = dataclasses.asdict(result)
+    last = {name: value if math.isfinite(value) else None for name, value in result.last.items()}
+    fields |= {"last": last}  # JSON has no NaN
     return fields | {name: fields[name] and Path(fields[name]).name for name in ("weights", "history")}
 
 
