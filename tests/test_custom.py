@@ -149,6 +149,9 @@ def test_files_that_are_no_tables_are_refused(folder):
         (b"<html>404</html>", "cannot be read as an image"),
         ("half", "cannot be read as an image"),
         ("black", "shows nothing: every pixel is 0"),
+        ("white", "shows nothing: every pixel is 255"),
+        ("grey", "shows nothing: every pixel is 100"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\n", "cannot be read as an image"),
         ("huge", "has 9000 x 1 pixels, allowed are 8192"),
         ("other", "images of 28 x 28 and 64 x 64 pixels; set side"),
     ],
@@ -160,7 +163,10 @@ def test_images_that_cannot_be_used_are_named(folder, content, says):
     elif isinstance(content, bytes):
         path.write_bytes(content)
     else:
-        size, value = {"black": ((28, 28), 0), "huge": ((9000, 1), 0), "other": ((64, 64), 0)}[content]
+        size, value = {
+            "black": ((28, 28), 0), "white": ((28, 28), 255), "grey": ((28, 28), 100),
+            "huge": ((9000, 1), 0), "other": ((64, 64), 0),
+        }[content]  # fmt: skip
         image = Image.new("L", size, value)
         if content == "other":
             image.putpixel((3, 3), 200)

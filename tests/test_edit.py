@@ -1,10 +1,12 @@
 """Editing: wishes, the search for a wished value, files in and out, refusals; the command as a whole."""
 
 import dataclasses
+import io
 import json
 import re
 import runpy
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -270,6 +272,48 @@ def test_files_that_are_none(tmp_path):
                 melody.read(tmp_path / name, music.Vocabulary(), **options)
 
 
+def packed(container, **members):
+    """A .mxl archive."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("META-INF/container.xml", container)
+        for name, content in members.items():
+            archive.writestr(f"{name}.xml", content)
+    return buffer.getvalue()
+
+
+CONTAINER = '<c><rootfile full-path="a.xml"/></c>'
+ATTACKS = {
+    "bomb.mxl": (lambda: packed(CONTAINER, a=b" " * (17 << 20)), "more than 16 MB"),
+    "cut.mxl": (lambda: packed(CONTAINER, a=b"<score-partwise/>" * 99)[:-40], "no MusicXML"),
+    "flipped.mxl": (lambda: b"PK" + packed(CONTAINER, a=b"<a/>" * 99)[2:36] + b"\xff" * 99, "no MusicXML"),
+    "empty.mxl": (lambda: packed(CONTAINER), "no MusicXML"),
+    "page.mxl": (lambda: b"<!DOCTYPE html><html>Sign in</html>", "cannot be read"),
+    "page.mid": (lambda: b"<!DOCTYPE html><html>Sign in</html>", "cannot be read"),
+    "page.musicxml": (lambda: b"<!DOCTYPE html><html>Sign in</html>", "cannot be read"),
+    "nothing.mid": (lambda: b"", "0 bytes, a melody has 1 to"),
+    "huge.abc": (lambda: b"X:1\n" + b"%" * (5 << 20), "5,242,884 bytes"),
+    "latin.abc": (lambda: HEAD.replace("a tune", "\xe9t\xe9").encode("latin-1"), "save it as UTF-8"),
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_hostile_files_are_refused_also_where_music21_reads_them(tmp_path, name):
+    content, said = ATTACKS[name]
+    (tmp_path / name).write_bytes(content())
+    for options in ({"monophonic": True}, {"part": "1"}, {"quantize": True}):
+        with pytest.raises(EditError, match=f"{name}.*{said}"):
+            melody.read(tmp_path / name, music.Vocabulary(), **options)
+
+
+def test_choosing_a_tune_needs_a_readable_file(tmp_path):
+    with pytest.raises(EditError, match="there is no file"):
+        melody.read(tmp_path / "none.abc", music.Vocabulary(), tune="1")
+    (tmp_path / "latin.abc").write_bytes(ATTACKS["latin.abc"][0]())
+    with pytest.raises(EditError, match="latin.abc: the text is not UTF-8.*save it as UTF-8"):
+        melody.read(tmp_path / "latin.abc", music.Vocabulary(), tune="1")
+
+
 def test_transposed_there_and_back(tmp_path):
     path = abc(tmp_path, "C,,D,,E,,F,,|G,,A,,B,,C,|")
     read = melody.read(path, music.Vocabulary(), transpose=True)
@@ -362,12 +406,32 @@ def test_a_digit_is_made_to_look_like_mnist(tmp_path):
         (drawn(28, 0, 255), {}, "--invert"),
         (drawn(28), {"invert": True}, "leave --invert out"),
         (drawn(20), {}, "at least 28 x 28"),
-        (np.zeros((28, 28), np.uint8), {}, "shows nothing"),
+        *(
+            (
+                np.full((28, 28), value, np.uint8),
+                options,
+                f"shows nothing .*{value} to {value}.*choose a picture",
+            )
+            for value in (0, 100, 255)
+            for options in ({}, {"invert": True})
+        ),
     ],
 )
 def test_other_pictures_are_refused(tmp_path, grey, options, said):
     with pytest.raises(EditError, match=said):
         picture.read(save(tmp_path / "x.png", grey), "mnist", **options)
+
+
+def test_an_eps_named_png_starts_no_ghostscript(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "PIL.EpsImagePlugin.Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was started")
+    )
+    (tmp_path / "evil.png").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\n(pwned) (w) file\n%%EOF\n"
+    )
+    for read in (picture.size, lambda path: picture.read(path, "mnist")):
+        with pytest.raises(EditError, match="evil.png is no picture that can be read.*save it as PNG"):
+            read(tmp_path / "evil.png")
 
 
 def test_frames_of_dsprites(tmp_path):

@@ -177,6 +177,12 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
         params.load(tmp_path / "params.yaml")
 
 
+def test_a_file_in_another_encoding_is_refused_with_the_remedy(tmp_path):
+    (tmp_path / "params.yaml").write_bytes("seeds: [0]  # größer".encode("latin-1"))
+    with pytest.raises(params.ParamsError, match=r"params.yaml is not in UTF-8 .*0xf6.*: save it as UTF-8"):
+        params.load(tmp_path / "params.yaml")
+
+
 def test_yaml_cannot_run_code(tmp_path):
     shutil.copy(ROOT / "params.yaml", tmp_path)
     with open(tmp_path / "params.yaml", "a") as file:

@@ -239,6 +239,35 @@ def test_sources_are_tried_in_order_and_all_failures_listed(monkeypatch):
         sources.first("thing", order, "web", "")
 
 
+def test_a_full_disk_ends_the_search_with_the_remedy(server, tmp_path, full_disk):
+    """The next source could store no more; it is not blamed on the source, and nothing else is made up."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    order = {
+        "official": lambda: fetch(server, "good", raw / "file.bin"),
+        "drawn": lambda: pytest.fail("the next source was tried"),
+    }
+    with full_disk(raw, 100_000):
+        with pytest.raises(SourceError, match="thing, source official.*free some space") as error:
+            sources.first("thing", order, "auto", "put it there", lambda line: None)
+        assert "No space left" in str(error.value) or "File too large" in str(error.value)
+        assert not (raw / "file.bin").exists()
+    found, name = sources.first("thing", order, "auto", "put it there", lambda line: None)
+    assert name == "official" and found.read_bytes() == CONTENT
+
+
+def test_an_archive_on_a_full_disk_is_not_called_damaged(tmp_path, full_disk):
+    archive = tarball(tmp_path / "a.tgz", [("p/data", bytes(300_000))])
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    with full_disk(raw, 50_000):
+        with pytest.raises(OSError, match="No space left|File too large"):
+            sources.extract(archive, {"p/data": (raw / "data", 300_000)})
+        assert not list(raw.iterdir())
+    sources.extract(archive, {"p/data": (raw / "data", 300_000)})
+    assert (raw / "data").stat().st_size == 300_000
+
+
 def test_a_users_own_folder_is_searched(tmp_path, monkeypatch):
     own, place = tmp_path / "own", tmp_path / "raw"
     (own / "inner").mkdir(parents=True)

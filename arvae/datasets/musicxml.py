@@ -20,10 +20,7 @@ def first_part(content: bytes, check: Callable[[int], None]) -> Any:
     content: a .musicxml or .mxl file. `check` is given the number of parts and may raise. Raises TuneError
     where the content is no MusicXML.
     """
-    root = _root(content)
-    parts, names = root.findall("part"), root.find("part-list")
-    if root.tag != "score-partwise" or not parts or names is None:
-        raise TuneError(BROKEN, f"this XML is <{root.tag}>, needed is a <score-partwise> with a part")
+    root, parts, names = _partwise(content)
     check(len(parts))
     for part in parts[1:]:
         root.remove(part)
@@ -37,7 +34,16 @@ def first_part(content: bytes, check: Callable[[int], None]) -> Any:
 
 def whole(content: bytes) -> Any:
     """A .musicxml or .mxl file with all its parts as a music21 Score; TuneError as for `first_part`."""
-    return _score(_root(content))
+    return _score(_partwise(content)[0])
+
+
+def _partwise(content: bytes) -> tuple[ElementTree.Element, list[ElementTree.Element], ElementTree.Element]:
+    """The score's element, its parts and the list of their names."""
+    root = _root(content)
+    parts, names = root.findall("part"), root.find("part-list")
+    if root.tag != "score-partwise" or not parts or names is None:
+        raise TuneError(BROKEN, f"this XML is <{root.tag}>, needed is a <score-partwise> with a part")
+    return root, parts, names
 
 
 def _score(root: ElementTree.Element) -> Any:
