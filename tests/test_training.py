@@ -11,14 +11,18 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from arvae import params, training
+from arvae import params, paths, training
 from arvae.datasets.contract import Dataset, PackedImages, Split
+from arvae.figures import metrics, style
+from arvae.files import atomic_write
 from arvae.params import Cell
 from arvae.training import Member, checkpoints, loop
 from arvae.training.members import code_hash, key
@@ -127,6 +131,8 @@ PROGRAM = """
 import sys, json
 from pathlib import Path
 from arvae import training
+from arvae.figures import metrics, style
+from arvae.files import atomic_write
 from arvae.params import Cell
 from arvae.training import Member
 cell = Cell.model_validate_json(Path(sys.argv[1]).read_text())
@@ -530,3 +536,18 @@ def test_missing_data_and_unknown_attributes_are_named(data: Path, tmp_path: Pat
     )
     with pytest.raises(training.TrainingError, match="'tilt' is not one of data set mnist's"):
         run(cell, data, tmp_path)
+
+
+def test_the_notebooks_curves_leave_out_a_member_that_diverged_at_once(trained: Path, tmp_path: Path) -> None:
+    """One that has not reached the first row of its history has none."""
+    book = json.loads((paths.root() / "notebooks" / "2_train.ipynb").read_text(encoding="utf-8"))
+    (source,) = (
+        "".join(cell["source"]) for cell in book["cells"] if "histories =" in "".join(cell["source"])
+    )
+    history = trained / "models" / "seed0.csv"
+    results = [SimpleNamespace(name="seed0", history=history), SimpleNamespace(name="seed1", history=None)]
+    names = {"results": results, "reports": tmp_path, "figures": tmp_path, "model": "arvae", "pd": pd}
+    names |= {"cell": small(), "atomic_write": atomic_write, "metrics": metrics, "style": style}
+    exec(source, names)
+    assert list(pd.read_csv(tmp_path / "training" / "mnist-arvae.csv").member.unique()) == ["seed0"]
+    assert (tmp_path / "curves.png").stat().st_size > 1000
