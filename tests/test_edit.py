@@ -6,6 +6,7 @@ import json
 import re
 import runpy
 import shutil
+import struct
 import zipfile
 
 import numpy as np
@@ -22,6 +23,7 @@ from arvae.edit import melody, picture, report, search, trained, wishes
 from arvae.edit.faults import EditError
 from arvae.edit.trained import Knob, Trained
 from arvae.evaluation import outputs
+from arvae.scores import midi
 from arvae.training import checkpoints
 from arvae.training.members import Member, describe
 
@@ -282,6 +284,12 @@ def packed(container, **members):
     return buffer.getvalue()
 
 
+def midi_note_after(ticks):
+    """A MIDI file of one note, so many 480ths of a quarter note in."""
+    events = midi._variable(ticks) + b"\x90\x3c\x50" + b"\x60\x80\x3c\x00" + b"\x00\xff\x2f\x00"
+    return struct.pack(">4sIHHH4sI", b"MThd", 6, 0, 1, 480, b"MTrk", len(events)) + events
+
+
 CONTAINER = '<c><rootfile full-path="a.xml"/></c>'
 ATTACKS = {
     "bomb.mxl": (lambda: packed(CONTAINER, a=b" " * (17 << 20)), "more than 16 MB"),
@@ -292,6 +300,7 @@ ATTACKS = {
     "page.mid": (lambda: b"<!DOCTYPE html><html>Sign in</html>", "cannot be read"),
     "page.musicxml": (lambda: b"<!DOCTYPE html><html>Sign in</html>", "cannot be read"),
     "nothing.mid": (lambda: b"", "0 bytes, a melody has 1 to"),
+    "late.mid": (lambda: midi_note_after(400_000 * 480), "100,001 measures, a melody has at most"),
     "huge.abc": (lambda: b"X:1\n" + b"%" * (5 << 20), "5,242,884 bytes"),
     "latin.abc": (lambda: HEAD.replace("a tune", "\xe9t\xe9").encode("latin-1"), "save it as UTF-8"),
 }

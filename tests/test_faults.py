@@ -9,6 +9,7 @@ import concurrent.futures
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,10 @@ import sys
 import time
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
+import pandas as pd
 import psutil
 import pytest
 
@@ -24,7 +28,10 @@ from arvae import notebook, paths, training
 from arvae.datasets import prepare, sources
 from arvae.datasets.contract import DataError, Dataset
 from arvae.datasets.sources import SourceError
+from arvae.figures import style
+from arvae.files import write_json
 from arvae.progress import Progress
+from arvae.tables import typeset
 from arvae.training import Member, worker
 from tests.conftest import dvc, environment
 from tests.test_training import data, digest, interrupted, said, small, trained  # noqa: F401
@@ -147,7 +154,8 @@ def test_a_changed_result_is_made_again_and_said_so(small_one):
     path.unlink()  # it may be a link into DVC's cache
     path.write_text("1 2 3 5")
     assert "numbers.txt" in dvc(small_one, "status").stdout
-    dvc(small_one, "repro")
+    done = dvc(small_one, "repro")
+    assert re.search("Running stage 'first'|Stage 'first' is cached", done.stdout), done.stdout
     assert finished(small_one) == before and path.read_text() == "1 2 3 4"
 
 
@@ -203,6 +211,26 @@ def test_data_on_a_full_disk_is_never_half_a_data_set(data, tmp_path, full_disk)
     assert len(Dataset.load(folder).train) == len(whole.train)
 
 
+def test_a_report_on_a_full_disk_has_no_half_figure_or_table(tmp_path, full_disk):
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    table = pd.DataFrame({"item": [f"item {number} " + "x" * 200 for number in range(100)]})
+    figure, axes = plt.subplots()
+    axes.imshow(np.random.default_rng(0).random((200, 200)))
+    with full_disk(reports, 8_192):
+        for write in (
+            lambda: style.show(figure, reports / "noise", alt="noise"),
+            lambda: typeset.write(table, reports, "items", "All items."),
+            lambda: write_json(reports / "metrics.json", table["item"].tolist()),
+        ):
+            with pytest.raises(OSError, match="No space left|File too large"):
+                write()
+            assert not list(reports.iterdir())
+    style.show(figure, reports / "noise", alt="noise")
+    plt.close(figure)
+    assert len(typeset.write(table, reports, "items", "All items.")) == 3
+
+
 def test_read_only_data_is_named(data, tmp_path, read_only):
     (tmp_path / "checkpoints").mkdir()
     with read_only(tmp_path / "checkpoints"):
@@ -220,6 +248,17 @@ def test_read_only_reports_are_named(small_one, read_only, monkeypatch, capsys):
     with read_only(small_one / "out"):
         assert notebook.main(["first.ipynb", "out/first.ipynb"]) == 1
     assert "out/first.ipynb" in capsys.readouterr().err
+
+
+def test_repro_on_a_read_only_folder_names_it_and_finishes_once_it_may_write(small_one, read_only):
+    (small_one / "out").mkdir()
+    (small_one / "go").touch()
+    with read_only(small_one / "out"):
+        done = dvc(small_one, "repro", check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode and "out/" in said and "correct the folder's permissions" in said, said
+    assert not (small_one / "dvc.lock").exists()
+    finished(small_one)
 
 
 # ---------------------------------------------------------------- members
@@ -298,6 +337,17 @@ def test_without_a_network_dsprites_are_drawn(no_network, tmp_path):
     )  # fmt: skip
     assert made.provenance["source"] == "drawn" and len(made.train) == 64
     assert any("official" in line or "http" in line for line in lines)  # what was tried first is said
+
+
+@pytest.mark.parametrize(("name", "tunes"), [("bach", 12), ("folk", 20)])
+def test_without_a_network_tunes_come_from_music21(no_network, tmp_path, name, tunes):
+    lines = []
+    made = prepare(
+        name, {"tunes": tunes, "train": 64, "validation": 16, "test": 16}, "auto",
+        tmp_path / "d", tmp_path / "raw", tmp_path / "cache", log=lines.append,
+    )  # fmt: skip
+    assert made.provenance["source"] == "music21" and len(made.train) == 64
+    assert not any("did not deliver" in line for line in lines)  # no address was even tried
 
 
 def test_without_a_network_what_cannot_be_had_is_said_with_the_remedy(no_network, tmp_path):

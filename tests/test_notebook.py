@@ -107,6 +107,37 @@ def test_a_hanging_notebook_is_stopped_and_says_so(project):
     assert cells[-2].outputs[-1].ename == "TimeLimit" and not cells[-1].outputs
 
 
+def test_the_time_limit_of_params_holds(project, capsys):
+    source = write(project, ("import time; time.sleep(60)", []))
+    text = (project / "params.yaml").read_text()
+    assert text.count("timeout_minutes: null") == 1
+    (project / "params.yaml").write_text(text.replace("timeout_minutes: null", "timeout_minutes: 0.05"))
+    assert notebook.main([str(source), "out.ipynb"]) == 1
+    assert "longer than 0:03 (engine.timeout_minutes" in capsys.readouterr().err
+
+
+def test_a_kernel_that_does_not_start_is_reported(project, monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise RuntimeError("Kernel didn't respond in 300 seconds")
+
+    source = write(project)
+    monkeypatch.setattr(notebook.papermill, "execute_notebook", refuse)
+    assert notebook.main([str(source), "out.ipynb"]) == 1
+    said = capsys.readouterr().err
+    assert "book.ipynb: its kernel did not start (Kernel didn't respond" in said
+    assert "run `dvc repro` again" in said and not (project / "out.ipynb").exists()
+
+
+EVIL = "x'; open('pwned', 'w') #\\\n\"\"\"; open('pwned', 'w') #"
+
+
+def test_a_parameter_that_looks_like_code_arrives_as_text_and_runs_nothing(project):
+    source = write(project, ("print(ascii(name))", []))
+    shown = io.StringIO()
+    notebook.run(source, project / "out.ipynb", {"name": EVIL}, log=shown)
+    assert ascii(EVIL) in shown.getvalue() and not list(project.rglob("pwned"))
+
+
 def test_a_killed_kernel_is_reported(project):
     kill = "print('begun', flush=True); import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     source = write(project, (kill, []), ("print('after')", []))
@@ -160,6 +191,28 @@ def test_a_full_disk_leaves_no_half_notebook(project, full_disk):
         notebook.run(source, project / "out" / "book.ipynb", {}, log=io.StringIO())
     notebook.run(source, project / "out" / "book.ipynb", {}, log=io.StringIO())
     assert "xxx" in (project / "out" / "book.ipynb").read_text()
+
+
+def test_a_cell_that_meets_a_full_disk_is_told_the_remedy(project, full_disk):
+    source = write(project, ("open('out/table.csv', 'w').write('x' * 3_000_000)", []))
+    (project / "out").mkdir()
+    with full_disk(project / "out", 1_000_000), pytest.raises(notebook.NotebookError) as error:
+        notebook.run(source, project / "book-out.ipynb", {}, log=io.StringIO())
+    assert "failed with OSError" in str(error.value) and notebook.REMEDY in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "by_the_disk"),
+    [
+        ("[Errno 28] No space left on device: 'a'", True),
+        ("[Errno 30] Read-only file system: 'a'", True),
+        ("could not write a: Error: No space left on device (os error 28)", True),
+        ("[Errno 24] Too many open files", False),
+        ("[Errno 283] unheard of", False),
+    ],
+)
+def test_only_the_disks_errors_have_the_disks_remedy(said, by_the_disk):
+    assert bool(notebook._DISK.search(said)) == by_the_disk
 
 
 def test_a_missing_notebook_is_named(project):

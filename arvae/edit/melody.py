@@ -197,6 +197,7 @@ def _parts(path: Path, tune: str | None) -> list[Any]:
         if path.suffix.lower() == ".abc":
             whole = converter.parseData(_one_tune(path, tune) if tune else _text(path), format="abc")
         elif path.suffix.lower() in (".mid", ".midi"):
+            _check_length(content, path)
             whole = converter.parseData(content, format="midi", quantizePost=False)
         else:
             whole = musicxml.whole(content)
@@ -209,6 +210,20 @@ def _parts(path: Path, tune: str | None) -> list[Any]:
     if isinstance(whole, stream.Opus):
         raise EditError(f"{path.name} holds {len(whole.scores)} tunes: choose one with --tune N")
     return list(whole.parts) or [whole]
+
+
+def _check_length(content: bytes, path: Path) -> None:
+    """EditError for a MIDI file that lasts too long: music21 would make every measure of its silence."""
+    from music21 import midi
+
+    file = midi.MidiFile()
+    file.readstr(content)
+    ticks = max(sum(e.time for e in track.events if e.isDeltaTime()) for track in file.tracks)
+    count = ticks // (4 * file.ticksPerQuarterNote) + 1
+    if count > scores.midi._LONGEST:
+        raise EditError(
+            f"{path.name} lasts {count:,} measures, a melody has at most {scores.midi._LONGEST:,}: cut it"
+        )
 
 
 def _choose(parts: Sequence[Any], wanted: str | None, path: Path) -> Any:
