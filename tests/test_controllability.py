@@ -119,6 +119,68 @@ def test_monotonicity_by_hand():
     np.testing.assert_allclose(span(np.stack([up, down, flat, holes, lost])), [64, 4, 0, 6, 0])
 
 
+def test_summarise_by_hand():
+    """Two attributes, two items, three points; nothing about it is symmetric."""
+    nan = np.nan
+    first = [[[0, 0], [1, 0], [4, 3]], [[0, 1], [2, 1], [2, 1]]]  # items x points x attributes
+    second = [[[5, 6], [9, 3], [5, 0]], [[0, 0], [-1, nan], [-2, 1]]]
+    values = np.array([[0.0, 1, 2], [2, 1, 0]])
+    moved = Traversals(("a", "b"), (3, 1), values, np.zeros((2, 2, 3)), np.array([first, second], float))
+    result = summarise(moved, np.repeat([[0.0, 0.0], [2.0, 4.0]], 50, axis=0))
+    tied = np.sqrt(3) / 2  # the rank correlation of three points of which two are tied
+    np.testing.assert_allclose(result["change"], [[1.5, 0.375], [1.5, 0.75]])
+    np.testing.assert_allclose(result["monotonicity_matrix"], [[(1 + tied) / 2, tied / 2], [0.5, 0.5]])
+    a, b = (result["per_attribute"][name] for name in "ab")
+    assert a == pytest.approx(
+        {
+            "dimension": 3,
+            "monotonicity": (1 + tied) / 2,
+            "range_covered": 1.5,
+            "selectivity": 0.8,
+            "measurable": 1,
+        }
+    )
+    assert b == pytest.approx(
+        {
+            "dimension": 1,
+            "monotonicity": 0.5,
+            "range_covered": 0.75,
+            "selectivity": 1 / 3,
+            "measurable": 5 / 6,
+        }
+    )
+    assert result["selectivity"] == pytest.approx(17 / 30) and result["range_covered"] == pytest.approx(1.125)
+    assert (result["items"], result["points"]) == (2, 3)
+
+
+class Echo(nn.Module):
+    """Shows the code itself, one pixel a dimension."""
+
+    kind = "images"
+
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def decode(self, z):
+        return z[:, None, None, :]
+
+
+def test_a_traversal_sets_one_dimension_and_keeps_the_others():
+    z = np.array([[-9, 9, 0], [9, 9, -9]], np.float32)
+    values = np.array([[-9.0, 0.0], [9.0, -9.0]])
+    moved = traverse(Echo(), z, ("a", "b"), (2, 0), values, None)
+    shown = np.array(
+        [
+            [[[-9, 9, -9], [-9, 9, 0]], [[9, 9, -9], [9, 9, 0]]],
+            [[[9, 9, 0], [-9, 9, 0]], [[9, 9, -9], [-9, 9, -9]]],
+        ]
+    )
+    assert moved.measured is None
+    np.testing.assert_array_equal(moved.outputs[:, :, :, 0] >= outputs.SEEN, shown >= 0)
+    np.testing.assert_array_equal(moved.outputs[:, :, :, 0] < 200, shown <= 0)
+
+
 def test_data_range_is_never_zero():
     data = np.stack([np.linspace(0, 1, 1001), np.full(1001, 3.0), np.append(np.zeros(1000), 2.0)], axis=1)
     np.testing.assert_allclose(controllability.data_range(data), [0.95, 1, 2])
@@ -192,7 +254,66 @@ def test_sounding_and_kept_by_hand():
     assert content.onsets_kept(other[1], other[1]) == 1
 
 
+def test_melodies_kept_by_hand():
+    """Two measures of four ticks, of which the first is traversed; the reconstruction is its measure."""
+    originals = np.array([[60, 62, -1, -1], [-2, -1, -1, -1]])
+    reconstructions = np.array([[60, -1, 64, -1], [-2, -1, 55, -1]])
+    first = [[[60, -1, 64, -1], [60, -1, -1, -1]]]  # items x points x ticks: unchanged; a note less
+    second = [[[61, -1, 65, 66], [-2, -1, -1, -1]]]  # other notes, and one more; nothing
+    moved = Traversals(("a", "b"), (0, 1), np.zeros((2, 2)), np.array([first, second]), None)
+    kept = content.melodies(originals, reconstructions, moved)
+    assert kept["per_attribute"]["a"] == pytest.approx({"onsets": 3 / 4, "pitches": 3 / 4})
+    assert kept["per_attribute"]["b"] == pytest.approx({"onsets": 1 / 3, "pitches": 0})
+    assert kept["traversed"] == pytest.approx(3 / 8) and kept["traversed_onsets"] == pytest.approx(13 / 24)
+    assert kept["reconstructed"] == pytest.approx((1 / 4 + 2 / 4) / 2)
+    assert kept["reconstructed_onsets"] == pytest.approx((1 / 3 + 0) / 2)
+
+
 # ------------------------------------------------------------------ digits
+
+
+class Reader(nn.Module):
+    """Reads the digit off the first pixel."""
+
+    def forward(self, x):
+        return nn.functional.one_hot((x[:, 0, 0, 0] * 255).round().long(), 10).float()
+
+
+def written(digits):
+    digits = np.array(digits, np.uint8)
+    return np.broadcast_to(digits[..., None, None], (*digits.shape, 28, 28))
+
+
+def test_digits_kept_by_hand():
+    """Four digits, of which one is misread and two are lost on the way; items 3 and 1 are traversed."""
+    labels, told = np.array([1, 2, 2, 3]), np.array([3, 2])
+    seen = written([[[3, 3, 0], [2, 2, 2]], [[3, 2, 2], [0, 0, 3]]])
+    moved = Traversals(("a", "b"), (0, 1), np.zeros((2, 3)), seen, None)
+    kept = content.digits(Reader(), written([1, 2, 2, 4]), written([1, 1, 2, 4]), labels, moved, told)
+    assert (kept["original"], kept["reconstructed"], kept["traversed"]) == (0.75, 0.5, 0.5)
+    assert kept["per_attribute"] == pytest.approx({"a": 5 / 6, "b": 1 / 6})
+    assert kept["per_class"]["1"] == {"reconstructed": 1, "traversed": None}
+    assert kept["per_class"]["2"] == {"reconstructed": 0.5, "traversed": 0.5}
+    assert kept["per_class"]["3"] == {"reconstructed": 0, "traversed": 0.5}
+
+
+def test_shapes_kept_by_hand():
+    """Square and heart; the traversal of shape itself is left out."""
+    drawn = dsprites.render(np.array([[0, 3, 0, 16, 16], [2, 3, 0, 16, 16], [0, 3, 0, 9, 9]])) * np.uint8(255)
+    truth = np.array([0, 2, 2])  # the last is no heart
+    measured = np.full((2, 2, 3, 5), np.nan)
+    measured[..., dsprites.NAMES.index("shape")] = [
+        [[0, 0, 2], [2, np.nan, 0]], [[0, 1, 2], [0, 1, 1]],
+    ]  # fmt: skip
+    moved = Traversals(
+        ("x", "shape"), (0, 1), np.zeros((2, 3)), np.zeros((2, 2, 3, 64, 64), np.uint8), measured
+    )
+    kept = content.shapes(drawn, drawn[[0, 0, 1]], truth, moved)
+    assert kept["original"] == pytest.approx(2 / 3) == kept["reconstructed"]
+    assert kept["per_attribute"] == pytest.approx({"x": 0.5}) and kept["traversed"] == pytest.approx(0.5)
+    assert kept["per_class"]["square"] == {"reconstructed": 1, "traversed": pytest.approx(2 / 3)}
+    assert kept["per_class"]["heart"] == {"reconstructed": 0.5, "traversed": pytest.approx(1 / 3)}
+    assert kept["per_class"]["ellipse"] == {"reconstructed": None, "traversed": None}
 
 
 @pytest.fixture(scope="module")

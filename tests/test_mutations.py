@@ -1,9 +1,10 @@
-"""Would the tests notice? Each fault below is put into a copy of a loss or metric, and a test must fail.
+"""Would the tests notice? Each fault below is put into a copy of a module, and a test must fail.
 
 The copy's functions take the place of the original's wherever they are used; then the tests of the module
 are called, the quick ones first, until one fails.
 """
 
+import dataclasses
 import sys
 import types
 
@@ -11,7 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from tests import test_losses, test_metrics
+from tests import test_controllability, test_evaluation, test_losses, test_metrics, test_objectives
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small matrices: a second thread costs more than it brings, most of all on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
 
 LOSSES = {
     "the attributes' order turned round": (
@@ -119,6 +130,193 @@ METRICS = {
 }  # fmt: skip
 
 
+OBJECTIVES = {
+    ("objectives", "against the order"): ("loss = loss + knobs.gamma", "loss = loss - knobs.gamma"),
+    ("objectives", "gamma for beta"): ("kl_penalty(kl, knobs.beta,", "kl_penalty(kl, knobs.gamma,"),
+    ("objectives", "beta for gamma"): ("loss + knobs.gamma *", "loss + knobs.beta *"),
+    ("objectives", "no capacity"): ("knobs.beta, knobs.capacity)", "knobs.beta)"),
+    ("objectives", "the divergence left out"): (
+        "loss = reconstruction + losses.kl_penalty",
+        "loss = reconstruction + 0 * losses.kl_penalty",
+    ),
+    ("objectives", "the first dimensions"): ("[:, list(cell.dimensions)]", "[:, : len(cell.dimensions)]"),
+    ("objectives", "dimensions sorted"): ("list(cell.dimensions)", "sorted(cell.dimensions)"),
+    ("objectives", "always the mean"): ('(z if knobs.regularize == "sample" else mean)', "mean"),
+    ("objectives", "always the sample"): ('(z if knobs.regularize == "sample" else mean)', "z"),
+    ("objectives", "delta left out"): (", attributes, knobs.delta)", ", attributes)"),
+    ("objectives", "never regularized"): ("if knobs.gamma > 0", "if knobs.gamma > 1e9"),
+    ("objectives", "log of the deviation"): ("log_std.exp() * noise", "log_std * noise"),
+    ("objectives", "half the deviation"): ("log_std.exp() * noise", "(log_std / 2).exp() * noise"),
+    ("objectives", "one noise for the batch"): ("torch.randn(mean.shape,", "torch.randn(mean.shape[1:],"),
+    ("objectives", "music untaught"): ("model.decode(z, x), x)", "model.decode(z, 0 * x), x)"),
+    ("objectives", "an adversary that helps"): ("reconstruction + adversary", "reconstruction - adversary"),
+    ("objectives", "an adversary of another weight"): (
+        "attributes, cell.knobs.gamma)",
+        "attributes, cell.knobs.beta)",
+    ),
+    ("objectives", "other images' attributes"): (
+        "complete(z, attributes)",
+        "complete(z, attributes.flip(0))",
+    ),
+    ("models.fader", "not reversed"): ("gradient * -ctx.strength", "gradient * ctx.strength"),
+    ("models.fader", "strength left out"): ("gradient * -ctx.strength", "-gradient"),
+    ("models.fader", "nothing reversed"): ("_Reverse.apply(z, strength)", "z"),
+    ("models.fader", "the code kept from it"): ("_Reverse.apply(z, strength)", "z.detach()"),
+    ("models.fader", "not relative to the variance"): (" / self.variance).mean()", ").mean()"),
+    ("models.fader", "attributes in their own units"): ("read - self.scale(attributes)", "read - attributes"),
+    ("models.fader", "unsquashed"): (".sigmoid()  # (m, k)", ""),
+    ("models.fader", "spread not taken out"): (
+        "(attributes - self.lowest) / self.span",
+        "attributes - self.lowest",
+    ),
+    ("objectives_glsr", "downhill"): ("slope - SLOPE", "slope + SLOPE"),
+    ("objectives_glsr", "the slope turned round"): (
+        "after[:, k] - before[:, k]",
+        "before[:, k] - after[:, k]",
+    ),
+    ("objectives_glsr", "against the likelihood"): ("+ knobs.gamma", "- knobs.gamma"),
+    ("objectives_glsr", "a wider likelihood"): ("/ SPREAD)", "* SPREAD)"),
+    ("objectives_glsr", "a half lost"): ("0.5 * ((slope", "((slope"),
+    ("objectives_glsr", "not a rate"): ("(STEP * units[k])", "units[k]"),
+    ("objectives_glsr", "in other units"): ("(STEP * units[k])", "STEP"),
+    ("objectives_glsr", "other attributes' units"): (
+        "attributes[:, columns]",
+        "attributes[:, : len(columns)]",
+    ),
+    ("objectives_glsr", "mean over attributes"): (".mean(0).sum()", ".mean()"),
+    ("objectives_glsr", "the first dimensions"): ("cell.dimensions[column]", "cell.dimensions[k]"),
+    ("objectives_glsr", "another attribute's slope"): ("after[:, k]", "after[:, 0]"),
+    ("objectives_glsr", "other symbols fed back"): ("fed = x if forced", "fed = x if not forced"),
+    ("objectives_glsr", "no capacity"): ("knobs.beta, knobs.capacity)", "knobs.beta)"),
+    ("objectives_glsr", "no deviation"): ("log_std.exp() * noise", "0 * noise"),
+    ("objectives_glsr", "rests count as notes"): (
+        "[..., : Vocabulary().pitches]",
+        "[..., : Vocabulary().pitches + 1]",
+    ),
+    ("objectives_glsr", "weights not normed"): (
+        "torch.tensor(WEIGHTS) / sum(WEIGHTS)",
+        "torch.tensor(WEIGHTS)",
+    ),
+}
+
+EVALUATION = {
+    ("controllability", "selectivity over the wrong axis"): ("change.sum(axis=1)", "change.sum(axis=0)"),
+    ("controllability", "selectivity of the largest"): (
+        "np.diag(change) / np.where",
+        "change.max(axis=1) / np.where",
+    ),
+    ("controllability", "the monotonicity matrix transposed"): (
+        "traversals.values[i], measured[i, :, :, j]",
+        "traversals.values[j], measured[j, :, :, i]",
+    ),
+    ("controllability", "other values"): (
+        "monotonicity(traversals.values[i]",
+        "monotonicity(traversals.values[0]",
+    ),
+    ("controllability", "the change matrix transposed"): (
+        "change = span(np.moveaxis(measured, -1, 2)).mean(axis=1)",
+        "change = span(np.moveaxis(measured, -1, 2)).mean(axis=1).T",
+    ),
+    ("controllability", "mean over attributes for items"): (
+        "span(np.moveaxis(measured, -1, 2)).mean(axis=1)",
+        "span(np.moveaxis(measured, -1, 2)).mean(axis=2)",
+    ),
+    ("controllability", "ranges of the moved attributes"): (
+        "/ data_range(attributes)",
+        "/ data_range(attributes)[:, None]",
+    ),
+    ("controllability", "own range for the data's"): ("/ data_range(attributes)", "/ np.nanmax(measured)"),
+    ("controllability", "measurable only if always"): (
+        "np.isfinite(measured).mean(axis=(1, 2))",
+        "np.isfinite(measured).all(axis=(1, 2))",
+    ),
+    ("controllability", "sum for span"): ("axis=-1) - np.nanmin", "axis=-1) + np.nanmin"),
+    ("controllability", "three points are too few for a span"): (
+        "axis=-1) >= MIN_POINTS",
+        "axis=-1) > MIN_POINTS",
+    ),
+    ("controllability", "three points are too few to rank"): (
+        "seen.sum() >= MIN_POINTS",
+        "seen.sum() > MIN_POINTS",
+    ),
+    ("controllability", "two points are enough"): ("MIN_POINTS = 3", "MIN_POINTS = 2"),
+    ("controllability", "another share of the data"): ("[0.025, 0.975]", "[0.05, 0.95]"),
+    ("controllability", "a rare attribute has no range"): (
+        "high - low, np.ptp(attributes, axis=0)",
+        "high - low, 0.0",
+    ),
+    ("controllability", "values for ranks"): (
+        "(stats.rankdata(a, axis=1) for a in (x, y))",
+        "(a for a in (x, y))",
+    ),
+    ("controllability", "falling is as good"): (
+        "(x * y).sum(axis=1) / np.where",
+        "np.abs((x * y).sum(axis=1)) / np.where",
+    ),
+    ("controllability", "every dimension by the first's values"): ("= values[i]", "= values[0]"),
+    ("controllability", "the first dimensions moved"): ("codes[i, :, :, dimension]", "codes[i, :, :, i]"),
+    ("controllability", "the dimension of another"): (
+        "traversals.dimensions[i]",
+        "traversals.dimensions[i - 1]",
+    ),
+    ("content", "onsets of the first only"): (
+        "/ np.maximum(either, 1)",
+        "/ np.maximum(first.sum(axis=-1), 1)",
+    ),
+    ("content", "two silent measures differ"): ("np.maximum(either, 1), 1.0)", "np.maximum(either, 1), 0.0)"),
+    ("content", "a rest is an onset"): ("before >= 0, after >= 0", "before != -1, after != -1"),
+    ("content", "a rest's number sounds"): ("(last >= 0) & (value >= 0)", "last >= 0"),
+    ("content", "notes do not go on"): (
+        "np.maximum.accumulate(np.where(starts, tick, -1), axis=-1)",
+        "np.where(starts, tick, -1)",
+    ),
+    ("content", "symbols for what sounds"): ("(sounding(before) == sounding(after))", "(before == after)"),
+    ("content", "compared with the original"): ("base = reconstructions[", "base = originals["),
+    ("content", "one attribute for all"): (
+        "pitches_kept(base, traversals.outputs[i])",
+        "pitches_kept(base, traversals.outputs[0])",
+    ),
+    ("content", "onsets of one attribute for all"): (
+        "onsets_kept(base, traversals.outputs[i])",
+        "onsets_kept(base, traversals.outputs[0])",
+    ),
+    ("content", "onsets for pitches"): ("float(pitches_kept(originals", "float(onsets_kept(originals"),
+    ("content", "labels of other items"): (
+        "read == traversed_labels[None, :, None]",
+        "read == labels[None, :n, None]",
+    ),
+    ("content", "classes of other items"): (
+        "right[:, traversed_labels == digit]",
+        "right[:, labels[:n] == digit]",
+    ),
+    ("content", "all attributes at once"): ("float(right[i].mean())", "float(right.mean())"),
+    ("content", "reconstructions for originals"): (
+        "accuracy(judge, originals, labels)",
+        "accuracy(judge, reconstructions, labels)",
+    ),
+    ("content", "originals for reconstructions"): (
+        "predict(judge, reconstructions) == labels",
+        "predict(judge, originals) == labels",
+    ),
+    ("content", "shape is to keep its shape"): ('if name != "shape"', "if True"),
+    ("content", "shape's traversal counts in the classes"): (
+        'np.delete(kept, traversals.names.index("shape"), axis=0)',
+        "kept",
+    ),
+    ("content", "the last items' shapes"): ("truth[None, :n, None]", "truth[None, -n:, None]"),
+    ("content", "another attribute for shape"): ('sprites.NAMES.index("shape")', 'sprites.NAMES.index("x")'),
+    ("__init__", "pixels equal to the bit"): (
+        "(originals >= outputs.SEEN) == (reconstructions >= outputs.SEEN)",
+        "originals == reconstructions",
+    ),
+    ("__init__", "share of what is wrong"): (
+        "(originals == reconstructions).mean()",
+        "(originals != reconstructions).mean()",
+    ),
+    ("__init__", "another threshold"): ("(reconstructions >= outputs.SEEN)", "(reconstructions > 0)"),
+}
+
+
 def mutate(name, old, new, monkeypatch):
     """Put functions of a module's text with `old` changed to `new` in the place of the module's own."""
     original = sys.modules[name]
@@ -128,15 +326,16 @@ def mutate(name, old, new, monkeypatch):
     changed = types.ModuleType(name)
     changed.__file__ = original.__file__
     exec(compile(text.replace(old, new), original.__file__, "exec"), changed.__dict__)
+    kinds = (types.FunctionType, type)
     own = {
         key: value
         for key, value in vars(original).items()
-        if isinstance(value, types.FunctionType) and value.__module__ == name
+        if isinstance(value, kinds) and value.__module__ == name and not dataclasses.is_dataclass(value)
     }
-    users = [original, *(sys.modules[n] for n in list(sys.modules) if n.startswith("arvae.metrics"))]
-    for user in {id(user): user for user in [*users, test_losses, test_metrics]}.values():
+    users = [sys.modules[n] for n in list(sys.modules) if n.startswith(("arvae.", "tests."))]
+    for user in {id(user): user for user in [original, *users]}.values():
         for key, value in list(vars(user).items()):
-            if isinstance(value, types.FunctionType) and own.get(value.__name__) is value:
+            if isinstance(value, kinds) and own.get(value.__name__) is value:
                 monkeypatch.setattr(user, key, getattr(changed, value.__name__))
 
 
@@ -196,6 +395,35 @@ def metric_checks():
     yield test_metrics.test_dmig_forgives_dependent_attributes
 
 
+def objective_checks(*modules):
+    if "objectives" in modules:
+        for case in test_objectives.VAE_CASES:
+            yield lambda case=case: test_objectives.test_vae_is_reconstruction_and_divergence_and_order(case)
+        yield test_objectives.test_the_way_back_is_that_of_the_kind
+    if "objectives" in modules or "models.fader" in modules:
+        yield test_objectives.test_fader_reads_better_and_hides_better
+    if "objectives_glsr" in modules:
+        yield test_objectives.test_expected_attributes_are_weighted_sums_of_onsets
+        for forced, capacity in ((False, 0.0), (True, 0.0), (False, 40.0)):
+            yield (
+                lambda forced=forced, capacity=capacity: (
+                    test_objectives.test_glsr_is_reconstruction_and_divergence_and_slope(forced, capacity)
+                )
+            )
+
+
+def evaluation_checks():
+    yield test_controllability.test_monotonicity_by_hand
+    yield test_controllability.test_data_range_is_never_zero
+    yield test_controllability.test_summarise_by_hand
+    yield test_controllability.test_a_traversal_sets_one_dimension_and_keeps_the_others
+    yield test_controllability.test_sounding_and_kept_by_hand
+    yield test_controllability.test_melodies_kept_by_hand
+    yield test_controllability.test_digits_kept_by_hand
+    yield test_controllability.test_shapes_kept_by_hand
+    yield test_evaluation.test_reconstruction_accuracy_by_hand
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_fault_in_a_loss_fails_a_test(name, monkeypatch):
     mutate("arvae.losses", *LOSSES[name], monkeypatch)
@@ -209,10 +437,26 @@ def test_a_fault_in_a_metric_fails_a_test(name, monkeypatch):
     assert not survives(metric_checks()), f"no test notices: {': '.join(name)}"
 
 
+@pytest.mark.parametrize("name", OBJECTIVES, ids=[": ".join(key) for key in OBJECTIVES])
+def test_a_fault_in_an_objective_fails_a_test(name, monkeypatch):
+    mutate(f"arvae.{name[0]}", *OBJECTIVES[name], monkeypatch)
+    assert not survives(objective_checks(name[0])), f"no test notices: {': '.join(name)}"
+
+
+@pytest.mark.parametrize("name", EVALUATION, ids=[": ".join(key) for key in EVALUATION])
+def test_a_fault_in_the_evaluation_fails_a_test(name, monkeypatch):
+    module = "arvae.evaluation" if name[0] == "__init__" else f"arvae.evaluation.{name[0]}"
+    mutate(module, *EVALUATION[name], monkeypatch)
+    assert not survives(evaluation_checks()), f"no test notices: {': '.join(name)}"
+
+
 def test_without_a_fault_all_these_tests_pass(monkeypatch):
     """Also where the copies, unchanged, stand for the originals: so it is the fault that fails."""
     mutate("arvae.losses", "m * m", "m * m", monkeypatch)
     for name in ("dmig", "information", "interpretability", "mig", "modularity", "sap", "scc", "density"):
         mutate(f"arvae.metrics.{name}", "return", "return", monkeypatch)
-    for check in [*loss_checks(), *metric_checks()]:
+    objectives = ("objectives", "objectives_glsr", "models.fader")
+    for name in (*objectives, "evaluation", "evaluation.controllability", "evaluation.content"):
+        mutate(f"arvae.{name}", "return", "return", monkeypatch)
+    for check in [*loss_checks(), *metric_checks(), *objective_checks(*objectives), *evaluation_checks()]:
         check()
