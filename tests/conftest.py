@@ -48,8 +48,10 @@ TIMED = (
     "reports/notebooks/*", "reports/pages/*", "reports/training/*.csv", "reports/site.ipynb",
     "reports/index.html", "reports/playground.html",
 )  # fmt: skip
+TIMED += tuple(f"studies/{pattern}" for pattern in TIMED)
 RESULTS = (
     "reports/**/*",
+    "studies/reports/**/*",
     "data/prepared/**/*",
     "data/codes/*",
     "data/classifier/*",

@@ -5,18 +5,21 @@ Killing every kind of stage and running experiments is slow: `make test-slow`.
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
 
 from arvae import check, params
-from tests.conftest import dvc, environment, results
+from tests.conftest import ROOT, dvc, environment, results
 
 DATASETS = ("dsprites", "mnist", "bach", "folk")
 METRICS = ("interpretability", "mig", "modularity", "sap", "scc")
@@ -147,31 +150,114 @@ def test_an_impossible_value_is_refused_and_nothing_is_lost(done):
 
 
 STAGES = (
-    "data@bach", "train@mnist-arvae", "classifier", "evaluate@dsprites-arvae", "results", "playground",
-    "tutorial", "site",
+    "data@mnist", "data@bach", "train@mnist-arvae", "train@bach-arvae", "classifier",
+    "evaluate@dsprites-arvae", "evaluate@bach-arvae", "comparison@mnist", "comparison@bach", "results",
+    "playground", "tutorial", "site",
 )  # fmt: skip
+STUDIES = ("data@folk-own", "train@folk-own-arvae", "baselines", "hyperparameters", "own-attributes", "site")
+# What these make carries times only where it repeats what others have measured: with those as they are, the
+# same bytes come out again.
+REPEATED = {
+    "site": ("reports/index.html", "reports/pages/"),
+    "playground": ("reports/playground.html",),
+    "studies/dvc.yaml:site": ("studies/reports/index.html", "studies/reports/pages/"),
+}
+WORK = re.compile(r"\b(training\.train|classifier\.train|datasets\.prepare|evaluate_cell|site\.build)\(")
 
 
-def kill_in_the_middle(folder, stage, victim):
-    """`dvc repro` of one stage, killed once its kernel is at work; DVC's output."""
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", stage]
-    process = subprocess.Popen(
-        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    kernel, deadline = None, time.monotonic() + 300
-    while kernel is None:
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
-        time.sleep(0.05)
+def begun(notebook):
+    """The code cells of a notebook that is being run, (source, tags, begun); none while half written."""
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError):
+        return []
+    return [
+        (
+            "".join(cell["source"]),
+            cell["metadata"].get("tags", []),
+            bool(cell["metadata"].get("papermill", {}).get("start_time")),
+        )
+        for cell in cells
+        if cell["cell_type"] == "code"
+    ]
+
+
+def cell_of(cells, moment):
+    """Which cell: "start", the first after the parameters; "work", the long one or the middle; "end"."""
+    if moment == "end":
+        return len(cells) - 1
+    given = [i for i, (_, tags, _) in enumerate(cells) if {"parameters", "injected-parameters"} & set(tags)]
+    working = [i for i, (source, _, _) in enumerate(cells) if WORK.search(source)]
+    middle = (max(given) + len(cells)) // 2
+    return max(given) + 1 if moment == "start" else [*working, middle][0]
+
+
+def reached(notebook, moment):
+    cells = begun(notebook)
+    return bool(cells) and any(started for _, _, started in cells[cell_of(cells, moment) :])
+
+
+def runner_of(process):
+    """The process that runs the notebook of a `dvc repro`, and the notebook it writes; None before that."""
+    try:
         started = psutil.Process(process.pid).children(recursive=True)
-        with_kernel = [one for one in started if "ipykernel_launcher" in " ".join(_command(one))]
-        kernel = with_kernel[0] if with_kernel else None
-    time.sleep(1.5)  # it imports, or is at work
-    started = psutil.Process(process.pid).children(recursive=True)
-    os.kill(kernel.pid if victim == "kernel" else process.pid, signal.SIGKILL)
-    output, _ = process.communicate()
-    _, alive = psutil.wait_procs(started, timeout=60)
-    assert not alive, f"{stage}: {[_command(one) for one in alive]} goes on"
-    return output
+        for one in started:
+            words = _command(one)
+            if "arvae.notebook" in words:
+                return one, Path(one.cwd()) / words[words.index("arvae.notebook") + 2]
+    except psutil.Error:
+        pass
+    return None
+
+
+def kernel_of(runner):
+    try:
+        return [one for one in runner.children() if "ipykernel_launcher" in " ".join(_command(one))]
+    except psutil.Error:
+        return []
+
+
+def ended(process):
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return True
+
+
+def kill_in_the_middle(folder, stage, victim, moment):
+    """`dvc repro` of one stage, of which `victim` is killed at a `moment` (see `cell_of`); DVC's output.
+
+    "committing": the notebook is done, and DVC is at writing down what came out.
+    """
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", stage]
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment(), stdout=said, stderr=subprocess.STDOUT, text=True
+        )
+
+        def until(condition):
+            deadline = time.monotonic() + 300
+            while not (found := condition()):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    said.seek(0)
+                    pytest.fail(f"{stage} never came to {moment}:\n{said.read()[-4000:]}")
+                time.sleep(0.01)
+            return found
+
+        runner, notebook = until(lambda: runner_of(process))
+        if moment == "committing":
+            until(lambda: ended(runner))
+        else:
+            until(lambda: reached(notebook, moment))
+        started = psutil.Process(process.pid).children(recursive=True)
+        killed = kernel_of(runner)[0].pid if victim == "kernel" else process.pid
+        os.kill(killed, signal.SIGKILL)
+        status = process.wait()
+        _, alive = psutil.wait_procs(started, timeout=60)
+        assert not alive, f"{stage}: {[_command(one) for one in alive]} goes on"
+        assert status == -signal.SIGKILL if victim == "dvc" else status > 0
+        said.seek(0)
+        return said.read()
 
 
 def _command(process):
@@ -181,18 +267,79 @@ def _command(process):
         return []
 
 
+@pytest.mark.parametrize(
+    "book", sorted((ROOT / "notebooks").glob("[1-9s]*.ipynb")), ids=lambda book: book.stem
+)
+def test_stages_are_killed_while_they_work(book):
+    """Not while they import: the cell chosen comes after the parameters, and is the one that takes long."""
+    cells = begun(book)
+    assert not any(started for _, _, started in cells) and not reached(book, "start")
+    start, work, end = (cell_of(cells, moment) for moment in ("start", "work", "end"))
+    assert "parameters" in cells[start - 1][1] and start <= work <= end == len(cells) - 1
+    if book.stem[0] in "123":
+        assert WORK.search(cells[work][0])
+
+
+def test_a_notebook_that_is_being_run_tells_how_far_it_is(tmp_path):
+    begun_cell = {"papermill": {"start_time": "2026-01-01T00:00:00"}}
+    cells = [
+        {"cell_type": "code", "source": ["import os"], "metadata": begun_cell},
+        {"cell_type": "markdown", "source": "text", "metadata": {}},
+        {"cell_type": "code", "source": "n = 1", "metadata": begun_cell | {"tags": ["parameters"]}},
+        {"cell_type": "code", "source": "n = 2", "metadata": begun_cell | {"tags": ["injected-parameters"]}},
+        {"cell_type": "code", "source": "style.use()", "metadata": {"papermill": {"start_time": None}}},
+        {"cell_type": "code", "source": "r = training.train(n)", "metadata": {}},
+        {"cell_type": "code", "source": "show(r)", "metadata": {}},
+    ]
+    book = tmp_path / "a.ipynb"
+    told = []
+    for last in (None, 4, 5, 6):
+        if last:
+            cells[last]["metadata"] = begun_cell
+        book.write_text(json.dumps({"cells": cells}))
+        told.append([reached(book, moment) for moment in ("start", "work", "end")])
+    assert told == [[False] * 3, [True, False, False], [True, True, False], [True, True, True]]
+    book.write_text(book.read_text()[:200])  # papermill does not write at once
+    assert not reached(book, "start") and not reached(tmp_path / "none.ipynb", "start")
+
+
+def killed_and_run_again(done, stage):
+    """Kill the stage's kernel as it begins, then dvc in the midst of it; its results, before and after."""
+    if own := REPEATED.get(stage, ()):
+        dvc(done, "repro", "--single-item", stage)  # what it repeats may have been made anew meanwhile
+    before = results(done, timed=True)
+    if "train" in stage or "hyperparameters" in stage:
+        shutil.rmtree(done / "data" / "checkpoints", ignore_errors=True)  # else its members are there already
+    assert "kernel died" in kill_in_the_middle(done, stage, "kernel", "start")
+    kill_in_the_middle(done, stage, "dvc", "work")
+    said = dvc(done, "repro", "--single-item", "--no-run-cache", stage).stdout
+    assert "Running stage" in said, "a stage that was killed counted as done"
+    after = results(done, timed=True)
+    assert set(after) == set(before)
+    compared = [name for name in results(done) if name in before]
+    repeated = [name for name in before if name.startswith(own)]
+    assert compared and bool(repeated) == bool(own)
+    assert {name for name in (*compared, *repeated) if before[name] != after[name]} == set()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_that_is_killed_comes_out_the_same_when_it_is_run_again(done, stage):
+    killed_and_run_again(done, stage)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["data@mnist", "results"])
+def test_dvc_killed_as_it_writes_down_what_came_out(done, stage):
+    """At the last cell, and when the notebook is done: a plain `dvc repro` then makes all whole."""
     before = results(done)
-    if stage.startswith("train"):
-        shutil.rmtree(done / "data" / "checkpoints")  # else its members are there already
-    assert "kernel died" in kill_in_the_middle(done, stage, "kernel")
-    kill_in_the_middle(done, stage, "dvc")
-    said = dvc(done, "repro", "--single-item", "--no-run-cache", stage).stdout
-    assert "Running stage" in said, "a stage that was killed counted as done"
+    kill_in_the_middle(done, stage, "dvc", "end")
+    kill_in_the_middle(done, stage, "dvc", "committing")
+    dvc(done, "repro")
     after = results(done)
     assert {name for name in before | after if before.get(name) != after.get(name)} == set()
+    assert "up to date" in dvc(done, "repro").stdout
+    assert [name for name in stages_of_status(done) if not name.startswith("studies/")] == []
 
 
 @pytest.mark.slow
@@ -217,3 +364,10 @@ def test_the_studies_run_on_what_is_there(done):
         assert (studies / "pages" / f"{page}.html").stat().st_size > 10_000
     assert (studies / "index.html").exists()
     assert "up to date" in dvc(done, "repro", "studies/dvc.yaml").stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STUDIES)
+def test_a_study_that_is_killed_comes_out_the_same_when_it_is_run_again(done, stage):
+    assert (done / "studies" / "reports" / "index.html").exists(), "run the test above first"
+    killed_and_run_again(done, f"studies/dvc.yaml:{stage}")
