@@ -155,11 +155,10 @@ STAGES = (
     "playground", "tutorial", "site",
 )  # fmt: skip
 STUDIES = ("data@folk-own", "train@folk-own-arvae", "baselines", "hyperparameters", "own-attributes", "site")
-# What these make carries times only where it repeats what others have measured: with those as they are, the
+# What this makes carries times only where it repeats what others have measured: with those as they are, the
 # same bytes come out again.
 REPEATED = {
     "site": ("reports/index.html", "reports/pages/"),
-    "playground": ("reports/playground.html",),
     "studies/dvc.yaml:site": ("studies/reports/index.html", "studies/reports/pages/"),
 }
 WORK = re.compile(r"\b(training\.train|classifier\.train|datasets\.prepare|evaluate_cell|site\.build)\(")

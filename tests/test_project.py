@@ -2,7 +2,10 @@
 
 import ast
 import re
+import sys
 import tomllib
+from importlib import metadata
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -29,6 +32,13 @@ def test_every_requirement_is_pinned_and_every_pin_is_exact():
     for requirement in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
         assert _name(requirement) in locked, f"{requirement} is not in requirements.lock: run `make lock`"
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in locked.values())
+
+
+@pytest.mark.skipif(Path(sys.prefix) != ROOT / ".venv", reason="not the project's own environment, .venv")
+def test_what_is_installed_is_what_is_pinned():
+    installed = {_name(one.name): one.version.split("+")[0] for one in metadata.distributions()}
+    wanted = {name: line.split("==")[1].split(";")[0].strip() for name, line in pins().items()}
+    assert {name: installed.get(name) for name in wanted} == wanted
 
 
 def test_conda_users_get_the_same_pins():

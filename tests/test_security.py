@@ -4,6 +4,7 @@ import ast
 import gzip
 import html
 import io
+import os
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import requests
 import urllib3
 from bs4 import BeautifulSoup
 
-from arvae import notebook, paths, scores
+from arvae import notebook, params, paths, scores
 from arvae.datasets import custom, mnist
 from arvae.datasets.contract import DataError
 from arvae.datasets.tunes import TuneError
@@ -38,9 +39,17 @@ CALLS = {
     ("os", "system"), ("os", "popen"), ("torch", "load"), ("torch", "save"), ("yaml", "load"),
     ("yaml", "unsafe_load"), ("yaml", "full_load"), ("joblib", "load"), ("joblib", "dump"),
     ("pd", "read_pickle"), ("pandas", "read_pickle"), ("subprocess", "getoutput"),
-    ("subprocess", "getstatusoutput"), ("tempfile", "mktemp"),
+    ("subprocess", "getstatusoutput"), ("tempfile", "mktemp"), ("numpy", "load"), ("pd", "eval"),
+    ("pandas", "eval"), ("builtins", "eval"), ("builtins", "exec"), ("runpy", "run_path"),
+    ("runpy", "run_module"), ("pty", "spawn"),
 }  # fmt: skip
-METHODS = {"extractall", "to_pickle", "unpack_archive", "create_subprocess_shell"}
+METHODS = {
+    "extractall", "extract", "to_pickle", "read_pickle", "unpack_archive", "create_subprocess_shell", "query",
+}  # fmt: skip
+OURS = {
+    ("sources", "extract")
+}  # arvae.datasets.sources, which writes the files it is asked for and no others
+STARTS = re.compile(r"exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?|startfile")  # what os starts programs with
 
 
 def dangers(source: str) -> list[str]:
@@ -53,14 +62,16 @@ def dangers(source: str) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             module = (node.module or "").split(".")[0]
             what = [module] if module in MODULES else []
-            what += [f"{module}.{a.name}" for a in node.names if (module, a.name) in CALLS]
+            what += [f"{module}.{a.name}" for a in node.names if _is_dangerous(module, a.name)]
         elif isinstance(node, ast.Call):
             function = node.func
             if isinstance(function, ast.Name) and function.id in BUILTINS:
                 what.append(function.id)
             if isinstance(function, ast.Attribute):
                 owner = function.value.id if isinstance(function.value, ast.Name) else ""
-                if (owner, function.attr) in CALLS or function.attr in METHODS:
+                by_name = function.attr in METHODS and (owner, function.attr) not in OURS
+                by_name &= not (function.attr == "query" and "k" in _given(node))  # a tree's neighbours
+                if _is_dangerous(owner, function.attr) or by_name:
                     what.append(f"{owner}.{function.attr}")
                 if owner == "np" and function.attr == "load" and "allow_pickle" not in _given(node):
                     what.append("np.load without allow_pickle=False")
@@ -75,6 +86,10 @@ def dangers(source: str) -> list[str]:
     return [f"{line}: {name}" for line, name in sorted(found)]
 
 
+def _is_dangerous(module: str, name: str) -> bool:
+    return (module, name) in CALLS or (module == "os" and bool(STARTS.fullmatch(name)))
+
+
 def _given(call: ast.Call) -> dict[str, ast.expr]:
     return {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
 
@@ -86,7 +101,10 @@ def _given(call: ast.Call) -> dict[str, ast.expr]:
         "import subprocess; subprocess.run('ls', shell=True)", "subprocess.Popen(c, shell=flag)",
         "np.load(path)", "np.load(path, allow_pickle=True)", "torch.load(path, weights_only=False)",
         "yaml.load(text)", "from yaml import load", "YAML(typ='unsafe').load(text)", "YAML().load(text)",
-        "tar.extractall(folder)", "pd.read_pickle(path)", "__import__(name)",
+        "tar.extractall(folder)", "pd.read_pickle(path)", "__import__(name)", "numpy.load(path)",
+        "from numpy import load", "pd.eval(text)", "table.query(text)", "archive.extract(name)",
+        "import os; os.execvp(name, words)", "os.spawnlp(0, name)", "from os import execv",
+        "os.posix_spawn(p, a, e)", "runpy.run_path(path)", "import builtins; builtins.eval(text)",
     ],
 )  # fmt: skip
 def test_dangerous_code_would_be_found(code):
@@ -95,7 +113,8 @@ def test_dangerous_code_would_be_found(code):
 
 def test_harmless_code_is_let_through():
     assert not dangers(
-        "model.eval(); re.compile('x'); np.load(p, allow_pickle=False); YAML(typ='safe').load(t)"
+        "model.eval(); re.compile('x'); np.load(p, allow_pickle=False); YAML(typ='safe').load(t);"
+        "tree.query(x, k=[2]); os.environ; os.path.exists(p); json.load(f); sources.extract(a, b, c)"
     )
 
 
@@ -121,6 +140,17 @@ def test_a_notebook_parameter_is_a_value_and_never_code(tmp_path, monkeypatch):
     evil = "x'; open('pwned', 'w') #"
     typed = notebook._typed(ROOT / "notebooks" / "1_data.ipynb", {"dataset": evil})
     assert typed == {"dataset": evil}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    cells = [nbformat.v4.new_code_cell("name: str = 'a'", metadata={"tags": ["parameters"]})]
+    cells.append(nbformat.v4.new_code_cell("print(repr(name))"))
+    book = nbformat.v4.new_notebook(cells=cells)
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, tmp_path / "evil.ipynb")
+    shown = io.StringIO()
+    evil += "\nopen('pwned', 'w')\n\"\"\"\nopen('pwned', 'w')"
+    notebook.run(tmp_path / "evil.ipynb", tmp_path / "out.ipynb", {"name": evil}, log=shown)
+    assert repr(evil) in shown.getvalue() and not (tmp_path / "pwned").exists()
     for text in ("__import__('os')", "1 if True else 2"):
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("n: int = 1")])
         book.cells[0].metadata["tags"] = ["parameters"]
@@ -169,13 +199,38 @@ def test_an_archive_cannot_point_outside_itself(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evil.mxl", "secret.xml"]
 
 
-def test_a_gzip_bomb_is_not_unpacked(tmp_path):
-    name = "train-images-idx3-ubyte"
+@pytest.mark.parametrize("tag", ["python/object/apply:os.system ['touch pwned']", "python/name:os.system ''"])
+def test_a_tag_in_the_parameters_runs_nothing(tmp_path, monkeypatch, tag):
+    """In the place of a value that is asked for: it is the tag that is refused, not a name."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    assert "\nscale: laptop" in text
+    (tmp_path / "params.yaml").write_text(
+        text.replace("\nscale: laptop", f"\nscale: !!{tag}"), encoding="utf-8"
+    )
+    with pytest.raises(
+        params.ParamsError, match=r"tag:yaml.org,2002:python|could not determine a constructor"
+    ):
+        params.load(tmp_path / "params.yaml")
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_a_gzip_bomb_is_not_unpacked(tmp_path, monkeypatch):
+    """Of what it would unpack to no more is read than the largest of the files has."""
+    name, read = "train-images-idx3-ubyte", []
     with gzip.open(tmp_path / f"{name}.gz", "wb", compresslevel=1) as file:
         for _ in range(60):
             file.write(bytes(1_000_000))
+
+    class Counting(gzip.GzipFile):
+        def read(self, size=-1):
+            read.append(len(content := super().read(size)))
+            return content
+
+    monkeypatch.setattr(mnist.gzip, "open", Counting)
     with pytest.raises(DataError, match="SHA-256 of the content"):
         mnist._content(tmp_path / f"{name}.gz", name)
+    assert 0 < sum(read) <= 48_000_000
 
 
 def test_a_web_page_in_the_place_of_data_is_named(tmp_path):
@@ -189,16 +244,20 @@ def test_a_web_page_in_the_place_of_data_is_named(tmp_path):
 
 
 def test_an_array_of_objects_is_never_unpickled(tmp_path):
+    """Where measurements of digits are kept lies a pickle: they are measured again, and it is not opened."""
+
     class Evil:
         def __reduce__(self):
             return open, (str(tmp_path / "pwned"), "w")
 
-    np.savez(tmp_path / "morphology.npz", values=np.array([Evil()], dtype=object))
-    with (
-        pytest.raises(ValueError, match="allow_pickle=False"),
-        np.load(tmp_path / "morphology.npz", allow_pickle=False) as archive,
-    ):
-        archive["values"]
+    images = np.zeros((2, 28, 28), np.uint8)
+    images[:, 5:20, 12:16] = 255
+    wanted = mnist._measured(images, tmp_path / "cache", "test", str)
+    (kept,) = (tmp_path / "cache").glob("*.npz")
+    np.savez(kept, values=np.array([[Evil()] * 6] * 2, dtype=object))
+    said = []
+    np.testing.assert_array_equal(mnist._measured(images, tmp_path / "cache", "test", said.append), wanted)
+    assert any("is damaged" in line for line in said)
     assert not (tmp_path / "pwned").exists()
 
 
@@ -262,16 +321,26 @@ def test_markup_is_no_attribute_name(tmp_path, header):
 # ---------------------------------------------------------------- what is started
 
 
-def test_jupyterlab_listens_on_loopback_and_asks_for_its_token():
+def lab_flags():
+    """What `make lab` gives to JupyterLab."""
     recipe = (ROOT / "Makefile").read_text().split("\nlab:")[1].split("\n\n")[0]
     (line,) = [line for line in recipe.splitlines() if line.startswith("\t")]
-    assert "--ServerApp.ip=127.0.0.1" in line
-    assert not re.search(r"token|password|allow_origin|allow_remote_access|disable_check_xsrf", line)
+    return line.split("jupyter lab")[1].split()
+
+
+def test_jupyterlab_listens_on_loopback_and_asks_for_its_token():
+    flags = lab_flags()
+    assert "--ServerApp.ip=127.0.0.1" in flags
+    assert not re.search(
+        r"token|password|allow_origin|allow_remote_access|disable_check_xsrf|identity|config",
+        " ".join(flags),
+        re.I,
+    )
 
 
 @pytest.mark.slow
 def test_jupyterlab_turns_away_who_has_no_token(tmp_path):
-    command = [sys.executable, "-m", "jupyter", "lab", "--ServerApp.ip=127.0.0.1", "--no-browser"]
+    command = [sys.executable, "-m", "jupyter", "lab", *lab_flags(), "--no-browser"]
     command += ["--allow-root", "--ServerApp.port=0", f"--ServerApp.root_dir={tmp_path}"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as lab:
         try:
@@ -293,3 +362,15 @@ def test_jupyterlab_turns_away_who_has_no_token(tmp_path):
         finally:
             lab.terminate()
             lab.communicate()
+
+
+def test_without_a_network_the_audit_of_the_packages_is_skipped_and_says_so(tmp_path):
+    closed = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    elsewhere = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
+    done = subprocess.run(
+        ["bash", str(ROOT / ".ci" / "audit")],
+        cwd=tmp_path, env=elsewhere | closed | {"AUDIT": "strict"}, capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "SKIPPED" in done.stdout and "cannot be reached" in done.stdout
