@@ -8,25 +8,27 @@ import pytest
 import torch
 
 from arvae.training import Member, load_model
-from tests.conftest import dvc, results, run
+from tests.conftest import dvc, pictures, results, run
 from tests.test_training import data, small  # noqa: F401 (a fixture)
 from tests.test_training import run as run_training
 
 
 @pytest.mark.slow
 def test_two_fresh_clones_give_the_same_metrics_tables_and_pictures(smoke_run, tmp_path):
-    """Everything but what carries times (conftest.TIMED), at another path."""
+    """Every stage, at another path: all but what carries times (conftest.TIMED), and notebooks' pictures."""
     clone = tmp_path / "elsewhere" / "another clone"
     run(tmp_path, "git", "clone", "--quiet", str(smoke_run), str(clone))
     if (smoke_run / "data" / "raw").is_dir():
         run(tmp_path, "cp", "-r", str(smoke_run / "data" / "raw"), str(clone / "data" / "raw"))
-    dvc(clone, "repro", "results")
+    dvc(clone, "repro")
     first = json.loads((smoke_run.parent / "hashes.json").read_text())
-    second = results(clone)
+    second = results(clone) | (shown := pictures(clone))
     for kind in ("reports/metrics/", "reports/tables/", "reports/scores/", "data/models/", "data/codes/"):
         assert any(name.startswith(kind) for name in second), f"nothing in {kind}"
-    assert sum(name.endswith(".png") for name in second) > 30
-    assert sorted(name for name, digest in second.items() if first.get(name) != digest) == []
+    assert sum(name.endswith(".png") for name in second) > 30 and len(shown) > 30
+    assert "reports/playground.html" in second
+    differing = sorted(name for name in first | second if first.get(name) != second.get(name))
+    assert differing == []
 
 
 def test_threads_change_weights_by_rounding_only(data, tmp_path):  # noqa: F811
