@@ -1,5 +1,8 @@
 """What must hold for any input: losses and metrics under permutation, shift, scale and any monotonic map."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from arvae import losses, metrics
+from arvae.datasets import mnist
+from arvae.datasets.contract import DataError
+from arvae.evaluation import controllability
+from arvae.metrics.dmig import carried_attributes, dmig
+from arvae.training import checkpoints
 
 QUICK = settings(max_examples=30, deadline=None)
 CODES = arrays(np.float64, (6, 2), elements=st.integers(-40, 40).map(lambda n: n / 8))  # exact, with ties
@@ -113,3 +121,229 @@ def test_scores_know_no_order_of_rows_and_dimensions(seed):
         metrics.modularity(information[columns]), metrics.modularity(information)[columns]
     )
     np.testing.assert_allclose(metrics.modularity(3 * information[:, ::-1]), metrics.modularity(information))
+
+
+# ------------------------------------------------------------------ the other terms of the loss
+
+PICTURES = arrays(np.float64, (3, 1, 2, 2), elements=st.integers(-64, 64).map(lambda n: n / 4))
+
+
+@QUICK
+@given(PICTURES, st.permutations(range(3)), st.permutations(range(4)))
+def test_images_reconstruction_knows_no_order_and_no_colour(logits, rows, pixels):
+    """Nor black from white; 0 where it is certain and right, the larger the surer it is wrong."""
+    x = (np.abs(logits) % 1.0).round(1)
+
+    def cost(logits, x):
+        return losses.reconstruction_images(torch.from_numpy(logits), torch.from_numpy(x)).item()
+
+    here = cost(logits, x)
+    assert here >= 0
+    moved = [a[list(rows)].reshape(3, 1, 4)[:, :, list(pixels)].reshape(3, 1, 2, 2) for a in (logits, x)]
+    assert cost(*moved) == pytest.approx(here)
+    assert cost(-logits, 1 - x) == pytest.approx(here)
+    assert cost(np.concatenate([logits] * 2), np.concatenate([x] * 2)) == pytest.approx(
+        here
+    )  # a mean of images
+    assert sum(cost(logits[[i]], x[[i]]) for i in range(3)) / 3 == pytest.approx(here)
+    assert cost(np.where(x > 0.5, 800.0, -800.0), (x > 0.5).astype(float)) == 0
+    assert cost(np.abs(logits) + 1, np.zeros_like(x)) < cost(np.abs(logits) + 2, np.zeros_like(x))
+
+
+@QUICK
+@given(
+    arrays(np.float64, (3, 4, 5), elements=st.integers(-64, 64).map(lambda n: n / 4)),
+    arrays(np.int64, (3, 4), elements=st.integers(0, 4)),
+    st.permutations(range(3)),
+    st.permutations(range(4)),
+    st.permutations(range(5)),
+    st.integers(-9, 9),
+)
+def test_music_reconstruction_knows_no_order_and_no_level(logits, tokens, rows, ticks, symbols, shift):
+    def cost(logits, tokens):
+        return losses.reconstruction_music(
+            torch.from_numpy(logits.copy()), torch.from_numpy(tokens.copy())
+        ).item()
+
+    here, name = cost(logits, tokens), np.argsort(symbols)  # symbol s is called name[s] now
+    assert here >= 0
+    assert cost(logits[rows][:, ticks], tokens[rows][:, ticks]) == pytest.approx(here)
+    assert cost(logits[..., symbols], name[tokens]) == pytest.approx(here)
+    assert cost(logits + shift, tokens) == pytest.approx(here)
+    assert cost(np.repeat(logits, 2, axis=1), np.repeat(tokens, 2, axis=1)) == pytest.approx(
+        here
+    )  # a mean of ticks
+    assert cost(np.zeros_like(logits), tokens) == pytest.approx(np.log(5))
+    assert cost(800.0 * np.eye(5)[tokens], tokens) == pytest.approx(0)
+
+
+@QUICK
+@given(st.floats(0, 1e3), st.floats(0, 1e2), st.floats(0, 1e3))
+def test_penalty_is_beta_times_the_distance_from_the_capacity(kl, beta, capacity):
+    here = losses.kl_penalty(torch.tensor(kl, dtype=torch.float64), beta, capacity).item()
+    assert here >= 0
+    mirrored = losses.kl_penalty(torch.tensor(2 * capacity - kl, dtype=torch.float64), beta, capacity).item()
+    assert mirrored == pytest.approx(here, rel=1e-9, abs=1e-9)
+    assert losses.kl_penalty(torch.tensor(capacity, dtype=torch.float64), beta, capacity) == 0
+    plain = losses.kl_penalty(torch.tensor(abs(kl - capacity), dtype=torch.float64), 1.0).item()
+    assert here == pytest.approx(beta * plain, rel=1e-9, abs=1e-9)
+
+
+# ------------------------------------------------------------------ gaps and traversals
+
+SHARES = arrays(np.float64, (4, 2), elements=st.integers(0, 64).map(lambda n: n / 64))
+
+
+@QUICK
+@given(SHARES, st.permutations(range(4)), st.integers(0, 3))
+def test_sap_is_the_gap_of_two_dimensions_in_any_order(r2, order, given_dimension):
+    gaps = metrics.sap(r2)
+    assert ((gaps >= 0) & (gaps <= r2.max(axis=0))).all()
+    np.testing.assert_allclose(metrics.sap(r2[list(order)]), gaps)
+    np.testing.assert_allclose(metrics.sap(r2[:, ::-1]), gaps[::-1])
+    np.testing.assert_allclose(metrics.sap(np.vstack([r2, r2])), 0)  # every dimension twice: no gap
+    np.testing.assert_allclose(metrics.sap(r2 / 2), gaps / 2)
+    along = metrics.sap(r2, np.array([given_dimension, given_dimension]))
+    own, others = r2[given_dimension], np.delete(r2, given_dimension, axis=0).max(axis=0)
+    np.testing.assert_allclose(along, own - others)
+    assert (along <= gaps + 1e-12).all()
+
+
+@QUICK
+@given(SHARES, st.permutations(range(4)), st.floats(0, 0.9))
+def test_dmig_is_mig_for_independent_attributes_and_larger_for_dependent_ones(information, order, shared):
+    entropy = np.array([1.5, 2.0])
+    carried = carried_attributes(information)
+
+    def score(information, carried, between):
+        return dmig(information, entropy, lambda i, other: between, carried)
+
+    plain = metrics.mig(information, entropy)
+    np.testing.assert_allclose(score(information, carried, 0.0), plain)
+    np.testing.assert_allclose(score(information, [None] * 4, shared), plain)
+    more = score(information, carried, shared)
+    assert ((more >= plain - 1e-12) & (more <= plain / (1 - shared / entropy) + 1e-12)).all()
+    best = np.sort(information, axis=0)[::-1]
+    if (best[0] > best[1]).all() and (best[1] > best[2]).all():  # else the first of equals is taken
+        order = list(order)
+        moved = score(information[order], [carried[i] for i in order], shared)
+        np.testing.assert_allclose(moved, more)
+
+
+TURNS = arrays(np.float64, (3, 6), elements=st.integers(-16, 16).map(lambda n: n / 4))
+POINTS = np.array([-4.0, -2.0, -1.0, 0.0, 1.0, 5.0])
+
+
+@QUICK
+@given(TURNS, st.permutations(range(6)), st.permutations(range(3)))
+def test_monotonicity_and_span_see_what_they_should(measured, order, rows):
+    order, rows = list(order), list(rows)
+    rho, span = controllability.monotonicity(POINTS, measured), controllability.span(measured)
+    assert (np.abs(rho) <= 1 + 1e-12).all() and (span >= 0).all()
+    assert ((span == 0) == (np.ptp(measured, axis=1) == 0)).all() and (rho[span == 0] == 0).all()
+    again = controllability.monotonicity(POINTS[order], measured[rows][:, order])  # points in any order
+    np.testing.assert_allclose(again, rho[rows], atol=1e-12)
+    np.testing.assert_allclose(controllability.monotonicity(POINTS**3, np.exp(measured)), rho, atol=1e-12)
+    np.testing.assert_allclose(controllability.monotonicity(-POINTS, measured), -rho, atol=1e-12)
+    np.testing.assert_allclose(controllability.span(measured[rows][:, order]), span[rows])
+    np.testing.assert_allclose(controllability.span(5 - 2 * measured), 2 * span)
+    rising = np.sort(measured, axis=1) + 0.1 * np.arange(6)
+    np.testing.assert_allclose(controllability.monotonicity(POINTS, rising), 1)
+    holed = np.insert(measured, 2, np.nan, axis=1)  # a point that could not be measured counts for nothing
+    np.testing.assert_allclose(controllability.span(holed), span)
+    np.testing.assert_allclose(
+        controllability.monotonicity(np.insert(POINTS, 2, 0.5), holed), rho, atol=1e-12
+    )
+
+
+@QUICK
+@given(
+    arrays(np.float64, (2, 3, 6, 2), elements=st.integers(-16, 16).map(lambda n: n / 4)), st.integers(1, 5)
+)
+def test_selectivity_is_a_share_that_knows_no_unit(measured, unit):
+    data = np.stack([np.linspace(0, 3, 41), np.linspace(-9, 1, 41)], axis=1)
+
+    def told(measured, data, names=("a", "b")):
+        moved = controllability.Traversals(
+            names, (0, 1), np.stack([POINTS] * 2), np.zeros((2, 3, 6)), measured
+        )
+        return controllability.summarise(moved, data)["per_attribute"]
+
+    here = told(measured, data)
+    scaled = told(measured * [unit, 1.0] + [0, unit], data * [unit, 1.0])
+    turned = told(measured[::-1, ..., ::-1], data[:, ::-1], ("b", "a"))
+    for name, one in here.items():
+        assert 0 <= one["selectivity"] <= 1 and one["range_covered"] >= 0
+        for other in (scaled, turned):
+            for key in ("selectivity", "range_covered", "monotonicity"):
+                assert other[name][key] == pytest.approx(one[key], abs=1e-9)
+    alone = measured.copy()
+    alone[0, ..., 1] = 7.0  # nothing else moves
+    expected = 1.0 if np.ptp(alone[0, ..., 0], axis=1).any() else 0.0
+    assert told(alone, data)["a"]["selectivity"] == pytest.approx(expected)
+
+
+# ------------------------------------------------------------------ files
+
+TYPES = st.sampled_from([torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.uint8, torch.bool])
+SHAPES = st.lists(st.integers(0, 3), max_size=3).map(tuple)
+NAMES = st.text(st.characters(categories=("L", "N"), include_characters="._ "), min_size=1, max_size=8)
+RECORDS = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@QUICK
+@given(
+    st.dictionaries(NAMES, st.tuples(SHAPES, TYPES), max_size=3),
+    st.dictionaries(st.text(max_size=6), RECORDS, max_size=3),
+    st.integers(0, 10**9),
+)
+def test_tensors_come_back_as_they_were_and_never_otherwise(shapes, record, place):
+    draw = torch.Generator().manual_seed(place)
+    tensors = {
+        name: torch.randint(0, 100, shape, generator=draw).to(dtype)
+        for name, (shape, dtype) in shapes.items()
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.safetensors"
+        checkpoints.write_tensors(path, tensors, record)
+        content = path.read_bytes()
+        back, told = checkpoints.read_tensors(path)
+        assert told == record and back.keys() == tensors.keys()
+        for name, tensor in tensors.items():
+            assert back[name].dtype == tensor.dtype and torch.equal(back[name], tensor)
+        checkpoints.write_tensors(path, dict(reversed(tensors.items())), record)
+        assert checkpoints.read_tensors(path)[1] == record
+        damaged = bytearray(content)
+        damaged[place % len(content)] ^= 1 + place % 255
+        path.write_bytes(damaged)
+        try:  # refused, or nothing that counts was hit (a space in the header)
+            back, told = checkpoints.read_tensors(path)
+        except checkpoints.DamagedError:
+            back, told = tensors, record
+        assert told == record and back.keys() == tensors.keys()
+        assert all(torch.equal(back[name], tensor) for name, tensor in tensors.items())
+
+
+@QUICK
+@given(arrays(np.uint8, st.tuples(*[st.integers(1, 5)] * 3)), st.integers(0, 10**6), st.integers(1, 255))
+def test_idx_files_are_read_exactly_or_refused(images, place, change):
+    head = b"\x00\x00\x08\x03" + b"".join(size.to_bytes(4, "big") for size in images.shape)
+    content = head + images.tobytes()
+    np.testing.assert_array_equal(mnist.read_idx(content, images.shape, Path("a")), images)
+    for wrong in (content[:-1], content + b"\0", content[: place % len(content)], content[:3]):
+        with pytest.raises(DataError, match="replace it"):
+            mnist.read_idx(wrong, images.shape, Path("a"))
+    spoilt = bytearray(content)
+    spoilt[place % len(head)] ^= change
+    with pytest.raises(DataError, match="not an idx file of bytes"):
+        mnist.read_idx(bytes(spoilt), images.shape, Path("a"))
+    with pytest.raises(DataError):
+        mnist.read_idx(content, (images.shape[0] + 1, *images.shape[1:]), Path("a"))
