@@ -1,5 +1,6 @@
 """params.yaml: the shipped file is sound, and every fault is refused by a message that names it."""
 
+import re
 import shutil
 
 import pytest
@@ -143,6 +144,10 @@ FAULTS = [
 ]
 
 
+# The last three say what is wrong so that the remedy is plain.
+REMEDIES = "must|should|Allowed|did you mean|give|add|once|takes|twice|not below|does not fit"
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"), FAULTS, ids=[f"{key}={value}" for key, value, _ in FAULTS]
 )
@@ -151,6 +156,7 @@ def test_a_fault_is_refused_by_name(raw, tmp_path, key, value, message):
     with pytest.raises(params.ParamsError) as refused:
         load(raw, tmp_path)
     assert message in str(refused.value)
+    assert re.search(REMEDIES, str(refused.value)), "it does not say what to do"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Measures to written music and back, in every format, and what is refused when a file is read."""
 
+import re
 import struct
 import zipfile
 
@@ -197,6 +198,12 @@ REFUSED = {
     ),
     "high.musicxml": (high, scores.RANGE, r"measure 1 has D6 \(MIDI 86\).*-12 semitones"),
     "wide.musicxml": (wide, scores.RANGE, "wider than 29 semitones"),
+    "long.musicxml": (
+        lambda: re.sub("<duration>.*?<", "<duration>40320000000000<", scores.to_musicxml(MELODY)).encode(),
+        tunes.BROKEN,
+        "measures, a melody has at most 10,000: correct",
+    ),
+    "long.abc": (b"X:1\nM:4/4\nL:1/4\nK:C\nc4000000000|\n", tunes.BROKEN, "1,000,000,000 measures"),
     "empty.abc": (b"\n", tunes.OTHER_METRE, "metre none"),
     "jig.abc": (b"X:1\nM:6/8\nL:1/8\nK:C\nc3 d3|\n", tunes.OTHER_METRE, "metre 6/8"),
     "short.abc": (b"X:1\nM:4/4\nL:1/4\nK:C\ncdef|cd|cdef|\n", tunes.IRREGULAR, "bar 2 lasts 2"),

@@ -47,7 +47,7 @@ def load(path: Path | str | None = None) -> Params:
     except UnicodeDecodeError as error:
         raise ParamsError(f"{path.name} is not in UTF-8 ({error}): save it as UTF-8") from error
     except YAMLError as error:
-        raise ParamsError(f"{path.name} is not valid YAML: {error}") from error
+        raise ParamsError(f"{path.name} is not valid YAML and must be corrected: {error}") from error
     if not isinstance(raw, dict):
-        raise ParamsError(f"{path.name} holds {type(raw).__name__}, not a mapping of keys to values")
+        raise ParamsError(f"{path.name} holds {type(raw).__name__}: it must be a mapping of keys to values")
     return checked(Params, raw, path.name)

@@ -36,7 +36,7 @@ def _fault(cls: type[BaseModel], fault: Any) -> str:
         *above, name = fault["loc"]
         return unknown(key, str(name), _keys_at(cls, above)) + f" (its value here: {fault['input']!r})"
     if fault["type"] == "missing":
-        return f"{key} is missing"
+        return f"{key} is missing; add it"
     message = fault["msg"].removeprefix("Value error, ")
     shown = "" if isinstance(fault["input"], dict) else f" = {fault['input']!r}"
     return f"{key}{shown}: {message}" if key else message

@@ -74,7 +74,7 @@ class Params(Knobs):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError(f"seeds: {list(self.seeds)} has a seed twice; each run needs its own")
+            raise ValueError(f"seeds: {list(self.seeds)} has a seed twice; give each run its own")
         if self.scale not in self.scales:
             raise ValueError(unknown("scale", self.scale, self.scales))
         for where, cells in (("cells", self.cells), ("studies.cells", self.studies.cells)):
@@ -104,9 +104,11 @@ class Params(Knobs):
             raise ValueError(f"{where}: its name must be {cell.dataset}-{cell.model}")
         kind = self.datasets[cell.dataset].kind
         if cell.kind != kind:
-            raise ValueError(f"{where}.kind: {cell.kind}, but {cell.dataset} is {kind}")
+            raise ValueError(
+                f"{where}.kind: {cell.kind}, but {cell.dataset} is {kind}; they must be the same"
+            )
         if getattr(self.models[cell.model], cell.kind) is None:
-            raise ValueError(f"{where}: models.{cell.model} has no section {cell.kind}")
+            raise ValueError(f"{where}: models.{cell.model} has no section {cell.kind}; add one")
 
     def _check_entries(self, where: str, section: Iterable[str]) -> None:
         for name in sorted(set(section) ^ set(self.datasets)):
