@@ -344,8 +344,8 @@ def test_an_executor_that_is_broken_for_good_fails_its_members_clearly(data: Pat
 def test_two_callers_train_one_member_once(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Two callers with a lock of their own each, as two processes have; threads start sooner. But CPython 3.11's
-    # ast, which the key is made with, cannot bear two threads at once (github.com/python/cpython/issues/106905).
+    # Two callers with a lock of their own each, as two processes have; threads start sooner. But the key is
+    # made with ast, and two threads can break CPython 3.11's ("AST constructor recursion depth mismatch").
     one_at_a_time, its_key = threading.Lock(), training.engine.key
 
     def guarded(*given: Any) -> str:
