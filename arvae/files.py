@@ -1,15 +1,27 @@
 """Writing files so that a crash, a full disk or a second process never leaves half of one."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
+
+# Errors of the disk that trying again, or another source, cannot mend, and what a person can do about them.
+BARRED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+MAKE_ROOM = "free some space or correct the folder's permissions"
+
+
+def explained(error: BaseException) -> str:
+    """The error's text, with the remedy where it is one of the disk's."""
+    barred = isinstance(error, OSError) and error.errno in BARRED
+    return f"{error}: {MAKE_ROOM}, and run again" if barred else str(error)
 
 
 @contextlib.contextmanager
@@ -31,7 +43,9 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
     except SafetensorError as error:  # how safetensors says that it could not write
-        raise OSError(f"could not write {path}: {error}") from error
+        number = re.search(r"os error (\d+)", str(error))
+        message = f"could not write {path}: {error}"
+        raise (OSError(int(number[1]), message) if number else OSError(message)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

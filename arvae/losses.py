@@ -5,7 +5,9 @@ Computing and Applications 2020 (doi 10.1007/s00521-020-05270-2), section 3. Eve
 float32 (float64 where that is what comes in), whatever precision the network runs in.
 """
 
+import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,6 +23,16 @@ _PAIRS_AT_ONCE = 1 << 17
 def at_least_float32(x: Tensor) -> Tensor:
     """float16, bfloat16 and integers become float32; float32 and float64 stay."""
     return x if x.dtype in (torch.float32, torch.float64) else x.float()
+
+
+def columns(x: Tensor, which: Sequence[int]) -> Tensor:
+    """x[:, which] for x (m, d), without sending the list to a GPU at every call, which would wait for it."""
+    return x.index_select(1, _on_device(tuple(which), x.device))
+
+
+@functools.lru_cache(maxsize=64)
+def _on_device(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    return torch.tensor(numbers, device=device)
 
 
 class _AttributeRegularization(torch.autograd.Function):

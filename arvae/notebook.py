@@ -11,7 +11,6 @@ kept, with its error. Run by DVC, it ends when DVC ends, however that ends: noth
 """
 
 import argparse
-import errno
 import os
 import re
 import signal
@@ -29,16 +28,15 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from arvae import STARTED_BY, params, paths
-from arvae.files import atomic_write
+from arvae.files import BARRED, MAKE_ROOM, atomic_write
 from arvae.params.faults import unknown
 from arvae.progress import clock
 
 LOG_HEAD, LOG_TAIL = 3, 6  # lines kept of long printed output in cells tagged `log`
 START = 300  # seconds that a kernel may take to start: much, for a busy machine
-REMEDY = "free some space or correct the folder's permissions, and run `dvc repro` again"
+REMEDY = f"{MAKE_ROOM}, and run `dvc repro` again"
 # Errors of the disk as Python ("[Errno 28] No space left ...") and safetensors ("os error 28") name them.
-_BARRED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
-_DISK = re.compile(rf"(?:Errno|os error) (?:{'|'.join(map(str, _BARRED))})\b")
+_DISK = re.compile(rf"(?:Errno|os error) (?:{'|'.join(map(str, BARRED))})\b")
 CASTS = {
     "str": str,
     "int": int,

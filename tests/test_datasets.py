@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from arvae import datasets
 from arvae.datasets import contract
-from arvae.datasets.contract import DataError, Dataset, PackedImages, Split
+from arvae.datasets.contract import DataError, Dataset, PackedImages, Split, manifest_digest
 from arvae.files import sha256
 
 
@@ -125,7 +125,8 @@ def test_wrong_contents_under_right_checksums_are_refused(tmp_path):
         {"kind": "films"},
         {"attribute_names": ["a"]},
     ):
-        path.write_text(json.dumps(manifest | change))
+        changed = manifest | change
+        path.write_text(json.dumps(changed | {"sha256": manifest_digest(changed)}))
         with pytest.raises(DataError):
             datasets.load("small", tmp_path)
 
@@ -135,6 +136,7 @@ def test_an_array_of_objects_is_never_unpickled(tmp_path):
     np.savez(tmp_path / "train.npz", x=np.array([{"a": 1}], dtype=object))
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     manifest["files"]["train.npz"]["sha256"] = sha256(tmp_path / "train.npz")
+    manifest["sha256"] = manifest_digest(manifest)
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(DataError, match="not a prepared data set"):
         datasets.load("small", tmp_path)

@@ -13,6 +13,7 @@ from arvae.datasets.contract import Dataset, Split
 from arvae.evaluation import outputs, records
 from arvae.files import read_json, write_json
 from arvae.metrics import METRICS
+from arvae.models.fader import Fader
 from arvae.params import EvaluationSizes, ParamsError
 from arvae.paths import root
 from arvae.tables import claims, typeset
@@ -191,7 +192,7 @@ def test_music_is_evaluated(home):
 
 def test_a_fader_network_is_edited_by_its_inputs(sprites_arvae):
     _, members, items, data = sprites_arvae
-    model = models.Fader(5, 10, None, channels=32, hidden=256).eval()
+    model = Fader(5, 10, None, channels=32, hidden=256).eval()
     model.fit_attributes(torch.from_numpy(data.train.attributes))
     z = members[0].z
     turned = evaluation.handles(

@@ -1,16 +1,25 @@
 """What each model minimises, term by term: values and gradients equal the formula written out once more."""
 
+import os
+import shutil
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from arvae import params
+from arvae import models, params, paths
 from arvae.datasets.music import WEIGHTS, Vocabulary
 from arvae.models.fader import Fader
-from arvae.objectives import fader, reconstruct, sample, vae
-from arvae.objectives_glsr import SLOPE, SPREAD, STEP, expected, glsr
+from arvae.objectives import reconstruct, sample
+from arvae.objectives.fader import fader
+from arvae.objectives.glsr import SLOPE, SPREAD, STEP, expected, glsr
+from arvae.objectives.vae import vae
+from arvae.training.members import code_hash
 from tests.test_losses import plain as ordered
+from tests.test_training import data  # noqa: F401 (a fixture)
 
 M, D = 7, 4  # batch, latent dimensions
 
@@ -249,3 +258,67 @@ def test_samples_have_the_mean_and_deviation_asked_for() -> None:
     assert z.mean(0).tolist() == pytest.approx([3, 3], abs=0.06)
     assert z.std(0).tolist() == pytest.approx([0.5, 2], rel=0.03)
     assert torch.equal(z, sample(mean, log_std, seeded()))
+
+
+NEW = '''"""A plain auto-encoder: reconstruction alone."""
+
+import torch
+
+from arvae.objectives import reconstruct
+
+KINDS = ("images",)
+
+
+def plain(model, x, attributes, cell, generator):
+    mean, _ = model.encode(x)
+    loss = reconstruct(model, mean, x)
+    none = torch.zeros_like(loss.detach())
+    return {"loss": loss, "reconstruction": loss, "kl": none, "regularization": none}
+'''
+
+TRAIN = """
+import sys
+from arvae import params, training
+from arvae.training.members import code_hash
+cell = params.load().cell("mnist", "plain")
+schedule = cell.schedule.model_copy(update={"epochs": 0.1})
+engine = cell.engine.model_copy(update={"executor": "serial", "device": "cpu"})
+cell = cell.model_copy(update={"schedule": schedule, "engine": engine})
+members = [training.Member("seed0", 0)]
+(result,) = training.train(cell, sys.argv[1], members, "checkpoints", directory="models")
+print(result.status, sorted(result.last), code_hash("images", "vae"))
+"""
+
+
+def test_a_new_model_is_one_module_and_one_entry(data, tmp_path):  # noqa: F811
+    """In a copy of the package: it trains, and what was trained before keeps its key."""
+    home = paths.root(__file__)
+    shutil.copytree(home / "arvae", tmp_path / "arvae", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "arvae" / "objectives" / "plain.py").write_text(NEW, encoding="utf-8")
+    text = (home / "params.yaml").read_text(encoding="utf-8")
+    for section, entry in {
+        "models": "  plain:\n    images: {objective: plain, learning_rate: 1.0e-3, beta: 0.0, gamma: 0.0, "
+        "delta: 1.0, capacity: 0.0, regularize: sample}\n",
+        "cells": "  mnist-plain: {dataset: mnist, model: plain, kind: images}\n",
+    }.items():
+        assert f"\n{section}:\n" in text
+        text = text.replace(f"\n{section}:\n", f"\n{section}:\n{entry}")
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-c", TRAIN, str(data)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    status, rest = run.stdout.splitlines()[-1].split(" ", 1)
+    assert status == "finished" and "validation_reconstruction" in rest
+    assert rest.endswith(code_hash("images", "vae"))
+
+
+def test_an_objective_that_is_not_there_or_not_for_this_kind_is_refused() -> None:
+    cell = params.load().cell("bach", "arvae")
+    knobs = cell.knobs.model_copy(update={"objective": "fader"})
+    with pytest.raises(ValueError, match="bach-arvae: objective 'fader' is for images, not for music"):
+        models.build(cell.model_copy(update={"knobs": knobs}))

@@ -1,10 +1,13 @@
 """The one shape that every data set of the project has, in memory and on disk.
 
 In memory: a `Dataset` with three `Split`s. On disk: a folder with train.npz, validation.npz, test.npz and a
-manifest.json that carries names, units, provenance and the SHA-256 of each file, checked at every load.
+manifest.json that carries names, units, provenance and the SHA-256 of each file and of itself, checked at
+every load.
 """
 
 import dataclasses
+import hashlib
+import json
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +19,11 @@ from arvae.files import atomic_write, read_json, sha256, write_json
 
 SPLITS = ("train", "validation", "test")
 KINDS = ("images", "music")
-FORMAT = 1
+_STORED = {
+    "images": (np.dtype(np.uint8), 3, "(n, height, width)"),
+    "music": (np.dtype(np.int16), 2, "(n, 24)"),
+}
+FORMAT = 2
 BATCH = 4096  # examples an attribute function is given at once
 
 
@@ -135,6 +142,12 @@ class Dataset:
             raise DataError(f"data set {self.name}: attribute names {names} must be distinct, at least one")
         if len(self.attribute_units) != len(names):
             raise DataError(f"data set {self.name}: {len(names)} attributes but units {self.attribute_units}")
+        dtype, ndim, shape = _STORED[self.kind]
+        if self.train.x.dtype != dtype or self.train.x.ndim != ndim:
+            raise DataError(
+                f"data set {self.name}: {self.kind} are stored as {dtype} {shape}, "
+                f"not {self.train.x.dtype} {tuple(self.train.x.shape)}"
+            )
         for part in SPLITS:
             split = self.split(part)
             if split.attributes.shape[1] != len(names):
@@ -203,19 +216,17 @@ class Dataset:
                 "shape": list(split.x.shape),
                 "dtype": str(split.x.dtype),
             }
-        write_json(
-            directory / "manifest.json",
-            {
-                "format": FORMAT,
-                "name": self.name,
-                "kind": self.kind,
-                "attribute_names": list(self.attribute_names),
-                "attribute_units": list(self.attribute_units),
-                "vocabulary": None if self.vocabulary is None else dataclasses.asdict(self.vocabulary),
-                "provenance": dict(self.provenance),
-                "files": files,
-            },
-        )
+        manifest = {
+            "format": FORMAT,
+            "name": self.name,
+            "kind": self.kind,
+            "attribute_names": list(self.attribute_names),
+            "attribute_units": list(self.attribute_units),
+            "vocabulary": None if self.vocabulary is None else dataclasses.asdict(self.vocabulary),
+            "provenance": dict(self.provenance),
+            "files": files,
+        }
+        write_json(directory / "manifest.json", manifest | {"sha256": manifest_digest(manifest)})
 
     @classmethod
     def load(cls, directory: Path | str, name: str | None = None) -> "Dataset":
@@ -230,6 +241,10 @@ class Dataset:
             manifest = read_json(path)
             if manifest["format"] != FORMAT:
                 raise DataError(f"{path} has format {manifest['format']}, this code reads {FORMAT}: {remedy}")
+            if manifest_digest(manifest) != manifest["sha256"]:
+                raise DataError(
+                    f"{path} was changed after it was written (its own SHA-256 differs): {remedy}"
+                )
             splits = {
                 part: _read_split(directory / f"{part}.npz", manifest["files"], remedy) for part in SPLITS
             }
@@ -246,6 +261,12 @@ class Dataset:
             raise
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{directory} is not a prepared data set ({error!r}): {remedy}") from error
+
+
+def manifest_digest(manifest: Mapping[str, Any]) -> str:
+    """The SHA-256 of all that a manifest says, itself left out."""
+    said = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

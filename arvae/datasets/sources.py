@@ -6,7 +6,6 @@ up.
 
 import contextlib
 import contextvars
-import errno
 import os
 import shutil
 import subprocess
@@ -22,7 +21,7 @@ import urllib3
 
 from arvae.datasets.archives import DAMAGED
 from arvae.datasets.contract import DataError
-from arvae.files import atomic_write, sha256
+from arvae.files import BARRED, atomic_write, explained, sha256
 from arvae.progress import Progress
 
 __all__ = [
@@ -44,7 +43,6 @@ CONNECT = 4.0  # seconds to wait for a connection
 SILENCE = 15.0  # seconds without a byte after which a transfer counts as stalled
 TRIES = 3  # attempts at one address, each going on where the one before stopped
 _OWN: contextvars.ContextVar[str | None] = contextvars.ContextVar("own folder", default=None)
-BARRED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)  # no source can mend these
 SLOWEST = 2_000  # bytes a second, averaged over SILENCE, below which a transfer counts as stalled
 
 
@@ -74,10 +72,7 @@ def first(
             result = sources[name]()
         except (DataError, OSError) as error:
             if isinstance(error, OSError) and error.errno in BARRED:
-                raise SourceError(
-                    f"{what}, source {name}: {error}: free some space or correct the folder's permissions, "
-                    "and run again"
-                ) from error
+                raise SourceError(f"{what}, source {name}: {explained(error)}") from error
             failures.append(f"  {name}: {error}")
             if name != "folder" or os.environ.get(FOLDER) or _OWN.get():
                 log(f"{what}: source {name} did not deliver ({error})")

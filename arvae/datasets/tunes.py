@@ -17,7 +17,7 @@ from arvae.datasets.music import BEATS, CONTINUE, END, GRID, REST, START, TICKS
 #: Twelfths of a beat -> tick of the beat.
 _TICK = {int(offset * 12): tick for tick, offset in enumerate(GRID)}
 
-_LONGEST = 10_000  # measures: a few bytes can ask for millions
+LONGEST = 10_000  # measures: a few bytes can ask for millions
 
 OTHER_METRE = "other metre"
 CHORDS = "chords or several voices"
@@ -76,11 +76,11 @@ def code(bars: Sequence[Bar], strict: bool = False) -> tuple[np.ndarray, int]:
     pending: list[Bar] = []
     dropped = 0
     for index, bar in enumerate(bars):
-        if bar.length > _LONGEST * BEATS:
+        if bar.length > LONGEST * BEATS:
             raise TuneError(
                 BROKEN,
                 f"bar {bar.name} lasts {int(bar.length / BEATS):,} measures, a melody has at most "
-                f"{_LONGEST:,}: correct its lengths",
+                f"{LONGEST:,}: correct its lengths",
             )
         if bar.length > BEATS and bar.length % BEATS:
             raise TuneError(IRREGULAR, f"bar {bar.name} lasts {bar.length} quarter notes, needed are 4")

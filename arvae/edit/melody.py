@@ -14,7 +14,7 @@ import numpy as np
 
 from arvae import scores
 from arvae.datasets import abc_notation, music, musicxml, tunes
-from arvae.datasets.tunes import Bar, Event, TuneError
+from arvae.datasets.tunes import LONGEST, Bar, Event, TuneError
 from arvae.edit.faults import EditError
 
 ANY_PITCH = music.Vocabulary(0, 127)
@@ -166,7 +166,7 @@ def _on_grid(time: Fraction) -> Fraction:
 def _content(path: Path) -> bytes:
     """The bytes of a file of a melody's size; EditError where there is none or it is too large."""
     try:
-        return scores._content(path)
+        return scores.read_file(path)
     except TuneError as error:
         raise EditError(f"{path.name}: {error.detail}") from error
 
@@ -220,10 +220,8 @@ def _check_length(content: bytes, path: Path) -> None:
     file.readstr(content)
     ticks = max(sum(e.time for e in track.events if e.isDeltaTime()) for track in file.tracks)
     count = ticks // (4 * file.ticksPerQuarterNote) + 1
-    if count > scores.midi._LONGEST:
-        raise EditError(
-            f"{path.name} lasts {count:,} measures, a melody has at most {scores.midi._LONGEST:,}: cut it"
-        )
+    if count > LONGEST:
+        raise EditError(f"{path.name} lasts {count:,} measures, a melody has at most {LONGEST:,}: cut it")
 
 
 def _choose(parts: Sequence[Any], wanted: str | None, path: Path) -> Any:

@@ -25,7 +25,7 @@ from arvae.files import read_json
 from arvae.metrics.density import observed_range, occupancy
 from arvae.models.classifier import DigitClassifier
 from arvae.objectives import sample
-from arvae.objectives_glsr import EXPRESSIBLE
+from arvae.objectives.glsr import EXPRESSIBLE
 from arvae.params import Cell, EvaluationSizes
 from arvae.progress import Progress
 from arvae.training import load_model

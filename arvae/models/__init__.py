@@ -2,20 +2,15 @@
 
 Every model is an `nn.Module` with `kind` ("images" or "music"), `latent_dim`, `encode(x)` -> (mean, log_std)
 and `decode(z)` -> logits. A part that draws random numbers while training has an attribute `generator`,
-set for all of them at once by `set_generator`. To add a model: one function here, one entry in BUILDERS.
+set for all of them at once by `set_generator`. How to add a model: arvae/objectives/__init__.py.
 """
-
-from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import nn
 
-from arvae.models.fader import Fader
-from arvae.models.image_vae import ImageVAE, image_vae
+from arvae import objectives
+from arvae.models.image_vae import image_vae
 from arvae.params import Cell
-
-__all__ = ["BUILDERS", "Fader", "ImageVAE", "build", "initialise", "parameter_count", "set_generator"]
 
 
 def build(
@@ -33,14 +28,13 @@ def build(
     Raises:
         ValueError: where there is no such model for this kind of data, or the vocabulary is missing.
     """
-    try:
-        builder = BUILDERS[cell.kind, cell.knobs.objective]
-    except KeyError:
-        known = ", ".join(f"{objective} ({kind})" for kind, objective in BUILDERS)
+    objective = objectives.module(cell.knobs.objective)
+    if cell.kind not in objective.KINDS:
         raise ValueError(
-            f"cell {cell.name}: no model for objective {cell.knobs.objective!r} on {cell.kind}; "
-            f"known: {known}"
-        ) from None
+            f"cell {cell.name}: objective {cell.knobs.objective!r} is for {' and '.join(objective.KINDS)}, "
+            f"not for {cell.kind}: take the cell out of params.yaml, or give the model another objective"
+        )
+    builder = getattr(objective, "network", NETWORKS[cell.kind])
     # torch's own initialisation draws from the global generator: keep that from leaking out.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -86,14 +80,4 @@ def _measure_vae(cell: Cell, vocabulary_size: int | None, image_size: int | None
     return MeasureVAE(vocabulary_size, cell.latent_dim, **cell.architecture.model_dump())
 
 
-def _fader(cell: Cell, vocabulary_size: int | None, image_size: int | None) -> nn.Module:
-    return Fader(len(cell.attributes), cell.latent_dim, image_size, **cell.architecture.model_dump())
-
-
-Builder = Callable[[Cell, int | None, int | None], Any]
-BUILDERS: dict[tuple[str, str], Builder] = {
-    ("images", "vae"): _image_vae,
-    ("images", "fader"): _fader,
-    ("music", "vae"): _measure_vae,
-    ("music", "glsr"): _measure_vae,
-}
+NETWORKS = {"images": _image_vae, "music": _measure_vae}

@@ -48,7 +48,9 @@ class Fader(nn.Module):
         lowest, span = values.amin(dim=0), values.amax(dim=0) - values.amin(dim=0)
         self.lowest.copy_(lowest)
         self.span.copy_(torch.where(span > 0, span, torch.ones_like(span)))
-        self.variance.copy_(self.scale(values).var(dim=0, correction=0).clamp_min(1e-6))
+        variance = self.scale(values).var(dim=0, correction=0)
+        # A constant attribute has nothing to be read: its error counts as it is, not a million times.
+        self.variance.copy_(torch.where(span > 0, variance, torch.ones_like(span)))
 
     def scale(self, attributes: Tensor) -> Tensor:
         """Attributes (n, k) in their own units -> 0..1 (beyond, where the training data did not reach)."""

@@ -1,10 +1,10 @@
 """The steps of a GRU layer, forward and backward, written out for a CPU: what `recurrent.gru` runs there.
 
 A whole layer is one autograd function. Forward and backward are loops over preallocated buffers: matrix
-products by torch, all between them by one compiled kernel a step (`gru_kernels`); weight gradients are a few
-large matrix products instead of one small one a step; what a step works on stays in the processor's cache. In
-bfloat16 the operands of matrix products and the tape are bfloat16, while the state and the gradient that are
-carried on are float32.
+products by torch, all between them by one compiled kernel a step (`gru_kernels`); weight gradients are one
+large matrix product a layer instead of a small one a step; what a step works on stays in the processor's
+cache. In bfloat16 the operands of matrix products and the tape are bfloat16, while the state and the gradient
+that are carried on are float32.
 
 Inside, the gates of a step stand in the order [U_n h + c | r | z | W_n x]: the first three are what the
 recurrent weights made, the last three what the input's weights made, each a contiguous block.
@@ -19,8 +19,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from arvae.models import gru_kernels
-
-_ROWS_A_PRODUCT = 1024  # rows gathered for one product of the weight gradient: large enough, still in cache
 
 
 def state_type(dtype: torch.dtype) -> torch.dtype:
@@ -252,8 +250,7 @@ def _backward_lane(
     w_ih, w_hh = sums.weights[:2]
     back = torch.cat([w_hh[2 * hidden :], w_hh[: 2 * hidden]])  # ([n | r | z], hidden)
     offset = 0 if incoming is None or incoming.shape[-1] == hidden else lane * hidden
-    many = min(steps, max(1, _ROWS_A_PRODUCT // n))
-    d_gates, product = w_hh.new_empty(many, n, 4 * hidden), w_hh.new_zeros(n, hidden)
+    d_gates, product = w_hh.new_empty(steps, n, 4 * hidden), w_hh.new_zeros(n, hidden)
     d_recurrent = d_gates[..., : 3 * hidden].unbind()
     gates, candidates, states, written, made, carried, total = map(
         gru_kernels.memory,
@@ -261,28 +258,22 @@ def _backward_lane(
     )
     incoming = None if incoming is None else gru_kernels.memory(incoming)
     factors = None if incoming is None or factors is None else gru_kernels.memory(factors)
-    order = list(range(steps)) if backwards else list(range(steps))[::-1]
-    for first in range(0, steps, many):
-        times = order[first : first + many]
-        low, high = min(times), max(times) + 1
-        for t in times:
-            gru_kernels.backward(
-                gates[t],
-                candidates[t],
-                states[t if backwards else t + 1],
-                None if incoming is None else incoming[t],
-                None if factors is None else factors[t],
-                offset,
-                made,
-                carried,
-                written[t - low],
-                total,
-            )
-            torch.mm(d_recurrent[t - low], back, out=product)
-        part = d_gates[: high - low]
-        early = tape.states[lane, low + 1 : high + 1] if backwards else tape.states[lane, low:high]
-        sums.add(part, x[low:high], early, lane)
-        if d_x is not None:
-            rows = d_x[low:high].flatten(0, 1)
-            torch.addmm(rows, part.flatten(0, 1)[:, hidden:], w_ih, beta=0 if fresh else 1, out=rows)
+    for t in range(steps) if backwards else reversed(range(steps)):
+        gru_kernels.backward(
+            gates[t],
+            candidates[t],
+            states[t if backwards else t + 1],
+            None if incoming is None else incoming[t],
+            None if factors is None else factors[t],
+            offset,
+            made,
+            carried,
+            written[t],
+            total,
+        )
+        torch.mm(d_recurrent[t], back, out=product)
+    sums.add(d_gates, x, tape.states[lane, 1:] if backwards else tape.states[lane, :steps], lane)
+    if d_x is not None:
+        rows = d_x.flatten(0, 1)
+        torch.addmm(rows, d_gates.flatten(0, 1)[:, hidden:], w_ih, beta=0 if fresh else 1, out=rows)
     d_h.add_(product)

@@ -30,9 +30,10 @@ class MeasureVAE(nn.Module):
         dense: units of the linear layers before mean and log-std.
         dropout: share of units dropped between GRU layers of the encoder while training.
         teacher_forcing: share of the training batches in which the decoder is given the true symbol before.
-        decoder_dropout: the same between the decoder's GRU layers.
 
-    `generator`: where dropout and teacher forcing draw their random numbers; set before training.
+    `generator`: where dropout and teacher forcing draw their random numbers; set before training. `forced`:
+    whether the next batches are teacher-forced, where that is decided outside (by the training engine, which
+    must not wait for a GPU's answer); None: `coin` is thrown.
     """
 
     kind = "music"
@@ -47,13 +48,13 @@ class MeasureVAE(nn.Module):
         dense: int = 256,
         dropout: float = 0.5,
         teacher_forcing: float = 0.5,
-        decoder_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.vocabulary_size, self.latent_dim = vocabulary_size, latent_dim
         self.hidden, self.layers = hidden, layers
-        self.dropout, self.decoder_dropout, self.teacher_forcing = dropout, decoder_dropout, teacher_forcing
+        self.dropout, self.teacher_forcing = dropout, teacher_forcing
         self.generator: torch.Generator | None = None
+        self.forced: bool | None = None
         # encoder
         self.embed_in = nn.Embedding(vocabulary_size, embedding)
         self.encoder = nn.GRU(embedding, hidden, layers, bidirectional=True)
@@ -108,18 +109,15 @@ class MeasureVAE(nn.Module):
             return torch.cat([self.decode(part, some, forced) for part, some in parts])
         n = len(z)
         starts, feeds = self._beats(z)
-        masks = [
-            self._mask((BEATS, TICKS, n, self.hidden), self.decoder_dropout) for _ in range(self.layers - 1)
-        ] + [None]
         tapes: list[recurrent.Tape | None] = [None] * self.layers
         if not forced:
             with torch.no_grad():
-                tokens, tapes = self._sing(starts, feeds, masks)
+                tokens, tapes = self._sing(starts, feeds)
         first = torch.full_like(tokens[:, :1], self.vocabulary_size)  # the table's row of the first symbol
         before = torch.cat([first, tokens[:, :-1]], 1)
         x = before.t().contiguous().view(BEATS, TICKS, n)
         for layer in range(self.layers):
-            x, _ = recurrent.gru(x, starts[layer], (feeds[layer],), masks[layer], tapes[layer])
+            x, _ = recurrent.gru(x, starts[layer], (feeds[layer],), tape=tapes[layer])
         logits = F.relu(self.logits(x))  # (beats, ticks, n, V)
         return _float(logits.flatten(0, 1).transpose(0, 1))
 
@@ -132,10 +130,7 @@ class MeasureVAE(nn.Module):
             weights = _direction(self.beat, layer)
             if layer == 0:  # a constant input: a table with one row
                 weights = (self.beat_input * weights[0].t(), *weights[1:])
-            mask = None
-            if layer < self.layers - 1:
-                mask = self._mask((1, BEATS, n, self.hidden), self.decoder_dropout)
-            x, _ = recurrent.gru(x, starts[None, :, layer], (weights,), mask)
+            x, _ = recurrent.gru(x, starts[None, :, layer], (weights,))
         return x[0]
 
     def _beats(self, z: Tensor) -> tuple[list[Tensor], list[recurrent.Weights]]:
@@ -151,7 +146,7 @@ class MeasureVAE(nn.Module):
         return [starts[:, :, layer] for layer in range(self.layers)], feeds
 
     def _sing(
-        self, starts: list[Tensor], feeds: list[recurrent.Weights], masks: list[Tensor | None]
+        self, starts: list[Tensor], feeds: list[recurrent.Weights]
     ) -> tuple[Tensor, list[recurrent.Tape]]:
         """Write a measure symbol by symbol: the symbols (n, 24), and what every layer's steps left behind.
 
@@ -176,8 +171,6 @@ class MeasureVAE(nn.Module):
                 for layer, stepper in enumerate(steppers):
                     feed[layer](x, inputs)
                     x = stepper.step(tick, tick, tick + 1)
-                    if masks[layer] is not None:
-                        x = x * masks[layer][beat, tick]
                 symbol = F.relu_(self.logits(x)).argmax(1)
                 symbols.append(symbol)
         return torch.stack(symbols, 1), tapes
@@ -188,7 +181,9 @@ class MeasureVAE(nn.Module):
         return recurrent.keep_mask(shape, p, self.logits.weight, self._random())
 
     def coin(self) -> bool:
-        """Draw whether this batch is teacher-forced."""
+        """Whether this batch is teacher-forced: as decided, or else drawn."""
+        if self.forced is not None:
+            return self.forced
         if self.teacher_forcing in (0, 1):
             return bool(self.teacher_forcing)
         generator = self._random()

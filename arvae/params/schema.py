@@ -1,10 +1,14 @@
 """The sections of params.yaml: what each key means, its type and what values are allowed."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 Kind = Literal["images", "music"]
+# The modules of arvae/objectives by name: listed, not imported, which would take a second for torch.
+_OBJECTIVES = sorted(path.stem for path in Path(__file__).parents[1].glob("objectives/[a-z]*.py"))
+Objective = Literal[tuple(_OBJECTIVES)]
 Scale = Literal["smoke", "laptop", "paper"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -65,7 +69,10 @@ class DatasetKnobs(Knobs):
     def _consistent(self) -> Self:
         expected = ImageArchitecture if self.kind == "images" else MusicArchitecture
         if not isinstance(self.architecture, expected):
-            raise ValueError(f"architecture does not fit kind: {self.kind}")
+            raise ValueError(
+                f"architecture {self.architecture.model_dump()} is not one of {self.kind}: correct kind, or "
+                f"give {', '.join(expected.model_fields)}"
+            )
         for what, values in (("attributes", self.attributes), ("dimensions", self.dimensions)):
             twice = sorted({str(value) for value in values if values.count(value) > 1})
             if twice:
@@ -77,7 +84,10 @@ class DatasetKnobs(Knobs):
             )
         beyond = [dimension for dimension in self.dimensions if dimension >= self.latent_dim]
         if beyond:
-            raise ValueError(f"dimensions {beyond} are not below latent_dim = {self.latent_dim}")
+            raise ValueError(
+                f"dimensions {beyond} are not below latent_dim = {self.latent_dim}: use 0 to "
+                f"{self.latent_dim - 1}, or a larger latent_dim"
+            )
         return self
 
 
@@ -89,7 +99,7 @@ class ModelKnobs(Knobs):
     down to this norm where it is longer; null: never.
     """
 
-    objective: Literal["vae", "fader", "glsr"]
+    objective: Objective
     learning_rate: Positive
     beta: NotNegative
     gamma: NotNegative
@@ -192,7 +202,7 @@ class GridSizes(Knobs):
         for name in ("gamma", "delta"):
             values = getattr(self, name)
             if len(set(values)) != len(values):
-                raise ValueError(f"{name}: {list(values)} has a value twice")
+                raise ValueError(f"{name}: {list(values)} has a value twice: name each setting once")
         return self
 
 
@@ -207,7 +217,10 @@ class ScaleKnobs(Knobs):
 
 
 class Engine(Knobs):
-    """How members are run; except for device, precision and threads nothing here changes a result."""
+    """How members are run; except for device, precision and threads nothing here changes a result.
+
+    graphs: on a GPU, record training steps as CUDA graphs and replay them.
+    """
 
     executor: Literal["processes", "serial", "dask"]
     workers: Count | None
@@ -217,6 +230,7 @@ class Engine(Knobs):
     checkpoint_seconds: Positive
     timeout_minutes: Positive | None = None
     address: str | None = None
+    graphs: bool = False
 
 
 class Grid(Knobs):

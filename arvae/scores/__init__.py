@@ -169,7 +169,7 @@ def read(path: Path | str, vocabulary: music.Vocabulary | None = None) -> np.nda
     path = Path(path)
     vocabulary = vocabulary or music.Vocabulary()
     try:
-        measures = _READERS[_format(path)](_content(path))
+        measures = _READERS[_format(path)](read_file(path))
         _check_range(measures, vocabulary)
     except TuneError as error:
         raise TuneError(error.reason, f"{path.name}: {error.detail}") from error
@@ -182,7 +182,8 @@ def _format(path: Path) -> str:
     return _FORMATS[path.suffix.lower()]
 
 
-def _content(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The bytes of a file of a melody's size. TuneError where there is none, or it is empty or too large."""
     if not path.is_file():
         raise TuneError(BROKEN, f"there is no file {path}: check the name")
     size = path.stat().st_size

@@ -8,13 +8,12 @@ import numpy as np
 
 from arvae.datasets import music
 from arvae.datasets.music import BEATS, CONTINUE, REST, TICKS
-from arvae.datasets.tunes import BROKEN, CHORDS, OFF_GRID, OTHER_METRE, SILENT, TuneError
+from arvae.datasets.tunes import BROKEN, CHORDS, LONGEST, OFF_GRID, OTHER_METRE, SILENT, TuneError
 from arvae.scores.notation import BEAT, POSITIONS
 
 MEASURE = BEAT * BEATS  # twelfths of a quarter note
 _DIVISION = 480  # MIDI ticks a quarter note
 _VELOCITY = 80
-_LONGEST = 10_000  # measures: a few bytes can ask for millions
 _SLACK = 0.25  # twelfths of a quarter note (10 ms at 120 a minute): onsets this close to the grid are on it
 _BREATH = 1.5  # a gap up to this long after a note that ends off the grid is how it was played, not a rest
 
@@ -73,8 +72,8 @@ def decode(content: bytes) -> np.ndarray:
     if not sounding:
         raise TuneError(SILENT, "the file holds no note: export the track that has the melody")
     count = -(-max(end for _, _, end in sounding) // MEASURE)
-    if count > _LONGEST:
-        raise TuneError(BROKEN, f"the file lasts {count:,} measures, a melody has at most {_LONGEST:,}")
+    if count > LONGEST:
+        raise TuneError(BROKEN, f"the file lasts {count:,} measures, a melody has at most {LONGEST:,}")
     symbols = np.full(count * TICKS, CONTINUE, np.int16)
     symbols[::TICKS] = REST  # a rest starts anew in every measure; held notes take these back below
     at = {

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from arvae import tables
-from arvae.objectives_glsr import EXPRESSIBLE
+from arvae.objectives.glsr import EXPRESSIBLE
 from arvae.tables import baselines, claims, statistics
 from arvae.tables.claims import Claim, Outcome
 

@@ -2,7 +2,7 @@
 
 What a number means differs between them. A Fader network takes the attributes out of its code and gives them
 to the decoder: metrics on its codes measure what was left in, and low is what it aims at. GLSR-VAE can tie
-only attributes that are differentiable functions of the output (`objectives_glsr.EXPRESSIBLE`).
+only attributes that are differentiable functions of the output (`objectives.glsr.EXPRESSIBLE`).
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import pandas as pd
 
 from arvae import tables
 from arvae.figures import style
-from arvae.objectives_glsr import EXPRESSIBLE
+from arvae.objectives.glsr import EXPRESSIBLE
 
 MODELS = ("betavae", "betavae1", "arvae", "fader", "glsr")
 CONTROL = ("monotonicity", "range_covered", "selectivity", "content_reconstructed", "content_traversed")

@@ -66,17 +66,18 @@ def attribute_columns(dataset: Dataset, cell: Cell) -> list[int]:
 class Order:
     """Which examples make batch number `step`: a new permutation every epoch, the odd rest left out."""
 
-    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+    def __init__(self, count: int, batch_size: int, seed: int, device: str = "cpu") -> None:
         self.batch_size = min(batch_size, count)
         self.per_epoch = count // self.batch_size
-        self.count, self.seed = count, seed
+        self.count, self.seed, self.device = count, seed, device
         self._epoch, self._permutation = -1, torch.empty(0, dtype=torch.int64)
 
     def batch(self, step: int) -> Tensor:
-        """int64 (batch_size,): the numbers of the examples of step 0, 1, 2, ..."""
+        """int64 (batch_size,), on the device: the numbers of the examples of step 0, 1, 2, ..."""
         epoch, position = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             random = np.random.default_rng([self.seed, 1, epoch])
-            self._epoch, self._permutation = epoch, torch.from_numpy(random.permutation(self.count))
+            permutation = torch.from_numpy(random.permutation(self.count))
+            self._epoch, self._permutation = epoch, permutation.to(self.device)  # once an epoch, not a step
         start = position * self.batch_size
         return self._permutation[start : start + self.batch_size]

@@ -1,9 +1,9 @@
 """Training a cell: all its members, wherever they run, with their weights and histories as the outcome."""
 
+import collections
 import concurrent.futures
 import csv
 import dataclasses
-import errno
 import json
 import math
 import time
@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from arvae import models, paths
 from arvae.datasets.contract import DataError
-from arvae.files import atomic_write, write_json
+from arvae.files import BARRED, atomic_write, explained, write_json
 from arvae.params import Cell
 from arvae.progress import clock
 from arvae.training import checkpoints, executors, worker
+from arvae.training.loop import SMALLER
 from arvae.training.members import (
     Member,
     MemberResult,
@@ -30,10 +31,8 @@ from arvae.training.members import (
 )
 from arvae.training.precision import Plan, plan
 
-TELL_EVERY = 5.0  # seconds between lines
+TELL_EVERY = 5.0  # seconds between lines at first; later 15 % of the time so far, a minute at most
 ATTEMPTS = 3  # deaths of a member's worker in a row, without a step gained, before it is given up
-_BARRED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)  # trying again is no use
-_SMALLER = "try a smaller peak or learning_rate, or a clip, in params.yaml"
 _FIRST = ("step", "epoch", "seconds", "loss", "reconstruction", "kl", "regularization")
 
 
@@ -69,7 +68,7 @@ def train(
         members: which runs; `members_of(cell)` for one a seed.
         checkpoint_root: where checkpoints and finished weights are kept, by content.
         executor: anything with `submit(function, text) -> Future`; None: what cell.engine asks for.
-        log: told one line about every five seconds, and about everything unusual.
+        log: told one line every five seconds, in a long run every minute, and about everything unusual.
         directory: where <member>.safetensors, <member>.csv and members.json go; None: data/models/<cell>.
 
     Returns:
@@ -138,6 +137,7 @@ def _watch(
 ) -> None:
     """Wait for all jobs, tell how they fare, send those whose worker died again."""
     began = last = time.monotonic()
+    said = ""
     while any(job.outcome is None for job in jobs):
         time.sleep(0.2)
         for job in jobs:
@@ -145,9 +145,12 @@ def _watch(
             if job.outcome is None and job.future.done():
                 _collect(job, cell, data, settled, runner, log)
         now = time.monotonic()
-        if now - last >= TELL_EVERY:
+        if now - last >= max(TELL_EVERY, min(0.15 * (now - began), 60.0)):
             last = now
-            log(f"{cell.name} [{clock(now - began)}] " + " | ".join(_line(job) for job in jobs))
+            line = _all(jobs)
+            if line != said:  # nothing new to say of members that wait
+                log(f"{cell.name} [{clock(now - began)}] {line}")
+            said = line
 
 
 def _look(job: _Job, cell: Cell, log: Callable[[str], None]) -> None:
@@ -177,10 +180,9 @@ def _collect(
         step = job.seen.get("step", 0)
         job.deaths = job.deaths + 1 if step <= job.step_at_death else 1
         job.step_at_death = max(step, job.step_at_death)
-        barred = getattr(error, "errno", None) in _BARRED
+        barred = getattr(error, "errno", None) in BARRED
         if job.deaths >= ATTEMPTS or barred:
-            remedy = ": free some space or correct the folder's permissions, and run again" if barred else ""
-            job.outcome = {"status": "failed", "message": f"{error}{remedy}", "reused": False}
+            job.outcome = {"status": "failed", "message": explained(error), "reused": False}
         else:
             log(f"{cell.name}: {_names(job)}: {error}; started again from its last checkpoint")
             try:
@@ -195,17 +197,22 @@ def _collect(
             log(f"{cell.name}: {_names(job)} FAILED: {job.outcome['message']}")
 
 
-def _line(job: _Job) -> str:
-    name, seen = _names(job), job.seen
-    if job.outcome is not None:
-        return f"{name} {job.outcome['status']}"
-    if not seen.get("step"):
-        running = getattr(job.future, "running", lambda: False)  # Dask's futures do not tell
-        return f"{name} {'reading the data' if running() else 'waiting for its turn'}"
-    return (
-        f"{name} {100 * seen['step'] / seen['steps']:.0f} %, loss {seen['loss']:.4g}, "
-        f"{seen['rate']:,.0f}/s, {clock(seen['left'])} left"
-    )
+def _all(jobs: list[_Job]) -> str:
+    """How all members fare, in a line: those in training one by one, the others counted."""
+    lines, counted = [], collections.Counter()
+    for job in jobs:
+        seen = job.seen
+        if job.outcome is not None:
+            counted[job.outcome["status"]] += 1
+        elif seen.get("step"):
+            lines.append(
+                f"{_names(job)} {100 * seen['step'] / seen['steps']:.0f} %, loss {seen['loss']:.4g}, "
+                f"{seen['rate']:,.0f}/s, {clock(seen['left'])} left"
+            )
+        else:
+            running = getattr(job.future, "running", lambda: False)  # Dask's futures do not tell
+            counted["reading the data" if running() else "waiting for a free core"] += 1
+    return " | ".join([*lines, *(f"{count} {what}" for what, count in counted.items())])
 
 
 def _publish(
@@ -221,7 +228,7 @@ def _publish(
         tensors, record = found
         outcome |= {name: record.pop(name) for name in ("rows", "steps", "seconds")}
         if wrong := _not_numbers(tensors, outcome["rows"]):
-            found, message = None, f"diverged: {wrong} at the end: {_SMALLER}"
+            found, message = None, f"diverged: {wrong} at the end: {SMALLER}"
             outcome |= {"status": "failed", "message": message}
             log(f"{cell.name}: {member.name} FAILED: {message}")
     if found is not None:

@@ -104,6 +104,8 @@ _KEEP_MEMORY = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 
+_SAME_BITS = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # NVIDIA's condition for it; a CPU does not look at it
+
 
 def worker_environment(threads: int) -> dict[str, str]:
     """This process's environment with the thread counts of all libraries set, and arvae importable."""
@@ -111,7 +113,7 @@ def worker_environment(threads: int) -> dict[str, str]:
     package = str(Path(arvae.__file__).resolve().parent.parent)
     paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     ours = {name: str(threads) for name in names} | {"PYTHONPATH": os.pathsep.join(paths)}
-    return _KEEP_MEMORY | os.environ | ours
+    return _KEEP_MEMORY | _SAME_BITS | os.environ | ours
 
 
 class SerialExecutor:

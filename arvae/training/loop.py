@@ -8,18 +8,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from arvae import losses, models
+from arvae import losses, models, objectives
 from arvae.datasets.contract import Dataset
-from arvae.objectives import OBJECTIVES
 from arvae.params import Cell, Schedule
 from arvae.training import checkpoints
 from arvae.training.batches import Order, Source
+from arvae.training.graphs import Compute, CudaGraph, Recorded
 from arvae.training.members import Member, describe
 from arvae.training.precision import FlatModel, Plan
 
 ROWS = 24  # rows of the history at least, where there are as many steps
 VALIDATION = 256  # examples looked at for each row
+SMALLER = "try a smaller peak or learning_rate, or a clip, in params.yaml"
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -58,7 +60,7 @@ class Run:
         )
         self.train = Source(dataset, dataset.train, cell, plan.device)
         self.validation = Source(dataset, dataset.validation, cell, plan.device)
-        self.order = Order(len(self.train), cell.batch_size, member.seed)
+        self.order = Order(len(self.train), cell.batch_size, member.seed, plan.device)
         self.steps = total_steps(cell, self.order)
         self.every = max(1, self.steps // max(ROWS, min(200, round(cell.schedule.epochs))))
         seeds = np.random.SeedSequence([member.seed, 0]).generate_state(2, np.uint64) >> np.uint64(1)
@@ -73,10 +75,13 @@ class Run:
         self.flat = FlatModel(self.model, plan, self.cell.knobs.learning_rate)
         self.generator = torch.Generator(plan.device).manual_seed(int(seeds[1]))
         models.set_generator(self.model, self.generator)
-        self.objective = OBJECTIVES[self.cell.knobs.objective]
+        self.objective = objectives.find(self.cell.knobs.objective)
+        self.compute: Compute = self._compute
+        if plan.graphs:
+            self.compute = Recorded(self._compute, CudaGraph(self.generator))
         self.step, self.seconds = 0, 0.0
         self.rows: list[dict[str, float]] = []
-        self.sums: dict[str, torch.Tensor] = {}
+        self.sums: dict[str, Tensor] = {}
         self.summed = 0
 
     # ---- state
@@ -116,6 +121,7 @@ class Run:
         self.model.train()
         while self.step < self.steps:
             terms = self._one_step()
+            self.seconds = spent + time.monotonic() - began
             if self.step % self.every == 0 or self.step == self.steps:
                 self._row()
             now = time.monotonic()
@@ -141,21 +147,31 @@ class Run:
                     log(f"could not save a checkpoint ({error}): going on without; free some space")
                 saved = time.monotonic()
 
-    def _one_step(self) -> dict[str, torch.Tensor]:
-        x, attributes = self.train.take(self.order.batch(self.step))
-        rate = learning_rate(self.step, self.steps, self.cell.schedule, self.cell.knobs.learning_rate)
-        self.flat.zero_grad()
-        terms = self.objective(self.model, x, attributes, self.cell, self.generator)
-        terms["loss"].backward()
-        self.flat.step(rate, self.cell.knobs.clip)
+    def _one_step(self) -> dict[str, Tensor]:
+        self.flat.set_rate(
+            learning_rate(self.step, self.steps, self.cell.schedule, self.cell.knobs.learning_rate)
+        )
+        forced = None
+        if hasattr(self.model, "forced"):  # decided here: a draw on a GPU would have to be waited for
+            draw = np.random.default_rng([self.member.seed, 2, self.step]).random()
+            self.model.forced = forced = bool(draw < self.model.teacher_forcing)
+        terms = self.compute(self.order.batch(self.step), forced)
         self.step += 1
         self.summed += 1
-        terms = {name: term.detach() for name, term in terms.items()}
         for name, term in terms.items():
-            self.sums[name] = self.sums[name] + term if name in self.sums else term
+            self.sums[name] = self.sums[name] + term if name in self.sums else term.clone()
         if self.plan.device == "cpu":
             self._check(terms["loss"].item())
         return terms
+
+    def _compute(self, index: Tensor, forced: bool | None) -> dict[str, Tensor]:
+        """The step on the examples numbered `index`: what the device does, and nothing that waits for it."""
+        x, attributes = self.train.take(index)
+        self.flat.zero_grad()
+        terms = self.objective(self.model, x, attributes, self.cell, self.generator)
+        terms["loss"].backward()
+        self.flat.step(self.cell.knobs.clip)
+        return {name: term.detach() for name, term in terms.items()}
 
     def _check(self, loss: float) -> None:
         if math.isfinite(loss) and (not self.rows or abs(loss) < 1000 * (abs(self.rows[0]["loss"]) + 1)):
@@ -163,19 +179,26 @@ class Run:
         rate = learning_rate(self.step - 1, self.steps, self.cell.schedule, self.cell.knobs.learning_rate)
         raise DivergedError(
             f"diverged: the loss is {loss:g} at step {self.step:,} of {self.steps:,} "
-            f"(learning rate {rate:.2g}): try a smaller peak or learning_rate in params.yaml"
+            f"(learning rate {rate:.2g}): {SMALLER}"
         )
 
     def _row(self) -> None:
         means = {name: self.sums[name].item() / self.summed for name in self.sums}
         self._check(means["loss"])
+        found = self._validate()
+        bad = [name for name, value in found.items() if not math.isfinite(value)]
+        if bad:
+            raise DivergedError(
+                f"diverged: {bad[0]} of the validation examples is {found[bad[0]]:g} at step {self.step:,} "
+                f"of {self.steps:,}: {SMALLER}"
+            )
         self.rows.append(
             {
                 "step": self.step,
                 "epoch": self.step / self.order.per_epoch,
                 "seconds": round(self.seconds, 2),
                 **means,
-                **{f"validation_{name}": value for name, value in self._validate().items()},
+                **{f"validation_{name}": value for name, value in found.items()},
                 "learning_rate": learning_rate(
                     self.step - 1, self.steps, self.cell.schedule, self.cell.knobs.learning_rate
                 ),

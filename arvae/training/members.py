@@ -3,13 +3,13 @@
 import ast
 import dataclasses
 import hashlib
+import importlib.metadata
 import json
 import re
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-import torch
 
 import arvae
 from arvae.files import read_json
@@ -20,13 +20,21 @@ from arvae.training.precision import Plan
 # docstring may change without a retraining.
 _SOURCES = (
     "losses.py",
-    "objectives*.py",
+    "objectives/__init__.py",
     "models/*.py",
     "training/*.py",
     "datasets/contract.py",
     "datasets/music.py",
 )
-_WITHOUT = ("models/classifier.py", "training/executors.py", "training/engine.py", "training/__init__.py")
+_WITHOUT = (
+    "models/classifier.py",
+    "training/__init__.py",
+    "training/engine.py",
+    "training/executors.py",
+    "training/report.py",
+)
+_LIBRARIES = {"images": ("torch", "numpy"), "music": ("torch", "numpy", "numba", "llvmlite")}
+_PARSING = threading.Lock()  # CPython 3.11's ast must not be used by two threads at once
 _OF_THE_OTHER_KIND = {
     "images": (
         "models/measure_vae.py",
@@ -34,7 +42,6 @@ _OF_THE_OTHER_KIND = {
         "models/gru_steps.py",
         "models/gru_kernels.py",
         "datasets/music.py",
-        "objectives_glsr.py",
     ),
     "music": ("models/image_vae.py", "models/fader.py"),
 }
@@ -119,19 +126,23 @@ def key(cell: Cell, member: Member, dataset_directory: Path, plan: Plan) -> str:
         "science": science(cell, member),
         "data": manifest["files"]
         | {"names": manifest["attribute_names"], "vocabulary": manifest["vocabulary"]},
-        "code": code_hash(cell.kind),
+        "code": code_hash(cell.kind, cell.replace(**member.overrides).knobs.objective),
         "plan": dataclasses.asdict(plan),
-        "torch": torch.__version__,
+        "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES[cell.kind]},
     }
     text = json.dumps(content, sort_keys=True)
     return f"{cell.dataset}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
-def code_hash(kind: str, package: Path | None = None) -> str:
-    """SHA-256 over the syntax trees, docstrings left out, of the modules that decide training of a kind."""
+def code_hash(kind: str, objective: str, package: Path | None = None) -> str:
+    """SHA-256 over the syntax trees, docstrings left out, of the modules that decide a training.
+
+    Of the objectives only the one in question counts: a new one retrains nothing.
+    """
     package = package or Path(arvae.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted({path for pattern in _SOURCES for path in package.glob(pattern)}):
+    sources = (*_SOURCES, f"objectives/{objective}.py")
+    for path in sorted({path for pattern in sources for path in package.glob(pattern)}):
         name = path.relative_to(package).as_posix()
         if name not in (*_WITHOUT, *_OF_THE_OTHER_KIND[kind]):
             digest.update(name.encode() + b"\0" + _syntax(path).encode() + b"\0")
@@ -139,6 +150,11 @@ def code_hash(kind: str, package: Path | None = None) -> str:
 
 
 def _syntax(path: Path) -> str:
+    with _PARSING:
+        return _parsed(path)
+
+
+def _parsed(path: Path) -> str:
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)

@@ -13,11 +13,15 @@ _ALIGN = 32  # elements: every parameter starts on a 64-byte line, in bfloat16 t
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """device: "cpu" or "cuda"; precision: "bfloat16" or "float32"; threads: of the processor, a member."""
+    """device: "cpu" or "cuda"; precision: "bfloat16" or "float32"; threads: of the processor, a member.
+
+    graphs: on CUDA, steps are recorded and replayed (graphs.py).
+    """
 
     device: str
     precision: str
     threads: int
+    graphs: bool = False
 
     @property
     def dtype(self) -> torch.dtype:
@@ -37,9 +41,10 @@ def plan(engine: Engine) -> Plan:
     device = "cuda" if cuda and engine.device != "cpu" else "cpu"
     precision = engine.precision
     if precision == "auto":
-        native = torch.cuda.is_bf16_supported() if device == "cuda" else native_bfloat16()
+        cuda_native = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        native = cuda_native if device == "cuda" else native_bfloat16()
         precision = "bfloat16" if native else "float32"
-    return Plan(device, precision, engine.threads)
+    return Plan(device, precision, engine.threads, engine.graphs and device == "cuda")
 
 
 def native_bfloat16() -> bool:
@@ -49,6 +54,18 @@ def native_bfloat16() -> bool:
     except OSError:
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def repeatable(plan: Plan) -> None:
+    """Have a GPU compute the same bits every time (a CPU does): only kernels that do, chosen once for all.
+
+    cuBLAS and cuDNN's recurrent layers also want CUBLAS_WORKSPACE_CONFIG, which workers have from the start.
+    """
+    if plan.device == "cuda":
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+        torch.utils.deterministic.fill_uninitialized_memory = False
+        torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 class FlatModel:
@@ -77,7 +94,10 @@ class FlatModel:
             parameter.data = self._view(self.compute, name)
             parameter.grad = self._view(self.gradient, name)
         self.master.grad = self.gradient if dtype == torch.float32 else torch.zeros_like(self.master)
-        self.optimizer = torch.optim.Adam([self.master], lr=learning_rate, fused=True)
+        # A recorded step finds the rate where it was when it was recorded: in a tensor.
+        self.rate = torch.tensor(learning_rate, device=device) if plan.graphs else None
+        lr = learning_rate if self.rate is None else self.rate
+        self.optimizer = torch.optim.Adam([self.master], lr=lr, fused=True, capturable=plan.graphs)
         self.refresh()
 
     def _view(self, flat: Tensor, name: str) -> Tensor:
@@ -93,13 +113,19 @@ class FlatModel:
         """Clear the gradient vector."""
         self.gradient.zero_()
 
-    def step(self, learning_rate: float, clip: float | None = None) -> None:
+    def set_rate(self, learning_rate: float) -> None:
+        """Adam's rate from now on."""
+        if self.rate is None:
+            self.optimizer.param_groups[0]["lr"] = learning_rate
+        else:
+            self.rate.fill_(learning_rate)
+
+    def step(self, clip: float | None = None) -> None:
         """One Adam step with the gradients that backward() has left, scaled down to the norm `clip`."""
         if self.gradient is not self.master.grad:
             self.master.grad.copy_(self.gradient)
         if clip is not None:  # a NaN stays one, and stops the member
             self.master.grad.mul_(clip / self.master.grad.norm().clamp_min(clip))
-        self.optimizer.param_groups[0]["lr"] = learning_rate
         self.optimizer.step()
         self.refresh()
 

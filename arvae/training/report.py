@@ -25,21 +25,29 @@ def configuration(cell: Cell, data: Dataset) -> pd.DataFrame:
         rate = (
             f"one cycle: up to {schedule.peak:g} in the first {schedule.warmup:.0%} of the steps, then to 0"
         )
-    settled = plan(cell.engine)
+    settled, sizes = plan(cell.engine), cell.architecture.model_dump()
     lines = {
         "data": f"{data.name}, {len(data.train):,} training examples",
         "scale": cell.scale,
         "loss": f"{knobs.objective}: beta {knobs.beta:g}, gamma {knobs.gamma:g}, delta {knobs.delta:g}, "
-        f"capacity {knobs.capacity:g}"
+        f"capacity {knobs.capacity:g}; of the attributes: on {_REGULARIZED[knobs.regularize]}"
         + ("" if knobs.clip is None else f"; gradients no longer than {knobs.clip:g}"),
         "attributes and their dimensions": tied if knobs.gamma else f"none regularized (watched: {tied})",
         "latent dimensions": f"{cell.latent_dim}",
         "batch, epochs": f"{cell.batch_size}, {schedule.epochs:g}",
         "Adam's learning rate": rate,
         "seeds": ", ".join(map(str, cell.seeds)),
+        "network": ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in sizes.items()),
         "arithmetic": f"{settled.precision} on {settled.device}, float32 weights",
     }
     return pd.DataFrame({"value": lines.values()}, index=pd.Index(lines.keys(), name="knob"))
+
+
+_REGULARIZED = {"sample": "sampled codes", "mean": "mean codes"}  # the knob `regularize`
+
+
+def _plain(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 def summary(results: Sequence[MemberResult]) -> pd.DataFrame:

@@ -5,6 +5,7 @@ stands in progress.json in the member's folder.
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import sys
@@ -18,11 +19,12 @@ from typing import Any
 import torch
 
 from arvae.datasets.contract import Dataset
+from arvae.files import explained
 from arvae.params import Cell
 from arvae.training import checkpoints
 from arvae.training.loop import DivergedError, Run
 from arvae.training.members import Member
-from arvae.training.precision import Plan
+from arvae.training.precision import Plan, repeatable
 
 
 def task(cell: Cell, member: Member, data: Path, folder: Path, plan: Plan) -> str:
@@ -32,7 +34,7 @@ def task(cell: Cell, member: Member, data: Path, folder: Path, plan: Plan) -> st
         "member": {"name": member.name, "seed": member.seed, "overrides": member.overrides},
         "data": str(data.resolve()),
         "folder": str(folder.resolve()),
-        "plan": {"device": plan.device, "precision": plan.precision, "threads": plan.threads},
+        "plan": dataclasses.asdict(plan),
         "run": uuid.uuid4().hex,
     }
     return json.dumps(fields)
@@ -69,11 +71,12 @@ def run_member(text: str) -> str:
     progress = Progress(folder, fields["run"])
     before = torch.get_num_threads()
     torch.set_num_threads(plan.threads)
+    repeatable(plan)
     try:
         with checkpoints.lock(folder, progress.log):
             return _train(fields, folder, plan, progress)
     except OSError as error:
-        return _failed(f"{error}: free some space or correct the folder's permissions, and run again")
+        return _failed(explained(error))
     except Exception as error:
         traceback.print_exc()
         return _failed(f"{type(error).__name__}: {error}")

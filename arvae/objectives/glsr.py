@@ -8,14 +8,18 @@ decoder's probabilities. Of the four musical attributes only rhythmic complexity
 other dimensions stay free.
 """
 
+import functools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from arvae import losses
 from arvae.datasets.music import WEIGHTS, Vocabulary
+from arvae.objectives import Terms
 from arvae.params import Cell
 
+KINDS = ("music",)
 STEP = 0.25  # how far a code is moved along its dimension; smaller steps drown in bfloat16's rounding
 SLOPE = 1.0  # the wanted rate: a standard deviation of the attribute in the data for a unit of z
 SPREAD = 0.5  # standard deviation of the rate around it
@@ -32,11 +36,16 @@ def expected(logits: Tensor, names: list[str]) -> Tensor:
     probability, at each tick, of all pitches together.
     """
     onset = F.softmax(losses.at_least_float32(logits), -1)[..., : Vocabulary().pitches].sum(-1)  # (m, 24)
-    weights = torch.stack([EXPRESSIBLE[name] for name in names], 1).to(onset)  # (24, k)
-    return onset @ weights
+    return onset @ _weights(tuple(names), onset.device).to(onset.dtype)
 
 
-def glsr(model: nn.Module, x: Tensor, attributes: Tensor, cell: Cell, generator: torch.Generator) -> dict:
+@functools.lru_cache(maxsize=64)
+def _weights(names: tuple[str, ...], device: torch.device) -> Tensor:
+    """(24, k), sent to the device once."""
+    return torch.stack([EXPRESSIBLE[name] for name in names], 1).to(device)
+
+
+def glsr(model: nn.Module, x: Tensor, attributes: Tensor, cell: Cell, generator: torch.Generator) -> Terms:
     """Reconstruction + beta |KL - C| + gamma * sum over attributes of the mean of -log N(slope).
 
     slope: finite difference of the attribute's expectation, in standard deviations of the batch's values, a
@@ -53,7 +62,7 @@ def glsr(model: nn.Module, x: Tensor, attributes: Tensor, cell: Cell, generator:
             f"output, {' or '.join(EXPRESSIBLE)}; got {', '.join(cell.attributes)}"
         )
     knobs = cell.knobs
-    columns = [cell.attributes.index(name) for name in chosen]
+    places = [cell.attributes.index(name) for name in chosen]
     mean, log_std = model.encode(x)  # (m, d) each
     noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
     z = mean + log_std.exp() * noise
@@ -64,10 +73,11 @@ def glsr(model: nn.Module, x: Tensor, attributes: Tensor, cell: Cell, generator:
     # The moved codes are decoded with the same symbols fed back: what changes is what z_r changes, smoothly.
     fed = x if forced else logits.detach().argmax(-1)
     before = expected(logits, chosen)
-    units = attributes[:, columns].to(before).std(0).clamp_min(1e-6)
+    units = losses.columns(attributes, places).to(before).std(0).clamp_min(1e-6)
     slopes = []
-    for k, column in enumerate(columns):
-        step = F.one_hot(torch.tensor(cell.dimensions[column]), z.shape[1]).to(z) * STEP
+    for k, place in enumerate(places):
+        step = torch.zeros_like(z)
+        step[:, cell.dimensions[place]].fill_(STEP)
         after = expected(model.decode(z + step, fed, forced=True), chosen)
         slopes.append((after[:, k] - before[:, k]) / (STEP * units[k]))
     slope = torch.stack(slopes, 1)  # (m, k)

@@ -1,0 +1,182 @@
+"""Steps recorded as graphs: the same training, and nothing in a step that a graph could not hold.
+
+No GPU is needed: something that records like one stands for it. What only a GPU can show, the recording
+itself, is tested where there is one.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from arvae import params
+from arvae.datasets.contract import Dataset
+from arvae.models import measure_vae, recurrent
+from arvae.params import Cell
+from arvae.training import Member, graphs, loop
+from arvae.training.precision import Plan, plan
+from tests.test_evaluation import music_dataset
+from tests.test_training import data, small  # noqa: F401 (a fixture)
+
+SIZES = {
+    "images": {"channels": (4, 4, 2), "hidden": 16},
+    "music": {"hidden": 16, "dense": 16},
+}
+
+
+class Stand:
+    """Records as a GPU does: a recording writes into the same tensors at every replay."""
+
+    def __init__(self) -> None:
+        self.usual = self.recorded = self.replayed = 0
+
+    def usually(self, step: Callable[[], graphs.Terms]) -> graphs.Terms:
+        self.usual += 1
+        return step()
+
+    def record(self, step: Callable[[], graphs.Terms]) -> Callable[[], graphs.Terms]:
+        self.recorded += 1
+        kept: graphs.Terms = {}
+
+        def replay() -> graphs.Terms:
+            self.replayed += 1
+            for name, term in step().items():
+                kept.setdefault(name, torch.empty_like(term)).copy_(term)
+            return kept
+
+        return replay
+
+
+def shrunk(dataset: str, model: str, **engine: Any) -> Cell:
+    """A cell with a small network, batches of 32, on one thread in float32."""
+    cell = params.load().cell(dataset, model)
+    wanted = {"executor": "serial", "threads": 1, "device": "cpu", "precision": "float32"} | engine
+    update = {
+        "architecture": cell.architecture.model_copy(update=SIZES[cell.kind]),
+        "batch_size": 32,
+        "engine": cell.engine.model_copy(update=wanted),
+    }
+    return Cell.model_validate(cell.model_copy(update=update).model_dump())
+
+
+@pytest.fixture(scope="module")
+def sets(data: Path) -> dict[str, Dataset]:  # noqa: F811
+    return {"mnist": Dataset.load(data), "bach": music_dataset()}
+
+
+CELLS = [("mnist", "arvae"), ("mnist", "fader"), ("bach", "arvae"), ("bach", "glsr")]
+
+
+def member(sets: dict[str, Dataset], name: str, model: str, folder: Path) -> loop.Run:
+    """A member about to train."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cell = shrunk(name, model)
+    torch.set_num_threads(1)
+    one = loop.Run(cell, Member("seed3", 3), sets[name], plan(cell.engine), folder)
+    one.steps, one.every = 16, 4
+    one.model.train()
+    return one
+
+
+def go(one: loop.Run, until: int) -> None:
+    while one.step < until:
+        one._one_step()
+        if one.step % one.every == 0:
+            one._row()
+
+
+@pytest.mark.parametrize(("name", "model"), CELLS)
+def test_recorded_steps_train_the_same_member(
+    sets: dict[str, Dataset], tmp_path: Path, name: str, model: str
+) -> None:
+    plain = member(sets, name, model, tmp_path / "plain")
+    go(plain, 16)
+    stand, again = Stand(), Stand()
+    first = member(sets, name, model, tmp_path / "recorded")
+    first.compute = graphs.Recorded(first._compute, stand)
+    go(first, 10)
+    first.save()
+    second = member(sets, name, model, tmp_path / "recorded")  # a new process goes on from the checkpoint
+    second.resume(print)
+    second.compute = graphs.Recorded(second._compute, again)
+    go(second, 16)
+    for one, other in zip(plain.flat.weights().items(), second.flat.weights().items(), strict=True):
+        assert one[0] == other[0] and torch.equal(one[1], other[1])
+    untimed = [
+        [{name: value for name, value in row.items() if "second" not in name} for row in run.rows]
+        for run in (plain, second)
+    ]
+    assert untimed[0] == untimed[1] and len(untimed[0]) == 4
+    forms = 2 if name == "bach" else 1  # teacher-forced or not
+    assert stand.recorded == forms and stand.usual == forms * graphs.WARM_UP
+    assert stand.usual + stand.replayed == 10 and stand.replayed > 3
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses what makes the processor wait for a GPU, or sends it numbers made in Python."""
+
+    REFUSED = ("_local_scalar_dense", "nonzero", "lift_fresh", "unique", "masked_select", "equal.default")
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = str(function)
+        if any(word in name for word in self.REFUSED):
+            raise AssertionError(f"{name} within a training step")
+        return function(*args, **(kwargs or {}))
+
+
+def device_gru(x: Tensor, h0: Tensor, weights: Any, mask: Any = None, tape: Any = None) -> Any:
+    """What `recurrent.gru` does on a GPU."""
+    weights = tuple((w_ih, w_hh, recurrent._per_lane(bias), b_n) for w_ih, w_hh, bias, b_n in weights)
+    return recurrent.native_gru(x, h0, weights, mask)
+
+
+@pytest.mark.parametrize(("name", "model"), CELLS)
+def test_a_step_waits_for_nothing(
+    sets: dict[str, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, model: str
+) -> None:
+    one = member(sets, name, model, tmp_path)
+    monkeypatch.setattr(recurrent, "gru", device_gru)
+    begun = recurrent.Stepper.__init__
+
+    def uncompiled(self: recurrent.Stepper, w_hh: Tensor, b_n: Tensor) -> None:
+        begun(self, w_hh, b_n)
+        self.compiled, self.b_n = False, b_n
+
+    monkeypatch.setattr(recurrent.Stepper, "__init__", uncompiled)
+    assert measure_vae.recurrent is recurrent
+    for forced in (True, False) if name == "bach" else (None,):
+        if forced is not None:
+            one.model.forced = forced
+        one._compute(torch.arange(32), forced)  # constants are sent once
+        with NoWaiting():
+            one._compute(torch.arange(32), forced)
+    with NoWaiting(), pytest.raises(AssertionError, match="_local_scalar_dense"):
+        torch.ones(2).sum().item()
+
+
+def test_graphs_are_for_gpus() -> None:
+    cell = shrunk("mnist", "arvae", graphs=True)
+    assert plan(cell.engine) == Plan("cpu", "float32", 1, graphs=False)
+    assert plan(small(graphs=True).engine).graphs is False
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(("name", "model"), CELLS)
+def test_a_gpu_trains_the_same_with_graphs_and_without(
+    sets: dict[str, Dataset], tmp_path: Path, name: str, model: str
+) -> None:
+    weights = []
+    for recorded in (False, True):
+        cell = shrunk(name, model, device="cuda")
+        settled = Plan("cuda", "float32", 1, graphs=recorded)
+        one = loop.Run(cell, Member("seed3", 3), sets[name], settled, tmp_path)
+        one.steps, one.every = 16, 4
+        one.model.train()
+        go(one, 16)
+        weights.append(one.flat.weights())
+    for key, tensor in weights[0].items():
+        torch.testing.assert_close(tensor, weights[1][key], atol=1e-5, rtol=1e-4)
