@@ -153,11 +153,24 @@ def _normalise(path: Path, error: tuple[str, str] | None = None) -> None:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
         if "log" in cell.metadata.get("tags", []):
-            for output in cell.get("outputs", []):
+            cell.outputs = _joined(cell.outputs)
+            for output in cell.outputs:
                 if output.output_type == "stream":
                     output.text = _shortened(output.text)
     with atomic_write(path) as temporary:
         nbformat.write(notebook, temporary)
+
+
+def _joined(outputs: list[Any]) -> list[Any]:
+    """Printed output that came in pieces, as what comes slowly does, in one."""
+    joined: list[Any] = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _shortened(text: str) -> str:

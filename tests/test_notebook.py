@@ -33,7 +33,8 @@ def write(folder, *cells, parameters="count: int = 1\nname: str = 'a'\nrate: flo
 
 
 def test_parameters_arrive_typed_and_output_is_shown_live_and_normalised(project):
-    many = "for i in range(50): print('line', i)"
+    # Slowly: what comes in pieces is stored in pieces.
+    many = "import time\nfor i in range(50): print('line', i, flush=True); time.sleep(0.02)"
     source = write(
         project, ("import json; print(json.dumps([count, name, rate, loud]))", []), (many, ["log"])
     )
@@ -46,7 +47,8 @@ def test_parameters_arrive_typed_and_output_is_shown_live_and_normalised(project
     assert [cell.id for cell in done.cells] == [f"cell-{i:02d}" for i in range(len(done.cells))]
     assert "papermill" not in done.metadata
     assert not any({"papermill", "execution"} & set(cell.metadata) for cell in done.cells)
-    log = done.cells[-1].outputs[0].text
+    (output,) = done.cells[-1].outputs
+    log = output.text
     assert "line 0" in log and "line 49" in log and "line 25" not in log and "41 lines more" in log
 
 
