@@ -59,6 +59,8 @@ class PlainVAE(nn.Module):
         for parameter in self.parameters():
             if parameter.ndim >= 2:
                 nn.init.xavier_normal_(parameter)
+            else:  # as in the engine: torch's own biases cost MNIST its first hundreds of steps
+                nn.init.zeros_(parameter)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images (n, 1, h, w) -> mean and log-std (n, d)."""
