@@ -127,8 +127,8 @@ def child_speed(bench: Bench, program: str, name: str, steps: int) -> dict[str, 
 class OperatorTimes(TorchDispatchMode):
     """Adds up how long each of torch's operators takes.
 
-    Not torch's profiler: what that remembers of every call moves the program's memory about, and an operator
-    that then meets fresh pages, the ReLU's gradient of dSprites, seemed to take a quarter of the step.
+    Not torch's profiler: under it the ReLU's gradient of dSprites takes a quarter of the step; timed so, in
+    the same program, a twenty-fifth. Why is not known.
     """
 
     def __init__(self) -> None:
