@@ -9,6 +9,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,17 @@ from arvae import paths
 from arvae.files import read_json, sha256, write_json
 
 ROOT = paths.root(__file__)
+
+
+@pytest.hookimpl(trylast=True)  # after tests are deselected
+def pytest_collection_modifyitems(items):
+    """The whole pipeline first, then files of many tests: so no test process is left alone with the longest.
+
+    Processes take whole files, in this order (--no-loadscope-reorder).
+    """
+    tests = Counter(item.path for item in items)
+    waits = {item.path for item in items if "smoke_run" in item.fixturenames}
+    items.sort(key=lambda item: (item.path not in waits, -tests[item.path], str(item.path)))
 
 
 @pytest.fixture(scope="session")
