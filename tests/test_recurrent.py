@@ -145,13 +145,11 @@ def test_a_written_tape_is_not_computed_again(compiled: bool) -> None:
         stepper = recurrent.Stepper(w_hh, b_n)
         if not compiled:  # as on a device without kernels
             stepper.compiled, stepper.b_n = False, b_n
-        inputs = h0.new_empty(n, 3 * hidden)
         for lane in range(lanes):
-            feed = recurrent.Feed(w_ih, bias[lane], symbols=True)
-            stepper.begin(tape, lane, h0[lane], inputs)
+            stepper.begin(tape, lane, h0[lane], recurrent.Feed(w_ih, bias[lane], symbols=True))
             for t in range(steps):
-                feed(x[lane, t], inputs)
-                assert stepper.step(t, t, t + 1).data_ptr() == tape.states[lane, t + 1].data_ptr()
+                after = stepper.step(x[lane, t], t, t, t + 1)
+                assert after.data_ptr() == tape.states[lane, t + 1].data_ptr()
     results = []
     for given in (None, tape):
         out, last = recurrent.gru(x, h0, (tuple(flat),), mask, given)
@@ -161,36 +159,44 @@ def test_a_written_tape_is_not_computed_again(compiled: bool) -> None:
 
 
 @pytest.mark.parametrize("hidden", [3, 128])
+@pytest.mark.parametrize("table", [False, True])
+@pytest.mark.parametrize("own_bias", [False, True])
 @pytest.mark.parametrize(
-    ("dtype", "close"), [(torch.bfloat16, 0.02), (torch.float32, 1e-6), (torch.float64, 1e-14)]
+    ("dtype", "close"), [(torch.bfloat16, 0.05), (torch.float32, 1e-6), (torch.float64, 1e-14)]
 )
-def test_the_compiled_step_is_that_of_torchs_operators(dtype: torch.dtype, close: float, hidden: int) -> None:
+def test_the_compiled_step_is_that_of_torchs_operators(
+    dtype: torch.dtype, close: float, own_bias: bool, table: bool, hidden: int
+) -> None:
     n, wide = 37, recurrent.state_type(dtype)
     with torch.no_grad():
-        gates, inputs = (normal(n, 3 * hidden, seed=k, dtype=dtype, scale=3) for k in (1, 2))
-        b_n, h = normal(hidden, seed=3, dtype=dtype), normal(n, hidden, seed=4, dtype=wide)
+        product, inputs = (normal(n, 3 * hidden, seed=k, dtype=dtype, scale=3) for k in (1, 2))
         inputs[0], inputs[1] = 200.0, -200.0  # saturated, in either direction
+        rows = torch.arange(n).flip(0) // 2 if table else None
+        bias = normal(n if own_bias else 1, 3 * hidden, seed=5, dtype=dtype)
+        b_n, h = normal(hidden, seed=3, dtype=dtype), normal(n, hidden, seed=4, dtype=wide)
         results = []
         for step, argument in (
             (gru_steps.pointwise, Tensor.detach),
             (gru_kernels.forward, gru_kernels.memory),
         ):
-            given = [part.detach().clone() for part in (gates, inputs, b_n, h)]
-            written = [gates.new_full((n, hidden), torch.nan) for _ in range(2)]
-            step(*map(argument, (*given, *written)))
-            results.append((given[0], given[3], *written))
+            state = h.detach().clone()
+            written = [product.new_full((n, width), torch.nan) for width in (3 * hidden, hidden, hidden)]
+            given = (product, inputs, rows, bias, b_n, state, *written)
+            step(*(None if part is None else argument(part) for part in given))
+            results.append((state, *written))
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other, atol=close, rtol=close)
 
 
 def test_a_nan_stays_a_nan_in_the_compiled_step() -> None:
     for dtype in (torch.bfloat16, torch.float32, torch.float64):
-        gates, inputs = torch.zeros(2, 12, dtype=dtype), torch.zeros(2, 12, dtype=dtype)
+        product, inputs, gates = torch.zeros(3, 2, 12, dtype=dtype)
         inputs[0, 5], inputs[1, 9] = torch.nan, -torch.nan
         h = torch.zeros(2, 4, dtype=recurrent.state_type(dtype))
+        bias, b_n = torch.zeros(1, 12, dtype=dtype), torch.zeros(4, dtype=dtype)
         candidate, after = torch.zeros(2, 2, 4, dtype=dtype)
-        parts = (gates, inputs, torch.zeros(4, dtype=dtype), h, candidate, after)
-        gru_kernels.forward(*map(gru_kernels.memory, parts))
+        first, last = map(gru_kernels.memory, (product, inputs)), (bias, b_n, h, gates, candidate, after)
+        gru_kernels.forward(*first, None, *map(gru_kernels.memory, last))
         wrong = torch.tensor([[False, True, False, False]] * 2)
         assert torch.equal(after.isnan(), wrong) and torch.equal(h.isnan(), wrong)
 

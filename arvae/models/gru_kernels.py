@@ -105,15 +105,22 @@ def _forward(hidden: int) -> Callable:
     # Unsigned indices: for signed ones numba handles Python's negative indices, and nothing vectorises.
     one, two = np.uint64(hidden), np.uint64(2 * hidden)
 
-    def forward(gates: Any, inputs: Any, b_n: Any, h: Any, candidate: Any, after: Any) -> None:
+    def forward(
+        product: Any, inputs: Any, rows: Any, bias: Any, b_n: Any, h: Any, gates: Any, candidate: Any,
+        after: Any,
+    ) -> None:  # fmt: skip
         for row in range(h.shape[0]):
             i = np.uint64(row)
+            source = i if rows is None else np.uint64(rows[i])
+            own = i if bias.shape[0] > 1 else np.uint64(0)
             for column in range(hidden):
                 k = np.uint64(column)
-                inner = _wide(gates[i, k]) + _wide(b_n[k])
-                r = _ONE / (_ONE + _exp(-(_wide(gates[i, one + k]) + _wide(inputs[i, k]))))
-                z = _ONE / (_ONE + _exp(-(_wide(gates[i, two + k]) + _wide(inputs[i, one + k]))))
-                n = _ONE - _TWO / (_ONE + _exp(_TWO * (_wide(inputs[i, two + k]) + r * inner)))
+                inner = _wide(product[i, k]) + _wide(b_n[k])
+                r = _wide(product[i, one + k]) + (_wide(inputs[source, k]) + _wide(bias[own, k]))
+                z = _wide(product[i, two + k]) + (_wide(inputs[source, one + k]) + _wide(bias[own, one + k]))
+                n = _wide(inputs[source, two + k]) + _wide(bias[own, two + k])
+                r, z = _ONE / (_ONE + _exp(-r)), _ONE / (_ONE + _exp(-z))
+                n = _ONE - _TWO / (_ONE + _exp(_TWO * (n + r * inner)))
                 state = n + z * (h[i, k] - n)
                 gates[i, k] = _narrow(inner, gates)
                 gates[i, one + k] = _narrow(r, gates)
@@ -169,27 +176,34 @@ def memory(tensor: Tensor) -> np.ndarray:
 
 
 def forward(
-    gates: np.ndarray,
+    product: np.ndarray,
     inputs: np.ndarray,
+    rows: np.ndarray | None,
+    bias: np.ndarray,
     b_n: np.ndarray,
     h: np.ndarray,
+    gates: np.ndarray,
     candidate: np.ndarray,
     after: np.ndarray,
 ) -> None:
     """One step, given the products with the recurrent weights and with the input's.
 
-        r, z = sigmoid(gates + inputs)    n = tanh(inputs + r (gates + b_n))    h' = n + z (h - n)
+        r, z = sigmoid(product + inputs + bias)    n = tanh(inputs + bias + r (product + b_n))
+        h' = n + z (h - n)
 
     Args:
-        gates: (n, 3 hidden), [U_n h | r | z]; becomes what `backward` wants, [U_n h + b_n | r | z].
-        inputs: (n, 3 hidden), [r | z | n].
+        product: (n, 3 hidden), U h in the order [n | r | z].
+        inputs: (n, 3 hidden), [r | z | n]; or a table (symbols, 3 hidden) of which row i takes row rows[i].
+        rows: (n,) int64, or None.
+        bias: (n or 1, 3 hidden), [r | z | n].
         b_n: (hidden,).
         h: (n, hidden), float32 (float64 if all is), changed to h'.
+        gates: (n, 3 hidden), written: what `backward` wants, [U_n h + b_n | r | z].
         candidate, after: (n, hidden), written: n and the rounded h'.
 
-    All are `memory`, contiguous, and all but h of one type: bfloat16, float32 or float64.
+    All are `memory`, contiguous, and all but rows and h of one type: bfloat16, float32 or float64.
     """
-    _forward(h.shape[1])(gates, inputs, b_n, h, candidate, after)
+    _forward(h.shape[1])(product, inputs, rows, bias, b_n, h, gates, candidate, after)
 
 
 def backward(

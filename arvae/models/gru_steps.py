@@ -54,23 +54,12 @@ class Tape:
 
 
 class Feed:
-    """What the input of a step adds to the gates: a product, or for symbols the rows of a table."""
+    """What the input of a step adds to the gates: a product, or for symbols rows of a table; and a bias."""
 
     def __init__(self, w_ih: Tensor, bias: Tensor, symbols: bool) -> None:
         """w_ih: (3 hidden, inputs), or the table (symbols, 3 hidden); bias: (3 hidden,) or (n, 3 hidden)."""
-        self.weight, self.bias = (w_ih if symbols else w_ih.t()), bias
-        self.symbols, self.constant = symbols, bias.numel() == bias.shape[-1]
-        if symbols and self.constant:
-            self.weight = self.weight + self.bias
-
-    def __call__(self, x: Tensor, out: Tensor) -> None:
-        """x: (n, inputs), or symbols (n,); writes [r | z | n] into out (n, 3 hidden)."""
-        if not self.symbols:
-            torch.addmm(self.bias, x, self.weight, out=out)
-            return
-        torch.index_select(self.weight, 0, x, out=out)
-        if not self.constant:
-            out.add_(self.bias)
+        self.weight, self.symbols = (w_ih if symbols else w_ih.t()), symbols
+        self.bias = bias.reshape(-1, bias.shape[-1])
 
 
 class Stepper:
@@ -82,29 +71,44 @@ class Stepper:
         self.compiled = w_hh.device.type == "cpu"
         self.b_n = gru_kernels.memory(b_n) if self.compiled else b_n
 
-    def begin(self, tape: Tape, lane: int, h0: Tensor, inputs: Tensor, first: int = 0) -> None:
-        """Go to a lane of the tape. h0: (n, hidden), its state number `first`; inputs: what `Feed` writes."""
-        self.gates, self.states = tape.gates[lane].unbind(), tape.states[lane].unbind()
+    def begin(self, tape: Tape, lane: int, h0: Tensor, feed: Feed, first: int = 0) -> None:
+        """Go to a lane of the tape. h0: (n, hidden), its state number `first`."""
+        self.feed, self.states = feed, tape.states[lane].unbind()
         self.states[first].copy_(h0)
-        work = (inputs, wide_copy(h0), tape.gates[lane], tape.candidates[lane], tape.states[lane])
+        # The products go where the last step's went, which the processor still has at hand.
+        self.product = h0.new_empty(len(h0), self.weight.shape[1])
+        self.inputs = feed.weight if feed.symbols else torch.empty_like(self.product)
+        work = (self.product, self.inputs, feed.bias, wide_copy(h0))
+        work += (tape.gates[lane], tape.candidates[lane], tape.states[lane])
         self.work = tuple(map(gru_kernels.memory, work)) if self.compiled else work
 
-    def step(self, t: int, before: int, after: int) -> Tensor:
-        """Step t of the tape, from its state number `before` to number `after`, which is returned."""
-        torch.mm(self.states[before], self.weight, out=self.gates[t])
-        inputs, h, gates, candidates, states = self.work
+    def step(self, x: Tensor, t: int, before: int, after: int) -> Tensor:
+        """Step t of the tape, from its state number `before` to number `after`, which is returned.
+
+        x: (n, inputs), or symbols (n,).
+        """
+        torch.mm(self.states[before], self.weight, out=self.product)
+        rows = None
+        if not self.feed.symbols:
+            torch.mm(x, self.feed.weight, out=self.inputs)
+        else:
+            rows = gru_kernels.memory(x) if self.compiled else x
+        product, inputs, bias, h, gates, candidates, states = self.work
         step = gru_kernels.forward if self.compiled else pointwise
-        step(gates[t], inputs, self.b_n, h, candidates[t], states[after])
+        step(product, inputs, rows, bias, self.b_n, h, gates[t], candidates[t], states[after])
         return self.states[after]
 
 
 def pointwise(
-    gates: Tensor, inputs: Tensor, b_n: Tensor, h: Tensor, candidate: Tensor, after: Tensor
-) -> None:
+    product: Tensor, inputs: Tensor, rows: Tensor | None, bias: Tensor, b_n: Tensor, h: Tensor,
+    gates: Tensor, candidate: Tensor, after: Tensor,
+) -> None:  # fmt: skip
     """`gru_kernels.forward` by torch's operators, for devices that have no compiled kernel."""
     hidden = h.shape[1]
-    inner, r_z = gates[:, :hidden].add_(b_n), gates[:, hidden:]
-    r, z = r_z.add_(inputs[:, : 2 * hidden]).sigmoid_().chunk(2, 1)
+    inputs = (inputs if rows is None else inputs.index_select(0, rows)) + bias
+    torch.add(product[:, :hidden], b_n, out=gates[:, :hidden])
+    torch.add(product[:, hidden:], inputs[:, : 2 * hidden], out=gates[:, hidden:]).sigmoid_()
+    inner, r, z = gates.chunk(3, 1)
     candidate.copy_(torch.addcmul(inputs[:, 2 * hidden :], r, inner).tanh_())
     after.copy_(torch.lerp(candidate.to(h.dtype), h, z.to(h.dtype), out=h))
 
@@ -143,30 +147,38 @@ class Gru(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_out: Tensor | None, d_last: Tensor | None) -> tuple[Tensor | None, ...]:
         x, mask, gates, candidates, states, *flat = ctx.saved_tensors
-        sums = [Gradients(flat[i : i + 4], not x.is_floating_point()) for i in range(0, len(flat), 4)]
-        tape, two = Tape(gates, candidates, states), len(sums) == 2
+        tape = Tape(gates, candidates, states)
+        lanes, steps, n, hidden = candidates.shape
         d_out = None if d_out is None else d_out.contiguous()
         d_x = x.new_empty(x.shape) if ctx.needs_input_grad[0] else None  # contiguous, whatever x is
-        d_h0 = torch.empty_like(states[:, 0])
-        for lane in range(len(d_h0)):
-            source, place = min(lane, len(x) - 1), 0 if two else lane  # where the lane's part of out is
-            d_h = wide_copy(d_h0[lane] if d_last is None else d_last[lane])
-            if d_last is None:
-                d_h.zero_()
-            _backward_lane(
-                tape,
-                lane,
-                two and lane == 1,
-                x[source],
-                d_h,
-                None if d_out is None else d_out[place],
-                None if mask is None else mask[place],
-                sums[lane if two else 0],
-                None if d_x is None else d_x[source],
-                fresh=source == lane,
-            )
-            d_h0[lane] = d_h
-        return d_x, d_h0, None, None, *(gradient for total in sums for gradient in total.result())
+        d_h0 = torch.empty_like(states[:, 0]) if ctx.needs_input_grad[1] else None
+        found: list[Tensor] = []
+        for number, begin in enumerate(range(0, len(flat), 4)):
+            weights, two = flat[begin : begin + 4], len(flat) > 4
+            ours = [number] if two else range(lanes)
+            d_gates = gates.new_empty(len(ours), steps, n, 4 * hidden)
+            sums = torch.zeros(4 * hidden, dtype=state_type(gates.dtype))
+            for place, lane in enumerate(ours):
+                d_h = wide_copy(states[lane, 0] if d_last is None else d_last[lane])
+                if d_last is None:
+                    d_h.zero_()
+                _backward_lane(
+                    tape,
+                    lane,
+                    number == 1,
+                    weights[1],
+                    d_h,
+                    None if d_out is None else d_out[0 if two else lane],
+                    None if mask is None else mask[0 if two else lane],
+                    d_gates[place],
+                    sums,
+                    None if d_h0 is None else d_h0[lane],
+                )
+            before = states[number, number : steps + number][None] if two else states[:, :steps]
+            found += _of_weights(weights, d_gates, sums, x, before)
+            if d_x is not None:
+                _of_inputs(weights[0], d_gates, d_x, fresh=number == 0)
+        return d_x, d_h0, None, None, *found
 
 
 def _of_lane(values: Tensor | None, lane: int, two: bool) -> Tensor | None:
@@ -180,85 +192,46 @@ def _forward_lane(
     tape: Tape, lane: int, backwards: bool, x: Tensor, h0: Tensor, weights: tuple[Tensor, ...]
 ) -> None:
     w_ih, w_hh, bias, b_n = weights
-    steps, n, hidden = tape.candidates.shape[1:]
+    steps = tape.candidates.shape[1]
     feed = Feed(w_ih, bias[min(lane, len(bias) - 1)], symbols=not x.is_floating_point())
     sequence = x[min(lane, len(x) - 1)].unbind()
-    inputs = w_hh.new_empty(n, 3 * hidden)
     stepper = Stepper(w_hh, b_n)
-    stepper.begin(tape, lane, h0, inputs, first=steps if backwards else 0)
+    stepper.begin(tape, lane, h0, feed, first=steps if backwards else 0)
     for t in reversed(range(steps)) if backwards else range(steps):
-        feed(sequence[t], inputs)
-        stepper.step(t, *((t + 1, t) if backwards else (t, t + 1)))
-
-
-class Gradients:
-    """Sums of the gradients of one direction's weights, in the type states are carried in.
-
-    gates: (4 hidden,), of [U_n h + c | r | z | W_n x] over all rows and steps, filled by the kernel.
-    """
-
-    def __init__(self, weights: Sequence[Tensor], symbols: bool) -> None:
-        self.weights, self.symbols = weights, symbols
-        w_ih, w_hh, bias, b_n = weights
-        wide = {"dtype": state_type(w_hh.dtype)}
-        self.w_ih = torch.zeros(w_ih.shape if symbols else w_ih.shape[::-1], **wide)
-        self.w_hh = torch.zeros(w_hh.shape[::-1], **wide)
-        self.gates = torch.zeros(4 * len(b_n), **wide)
-        self.rows = None if bias.shape[:2] == (1, 1) else torch.zeros(bias.shape, **wide)  # a bias each
-
-    def add(self, d_gates: Tensor, x: Tensor, before: Tensor, lane: int) -> None:
-        """d_gates: (steps, n, 4 hidden); x, before: inputs and states of the same steps, (steps, n, ...)."""
-        hidden = before.shape[-1]
-        flat = d_gates.flatten(0, 1)
-        self.w_hh.add_(before.flatten(0, 1).t() @ flat[:, : 3 * hidden])
-        if self.symbols:
-            rows = flat.new_zeros(len(flat), len(self.w_ih)).scatter_(1, x.reshape(-1, 1), 1)
-        else:
-            rows = x.flatten(0, 1)
-        self.w_ih.add_(rows.t() @ flat[:, hidden:])
-        if self.rows is not None:
-            self.rows[lane].add_(d_gates[..., hidden:].sum(0))
-
-    def result(self) -> tuple[Tensor, ...]:
-        """In the order, shape and type of the weights."""
-        hidden = len(self.gates) // 4
-        w_ih = self.w_ih if self.symbols else self.w_ih.t()
-        w_hh = torch.cat([self.w_hh[:, hidden:], self.w_hh[:, :hidden]], 1).t()
-        bias = self.gates[hidden:].view(1, 1, -1) if self.rows is None else self.rows
-        sums = (w_ih, w_hh, bias, self.gates[:hidden])
-        return tuple(total.to(w.dtype) for total, w in zip(sums, self.weights, strict=True))
+        stepper.step(sequence[t], t, *((t + 1, t) if backwards else (t, t + 1)))
 
 
 def _backward_lane(
     tape: Tape,
     lane: int,
     backwards: bool,
-    x: Tensor,
+    w_hh: Tensor,
     d_h: Tensor,
     incoming: Tensor | None,
     factors: Tensor | None,
-    sums: Gradients,
-    d_x: Tensor | None,
-    fresh: bool,
+    d_gates: Tensor,
+    sums: Tensor,
+    d_h0: Tensor | None,
 ) -> None:
-    """Go back through one lane: d_h, wide, the gradient of its last state, becomes that of its first.
+    """Go back through one lane, whose last state has the gradient d_h, wide (changed).
 
-    sums are added to, and so is d_x unless it is fresh. incoming, factors: (steps, n, hidden), the output's;
-    of two directions (steps, n, 2 hidden), in which the lane has its part.
+    Written: d_gates (steps, n, 4 hidden), the gradients of [U_n h + c | r | z | W_n x]; d_h0, that of the
+    first state, if wanted. sums: (4 hidden,), wide: the sums of d_gates are added. incoming, factors: (steps,
+    n, hidden), the output's; of two directions (steps, n, 2 hidden), in which the lane has its part.
     """
     steps, n, hidden = tape.candidates.shape[1:]
-    w_ih, w_hh = sums.weights[:2]
     back = torch.cat([w_hh[2 * hidden :], w_hh[: 2 * hidden]])  # ([n | r | z], hidden)
     offset = 0 if incoming is None or incoming.shape[-1] == hidden else lane * hidden
-    d_gates, product = w_hh.new_empty(steps, n, 4 * hidden), w_hh.new_zeros(n, hidden)
+    product = w_hh.new_zeros(n, hidden)
     d_recurrent = d_gates[..., : 3 * hidden].unbind()
     gates, candidates, states, written, made, carried, total = map(
         gru_kernels.memory,
-        (tape.gates[lane], tape.candidates[lane], tape.states[lane], d_gates, product, d_h, sums.gates),
+        (tape.gates[lane], tape.candidates[lane], tape.states[lane], d_gates, product, d_h, sums),
     )
     incoming = None if incoming is None else gru_kernels.memory(incoming)
     factors = None if incoming is None or factors is None else gru_kernels.memory(factors)
-    for t in range(steps) if backwards else reversed(range(steps)):
+    order = range(steps) if backwards else range(steps - 1, -1, -1)
+    for t in order:
         gru_kernels.backward(
             gates[t],
             candidates[t],
@@ -271,9 +244,38 @@ def _backward_lane(
             written[t],
             total,
         )
-        torch.mm(d_recurrent[t], back, out=product)
-    sums.add(d_gates, x, tape.states[lane, 1:] if backwards else tape.states[lane, :steps], lane)
-    if d_x is not None:
-        rows = d_x.flatten(0, 1)
-        torch.addmm(rows, d_gates.flatten(0, 1)[:, hidden:], w_ih, beta=0 if fresh else 1, out=rows)
-    d_h.add_(product)
+        if d_h0 is not None or t != order[-1]:
+            torch.mm(d_recurrent[t], back, out=product)
+    if d_h0 is not None:
+        d_h0.copy_(d_h.add_(product))
+
+
+def _of_weights(
+    weights: Sequence[Tensor], d_gates: Tensor, sums: Tensor, x: Tensor, before: Tensor
+) -> list[Tensor]:
+    """Gradients of one direction's weights, in their order.
+
+    d_gates: (lanes, steps, n, 4 hidden), and sums, (4 hidden,), of them over all but the last; x (lanes or 1,
+    steps, n, ...) and before (lanes, steps, n, hidden): inputs and states of the same steps.
+    """
+    w_ih, w_hh, bias, b_n = weights
+    hidden, lanes = len(b_n), len(d_gates)
+    flat = d_gates.flatten(0, 2)
+    d_hh = before.flatten(0, 2).t() @ flat[:, : 3 * hidden]  # (hidden, [n | r | z])
+    x = x.expand(lanes, *x.shape[1:]).flatten(0, 2)
+    if x.is_floating_point():
+        d_ih = (x.t() @ flat[:, hidden:]).t()
+    else:
+        d_ih = flat.new_zeros(len(flat), len(w_ih)).scatter_(1, x[:, None], 1).t() @ flat[:, hidden:]
+    a_row = bias.shape[:2] != (1, 1)
+    d_bias = d_gates[..., hidden:].sum(1) if a_row else sums[hidden:].to(bias.dtype).view(bias.shape)
+    return [d_ih, torch.cat([d_hh[:, hidden:], d_hh[:, :hidden]], 1).t(), d_bias, sums[:hidden].to(b_n.dtype)]
+
+
+def _of_inputs(w_ih: Tensor, d_gates: Tensor, d_x: Tensor, fresh: bool) -> None:
+    """Write the gradient of the inputs into d_x (lanes or 1, steps, n, inputs); add it if not fresh."""
+    hidden = d_gates.shape[-1] // 4
+    for lane, part in enumerate(d_gates):
+        rows = d_x[min(lane, len(d_x) - 1)].flatten(0, 1)
+        new = fresh and lane < len(d_x)
+        torch.addmm(rows, part.flatten(0, 1)[:, hidden:], w_ih, beta=0 if new else 1, out=rows)

@@ -157,20 +157,15 @@ class MeasureVAE(nn.Module):
         tapes = [recurrent.Tape.empty(like, BEATS, TICKS, n, self.hidden) for _ in feeds]
         steppers = [recurrent.Stepper(w_hh, b_n) for _, w_hh, _, b_n in feeds]
         symbol = torch.full((n,), self.vocabulary_size, device=like.device)
-        inputs = like.new_empty(n, 3 * self.hidden)
         symbols = []
         for beat in range(BEATS):
-            feed = [
-                recurrent.Feed(w_ih, bias if layer else bias[beat], symbols=layer == 0)
-                for layer, (w_ih, _, bias, _) in enumerate(feeds)
-            ]
-            for stepper, tape, start in zip(steppers, tapes, starts, strict=True):
-                stepper.begin(tape, beat, start[beat], inputs)
+            for layer, (w_ih, _, bias, _) in enumerate(feeds):
+                feed = recurrent.Feed(w_ih, bias if layer else bias[beat], symbols=layer == 0)
+                steppers[layer].begin(tapes[layer], beat, starts[layer][beat], feed)
             for tick in range(TICKS):
                 x = symbol
-                for layer, stepper in enumerate(steppers):
-                    feed[layer](x, inputs)
-                    x = stepper.step(tick, tick, tick + 1)
+                for stepper in steppers:
+                    x = stepper.step(x, tick, tick, tick + 1)
                 symbol = F.relu_(self.logits(x)).argmax(1)
                 symbols.append(symbol)
         return torch.stack(symbols, 1), tapes
