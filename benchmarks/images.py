@@ -59,7 +59,7 @@ class PlainVAE(nn.Module):
         for parameter in self.parameters():
             if parameter.ndim >= 2:
                 nn.init.xavier_normal_(parameter)
-            else:  # as in the engine: torch's own biases cost MNIST its first hundreds of steps
+            else:  # as in the engine; torch's own biases cost MNIST its first hundreds of steps
                 nn.init.zeros_(parameter)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -50,6 +50,8 @@ class PlainMeasureVAE(nn.Module):
         for parameter in self.parameters():
             if parameter.ndim >= 2:
                 nn.init.xavier_normal_(parameter)
+            else:  # as in the engine
+                nn.init.zeros_(parameter)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Symbols (n, 24) -> mean and log-std (n, 32)."""
@@ -84,6 +86,21 @@ def plain_regularization(z: Tensor, attributes: Tensor, delta: float) -> Tensor:
     return total
 
 
+def plain_loss(
+    model: PlainMeasureVAE, x: Tensor, attributes: Tensor, cell: params.Cell, forced: bool
+) -> Tensor:
+    """The AR-VAE loss of a batch of symbols (n, 24)."""
+    mean, log_std = model.encode(x)
+    z = mean + log_std.exp() * torch.randn_like(mean)
+    logits = model.decode(z, x if forced else None)
+    loss = F.cross_entropy(logits.flatten(0, 1), x.flatten())
+    posterior = torch.distributions.Normal(mean, log_std.exp(), validate_args=False)
+    prior = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
+    loss = loss + cell.knobs.beta * torch.distributions.kl_divergence(posterior, prior).sum(1).mean()
+    ordered = plain_regularization(z[:, list(cell.dimensions)], attributes, cell.knobs.delta)
+    return loss + cell.knobs.gamma * ordered
+
+
 def plain_steps(model: PlainMeasureVAE, dataset: Dataset, cell: params.Cell) -> Iterator[None]:
     """One training step after another, for ever."""
     tokens = torch.from_numpy(dataset.vocabulary.encode(dataset.train.x)).long()
@@ -92,21 +109,11 @@ def plain_steps(model: PlainMeasureVAE, dataset: Dataset, cell: params.Cell) -> 
     loader = DataLoader(TensorDataset(tokens, values), cell.batch_size, shuffle=True, drop_last=True)
     adam = torch.optim.Adam(model.parameters(), lr=RATE)
     forced = itertools.cycle((True, False))
-    knobs = cell.knobs
     model.train()
     while True:
         for x, attributes in loader:
             adam.zero_grad()
-            mean, log_std = model.encode(x)
-            posterior = torch.distributions.Normal(mean, log_std.exp(), validate_args=False)
-            z = posterior.rsample()
-            logits = model.decode(z, x if next(forced) else None)
-            reconstruction = F.cross_entropy(logits.flatten(0, 1), x.flatten())
-            prior = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
-            kl = torch.distributions.kl_divergence(posterior, prior).sum(1).mean()
-            ordered = plain_regularization(z[:, list(cell.dimensions)], attributes, knobs.delta)
-            loss = reconstruction + knobs.beta * kl + knobs.gamma * ordered
-            loss.backward()
+            plain_loss(model, x, attributes, cell, next(forced)).backward()
             adam.step()
             yield
 

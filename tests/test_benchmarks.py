@@ -3,8 +3,44 @@
 import pytest
 import torch
 
+from arvae import models, objectives
+from arvae.training.batches import Source
 from benchmarks import common, images, music
 from tests.test_evaluation import music_dataset
+
+
+@pytest.mark.parametrize(
+    ("name", "forced"), [("mnist", None), ("dsprites", None), ("bach", True), ("bach", False)]
+)
+def test_both_programs_have_the_same_loss_and_gradients(name, forced):
+    """For the same weights, examples and noise, in float64; without dropout, whose random numbers differ."""
+    cell = common.cell_of(name, "engine-float32")
+    if name != "dsprites":
+        cell = cell.model_copy(update={"architecture": cell.architecture.model_copy(update={"dropout": 0.0})})
+    bench = music if name == "bach" else images
+    data = bench.random_data(cell, 64)
+    size = {"vocabulary_size": None, "image_size": data.train.x.shape[-1]}
+    if name == "bach":
+        size = {"vocabulary_size": data.vocabulary.size, "image_size": None}
+    generator = torch.Generator().manual_seed(7)
+    engine = models.build(cell, generator=generator, **size).double()
+    plain = music.PlainMeasureVAE(music.VOCABULARY, 0.0) if name == "bach" else images.PlainVAE(cell)
+    pairs = list(zip(engine.parameters(), plain.double().parameters(), strict=True))
+    with torch.no_grad():
+        for one, other in pairs:
+            assert one.shape == other.shape
+            other.copy_(one)
+    engine.forced = forced
+    x, attributes = Source(data, data.train, cell).take(torch.arange(64))
+    x = x if name == "bach" else x.double()
+    terms = objectives.find("vae")(engine, x, attributes, cell, generator.manual_seed(8))
+    torch.manual_seed(8)
+    loss = bench.plain_loss(plain, x, attributes, cell, *([] if forced is None else [forced]))
+    assert terms["loss"].item() == pytest.approx(loss.item(), rel=1e-9)
+    terms["loss"].backward()
+    loss.backward()
+    for one, other in pairs:
+        assert (one.grad - other.grad).norm() <= 1e-9 * other.grad.norm()
 
 
 def test_both_programs_learn_and_are_judged_by_the_same_scores(tmp_path):
