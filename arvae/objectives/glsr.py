@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from arvae import losses
 from arvae.datasets.music import WEIGHTS, Vocabulary
-from arvae.objectives import Terms
+from arvae.objectives import Terms, sample
 from arvae.params import Cell
 
 KINDS = ("music",)
@@ -64,8 +64,7 @@ def glsr(model: nn.Module, x: Tensor, attributes: Tensor, cell: Cell, generator:
     knobs = cell.knobs
     places = [cell.attributes.index(name) for name in chosen]
     mean, log_std = model.encode(x)  # (m, d) each
-    noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
-    z = mean + log_std.exp() * noise
+    z = sample(mean, log_std, generator)
     forced = model.coin()
     logits = model.decode(z, x, forced=forced)  # (m, 24, V)
     reconstruction = losses.reconstruction_music(logits, x)

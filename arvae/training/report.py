@@ -30,9 +30,10 @@ def configuration(cell: Cell, data: Dataset) -> pd.DataFrame:
         "data": f"{data.name}, {len(data.train):,} training examples",
         "scale": cell.scale,
         "loss": f"{knobs.objective}: beta {knobs.beta:g}, gamma {knobs.gamma:g}, delta {knobs.delta:g}, "
-        f"capacity {knobs.capacity:g}; of the attributes: on {_REGULARIZED[knobs.regularize]}"
-        + ("" if knobs.clip is None else f"; gradients no longer than {knobs.clip:g}"),
+        f"capacity {knobs.capacity:g}",
         "attributes and their dimensions": tied if knobs.gamma else f"none regularized (watched: {tied})",
+        "regularized": _REGULARIZED[knobs.regularize] if knobs.objective == "vae" and knobs.gamma else None,
+        "largest norm of a gradient": None if knobs.clip is None else f"{knobs.clip:g}",
         "latent dimensions": f"{cell.latent_dim}",
         "batch, epochs": f"{cell.batch_size}, {schedule.epochs:g}",
         "Adam's learning rate": rate,
@@ -40,10 +41,11 @@ def configuration(cell: Cell, data: Dataset) -> pd.DataFrame:
         "network": ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in sizes.items()),
         "arithmetic": f"{settled.precision} on {settled.device}, float32 weights",
     }
+    lines = {name: value for name, value in lines.items() if value is not None}
     return pd.DataFrame({"value": lines.values()}, index=pd.Index(lines.keys(), name="knob"))
 
 
-_REGULARIZED = {"sample": "sampled codes", "mean": "mean codes"}  # the knob `regularize`
+_REGULARIZED = {"sample": "sampled codes", "mean": "means of the codes"}  # the knob `regularize`
 
 
 def _plain(value: object) -> str:
