@@ -52,6 +52,15 @@ def unpack(packed: Tensor) -> Tensor:
     return (packed.unsqueeze(-1) >> shifts).bitwise_and_(1).flatten(-2)
 
 
+def some(count: int, n: int) -> Tensor:
+    """The numbers of n of `count` examples (all, where there are no more), always the same ones.
+
+    From everywhere and in no order: data may lie tune by tune, a measure's transpositions side by side.
+    """
+    chosen = np.random.default_rng(0).choice(count, min(n, count), replace=False)
+    return torch.from_numpy(chosen)
+
+
 def attribute_columns(dataset: Dataset, cell: Cell) -> list[int]:
     """Which columns of the data set's attributes the cell regularizes, in the cell's order."""
     unknown = [name for name in cell.attributes if name not in dataset.attribute_names]

@@ -14,13 +14,13 @@ from arvae import losses, models, objectives
 from arvae.datasets.contract import Dataset
 from arvae.params import Cell, Schedule
 from arvae.training import checkpoints
-from arvae.training.batches import Order, Source
+from arvae.training.batches import Order, Source, some
 from arvae.training.graphs import Compute, CudaGraph, Recorded
 from arvae.training.members import Member, describe
 from arvae.training.precision import FlatModel, Plan
 
 ROWS = 24  # rows of the history at least, where there are as many steps
-VALIDATION = 256  # examples looked at for each row
+VALIDATION = 512  # examples looked at for each row
 SMALLER = "try a smaller peak or learning_rate, or a clip, in params.yaml"
 Report = Callable[[dict[str, Any]], None]
 
@@ -209,9 +209,9 @@ class Run:
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
-        """Reconstruction (from the mean code), KL and accuracy on the first validation examples."""
+        """Reconstruction (from the mean code), KL and accuracy on some validation examples."""
         self.model.eval()
-        x, attributes = self.validation.take(torch.arange(min(VALIDATION, len(self.validation))))
+        x, attributes = self.validation.take(some(len(self.validation), VALIDATION))
         mean, log_std = self.model.encode(x)
         z = self.model.complete(mean, attributes) if hasattr(self.model, "complete") else mean
         logits = self.model.decode(z)

@@ -11,7 +11,7 @@ from torch import nn
 from arvae.datasets.contract import Dataset, Split
 from arvae.params import Cell
 from arvae.progress import clock
-from arvae.training.batches import Source
+from arvae.training.batches import Source, some
 from arvae.training.members import MemberResult
 from arvae.training.precision import plan
 
@@ -87,8 +87,8 @@ class Look:
 def look(
     model: nn.Module, data: Dataset, split: Split, cell: Cell, n: int, generator: torch.Generator
 ) -> Look:
-    """Encode and reconstruct the first n examples of a split with a trained model."""
-    x, attributes = Source(data, split, cell).take(torch.arange(min(n, len(split))))
+    """Encode and reconstruct n examples of a split (`batches.some`) with a trained model."""
+    x, attributes = Source(data, split, cell).take(some(len(split), n))
     mean, log_std = model.encode(x)
     z = mean + log_std.exp() * torch.randn(mean.shape, generator=generator)
     logits = model.decode(model.complete(mean, attributes) if hasattr(model, "complete") else mean)
