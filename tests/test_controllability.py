@@ -135,6 +135,7 @@ def test_summarise_by_hand():
         {
             "dimension": 3,
             "monotonicity": (1 + tied) / 2,
+            "monotonicity_either_way": (1 + tied) / 2,
             "range_covered": 1.5,
             "selectivity": 0.8,
             "measurable": 1,
@@ -144,6 +145,7 @@ def test_summarise_by_hand():
         {
             "dimension": 1,
             "monotonicity": 0.5,
+            "monotonicity_either_way": 0.5,
             "range_covered": 0.75,
             "selectivity": 1 / 3,
             "measurable": 5 / 6,
@@ -151,6 +153,14 @@ def test_summarise_by_hand():
     )
     assert result["selectivity"] == pytest.approx(17 / 30) and result["range_covered"] == pytest.approx(1.125)
     assert (result["items"], result["points"]) == (2, 3)
+
+
+def test_a_dimension_that_runs_backwards_steers_too():
+    falling = np.array([[[[3.0], [1.0], [0.0]]]])  # attributes moved x items x points x attributes
+    moved = Traversals(("a",), (0,), np.array([[-4.0, 0, 4]]), np.zeros((1, 1, 3)), falling)
+    result = summarise(moved, np.linspace(0, 3, 40)[:, None])
+    assert result["monotonicity"] == pytest.approx(-1)
+    assert result["monotonicity_either_way"] == pytest.approx(1)
 
 
 class Echo(nn.Module):

@@ -264,8 +264,10 @@ def _flat(scores: dict[str, Any], details: dict[str, Any], accuracy: float) -> d
     """The scalars of a member, and the metrics along the regularized dimensions where there are any."""
     flat: dict[str, float | None] = {metric: scores[metric] for metric in metrics.METRICS}
     flat["reconstruction_accuracy"] = accuracy
-    fixed = details["controllability"]["fixed"] or {}
-    flat |= {name: fixed.get(name) for name in ("monotonicity", "range_covered", "selectivity")}
+    fixed, observed = (details["controllability"][key] or {} for key in ("fixed", "observed"))
+    steered = ("monotonicity", "monotonicity_either_way", "range_covered", "selectivity")
+    flat |= {name: fixed.get(name) for name in steered}
+    flat |= {f"{name}_observed": observed.get(name) for name in ("monotonicity_either_way", "range_covered")}
     kept = details["content"] or {}
     flat |= {f"content_{when}": kept.get(when) for when in ("reconstructed", "traversed")}
     if kept.get("what") == "digit":  # under the names the paper's figure has

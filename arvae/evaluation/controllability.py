@@ -121,9 +121,11 @@ def summarise(traversals: Traversals, attributes: np.ndarray) -> dict[str, Any] 
     """Controllability of measured traversals, JSON-serialisable; attributes (m, k): the data's, for their
     range.
 
-    monotonicity, range_covered, selectivity: means over attributes; per_attribute[name]: the same one by
-    one, and measurable, the share of outputs on which the attribute could be measured; change[i][j] and
-    monotonicity_matrix[i][j]: attribute j while i is moved. None where nothing was measured.
+    monotonicity, range_covered, selectivity: means over attributes, and monotonicity_either_way: of the
+    monotonicity without its sign, since a dimension that is tied to nothing may as well run backwards.
+    per_attribute[name]: the same one by one, and measurable, the share of outputs on which the attribute
+    could be measured; change[i][j] and monotonicity_matrix[i][j]: attribute j while i is
+    moved. None where nothing was measured.
     """
     measured = traversals.measured
     if measured is None:
@@ -141,6 +143,7 @@ def summarise(traversals: Traversals, attributes: np.ndarray) -> dict[str, Any] 
     seen = np.isfinite(measured).mean(axis=(1, 2))  # (k, k)
     own = {
         "monotonicity": np.diag(rho),
+        "monotonicity_either_way": np.abs(np.diag(rho)),
         "range_covered": np.diag(change),
         "selectivity": selectivity,
         "measurable": np.diag(seen),

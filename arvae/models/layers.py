@@ -41,9 +41,7 @@ class Dropout(nn.Module):
             return x
         if self.p == 0.5 and x.dtype in _WORDS:
             return _DropHalf.apply(x, self._drawn_from(), False)
-        draws = random_bits(x.numel(), 16, x.device, self._drawn_from()).view(torch.int16)[: x.numel()]
-        kept = (draws >= round(self.p * 65536) - 32768).to(x.dtype).div_(1.0 - self.p)
-        return x * _like(kept, x)
+        return x * _like(keep_factors(x.numel(), self.p, x.dtype, x.device, self._drawn_from()), x)
 
     def _drawn_from(self) -> torch.Generator:
         if self.generator is None:
@@ -115,7 +113,7 @@ _CHUNK = 1 << 17  # elements that, with what is made of them, stay in a core's o
 def _twice_selu(values: Tensor) -> None:
     """2 SELU(x) in place. torch's own SELU spends most of its time in expm1; exp2 is six times faster."""
     if values.device.type != "cpu":
-        torch.ops.aten.elu_(values, _SELU_ALPHA, 2.0 * _SELU_SCALE, 1.0)
+        _twice_selu_at_once(values)
         return
     flat = values.as_strided((values.numel(),), (1,))
     outer, inner = 2.0 * _SELU_SCALE, 2.0 * _SELU_SCALE * _SELU_ALPHA
@@ -125,22 +123,39 @@ def _twice_selu(values: Tensor) -> None:
         part.copy_(x.clamp_min_(0.0).mul_(outer).add_(below, alpha=inner).sub_(inner))
 
 
+def _twice_selu_at_once(values: Tensor) -> None:
+    torch.ops.aten.elu_(values, _SELU_ALPHA, 2.0 * _SELU_SCALE, 1.0)
+
+
 def _drop(values: Tensor, bits: Tensor) -> None:
     """Zero, in place, the elements whose bit is not set."""
+    if values.device.type != "cpu":  # there the number of operations is what costs
+        _drop_at_once(values, bits)
+        return
     n, words = values.numel(), len(bits)
     flat = values.as_strided((n,), (1,)).view(bits.dtype)
     top = bits.element_size() * 8 - 1
-    if values.device.type != "cpu":  # all at once: there the number of operations is what costs
-        shifts = torch.arange(top, -1, -1, dtype=bits.dtype, device=bits.device)
-        masks = bits.bitwise_left_shift(shifts.unsqueeze(1)).bitwise_right_shift_(top)
-        flat.bitwise_and_(masks.flatten()[:n])
-        return
     mask = torch.empty_like(bits)
     for index in range(-(-n // words)):
         part = flat[index * words : (index + 1) * words]
         torch.bitwise_left_shift(bits, top - index, out=mask)
         mask.bitwise_right_shift_(top)
         part.bitwise_and_(mask[: len(part)])
+
+
+def _drop_at_once(values: Tensor, bits: Tensor) -> None:
+    n, top = values.numel(), bits.element_size() * 8 - 1
+    shifts = torch.arange(top, -1, -1, dtype=bits.dtype, device=bits.device)
+    masks = bits.bitwise_left_shift(shifts.unsqueeze(1)).bitwise_right_shift_(top)
+    values.as_strided((n,), (1,)).view(bits.dtype).bitwise_and_(masks.flatten()[:n])
+
+
+def keep_factors(
+    count: int, p: float, dtype: torch.dtype, device: torch.device, generator: torch.Generator
+) -> Tensor:
+    """Dropout's factors (count,): 0 with probability p (to within 2 ** -16), else 1 / (1 - p)."""
+    draws = random_bits(count, 16, device, generator).view(torch.int16)[:count]
+    return (draws >= round(p * 65536) - 32768).to(dtype).div_(1.0 - p)
 
 
 def random_bits(elements: int, bits: int, device: torch.device, generator: torch.Generator) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from arvae.models import layers
 from arvae.models.gru_steps import Feed, Gru, Stepper, Tape, state_type
 
 __all__ = ["Feed", "Stepper", "Tape", "Weights", "gru", "keep_mask", "native_gru", "state_type"]
@@ -118,13 +119,11 @@ def keep_mask(shape: tuple[int, ...], p: float, like: Tensor, generator: torch.G
     For p = 1/2 the other factor is 2, whose binary form has a single bit set in every floating-point type:
     random words, shifted, and one "and" make the factors, a random bit each.
     """
-    if p != 0.5:
-        draws = torch.rand(shape, generator=generator, device=like.device)
-        return (draws >= p).to(like.dtype).mul_(1 / (1 - p))
     count, width = math.prod(shape), 8 * like.element_size()
+    if p != 0.5:
+        return layers.keep_factors(count, p, like.dtype, like.device, generator).view(shape)
     numbers, shifts = 64 // width, width - 1  # a word is `numbers` numbers at each of `shifts` shifts
-    words = torch.empty(-(-count // (numbers * shifts)), dtype=torch.int64, device=like.device)
-    words.random_(-(2**63), None, generator=generator)
+    words = layers.random_bits(-(-count // (numbers * shifts)), 64, like.device, generator)
     two = sum(1 << (width * i + width - 2) for i in range(numbers))
     by = torch.arange(shifts, device=like.device)[:, None]
     return (words << by).bitwise_and_(two).view(like.dtype).flatten()[:count].view(shape)

@@ -217,9 +217,9 @@ class ScaleKnobs(Knobs):
 
 
 class Engine(Knobs):
-    """How members are run; except for device, precision and threads nothing here changes a result.
+    """How members are run; except for device, precision, threads and graphs nothing here changes a result.
 
-    graphs: on a GPU, record training steps as CUDA graphs and replay them.
+    graphs: on a GPU, record training steps as CUDA graphs and replay them. checkpoint_seconds: at most 60.
     """
 
     executor: Literal["processes", "serial", "dask"]
@@ -227,7 +227,7 @@ class Engine(Knobs):
     threads: Count
     device: Literal["auto", "cpu", "cuda"]
     precision: Literal["auto", "bfloat16", "float32"]
-    checkpoint_seconds: Positive
+    checkpoint_seconds: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)]
     timeout_minutes: Positive | None = None
     address: str | None = None
     graphs: bool = False

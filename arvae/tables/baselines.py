@@ -27,24 +27,9 @@ ON_CODES = ("interpretability", "mig", "sap", "scc")
 
 
 def scores(reports: tables.Reports) -> pd.DataFrame:
-    """All runs of all models, a row a member: the published metrics, DMIG, CONTROL, and EITHER.
-
-    EITHER is the monotonicity whose sign is left out, attribute by attribute: a dimension that is tied to
-    nothing may as well run backwards, which a user would not mind.
-    """
-    parts = [tables.runs(reports), tables.scalars(reports, ["dmig", *CONTROL]), _either_way(reports)]
+    """All runs of all models, a row a member: the published metrics, DMIG, CONTROL, and EITHER."""
+    parts = [tables.runs(reports), tables.scalars(reports, ["dmig", *CONTROL, EITHER])]
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
-
-
-def _either_way(reports: tables.Reports) -> pd.DataFrame:
-    rows = []
-    for report in reports.values():
-        for name, member in report["members"].items():
-            turned = (member["details"]["controllability"]["fixed"] or {}).get("per_attribute", {})
-            if turned:
-                mean = float(np.mean([abs(one["monotonicity"]) for one in turned.values()]))
-                rows.append((EITHER, report["dataset"], report["model"], name, mean))
-    return pd.DataFrame(rows, columns=["metric", "dataset", "model", "member", "value"])
 
 
 def spread(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:

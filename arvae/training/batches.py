@@ -48,6 +48,10 @@ def unpack(packed: Tensor) -> Tensor:
     """uint8 (m, h, w / 8) -> uint8 (m, h, w) of zeros and ones."""
     if packed.device.type == "cpu":
         return torch.from_numpy(np.unpackbits(packed.numpy(), axis=-1))
+    return _unpack_on_device(packed)
+
+
+def _unpack_on_device(packed: Tensor) -> Tensor:
     shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=packed.device)
     return (packed.unsqueeze(-1) >> shifts).bitwise_and_(1).flatten(-2)
 

@@ -191,8 +191,6 @@ def _collect(
                 job.outcome = {"status": "failed", "message": f"{error}; {refusal}", "reused": False}
     if job.outcome is not None:
         _look(job, cell, log)
-        for stray in job.folder.glob(".*.safetensors"):  # a kill left it half written
-            stray.unlink(missing_ok=True)
         if job.outcome["status"] == "failed":
             log(f"{cell.name}: {_names(job)} FAILED: {job.outcome['message']}")
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import arvae
 from arvae.params import Engine
+from arvae.training.precision import SAME_BITS
 
 TextFunction = Callable[[str], str]
 
@@ -56,7 +57,7 @@ class ProcessExecutor:
                 if self._closed:
                     raise concurrent.futures.CancelledError
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "arvae.training.worker"],
+                    [sys.executable, "-m", "arvae.training"],
                     stdin=subprocess.PIPE,
                     stdout=file,
                     stderr=file,
@@ -76,10 +77,11 @@ class ProcessExecutor:
                 with self._guard:
                     self._running.discard(process)
         said = errors.read_text(encoding="utf-8", errors="replace").strip()
-        errors.unlink(missing_ok=True)
         if outcome.exists():
             answer = outcome.read_text(encoding="utf-8")
             outcome.unlink()
+            if json.loads(answer)["status"] == "finished":
+                errors.unlink(missing_ok=True)
             return answer
         how = (
             f"signal {-process.returncode}" if process.returncode < 0 else f"exit status {process.returncode}"
@@ -104,8 +106,6 @@ _KEEP_MEMORY = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 
-_SAME_BITS = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # NVIDIA's condition for it; a CPU does not look at it
-
 
 def worker_environment(threads: int) -> dict[str, str]:
     """This process's environment with the thread counts of all libraries set, and arvae importable."""
@@ -113,7 +113,7 @@ def worker_environment(threads: int) -> dict[str, str]:
     package = str(Path(arvae.__file__).resolve().parent.parent)
     paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     ours = {name: str(threads) for name in names} | {"PYTHONPATH": os.pathsep.join(paths)}
-    return _KEEP_MEMORY | _SAME_BITS | os.environ | ours
+    return _KEEP_MEMORY | dict([SAME_BITS]) | os.environ | ours
 
 
 class SerialExecutor:

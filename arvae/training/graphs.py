@@ -72,7 +72,8 @@ class CudaGraph:
         """One graph for the whole step."""
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.generator)
-        with torch.cuda.graph(graph, stream=self.stream):
+        # Of this thread's work only: other members may be at work in others.
+        with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
             terms = step()
 
         def replay() -> Terms:

@@ -83,6 +83,9 @@ class Run:
         self.rows: list[dict[str, float]] = []
         self.sums: dict[str, Tensor] = {}
         self.summed = 0
+        self.worst = torch.zeros(
+            (), device=plan.device
+        )  # the largest loss since the last row, NaN if any was
 
     # ---- state
 
@@ -91,6 +94,7 @@ class Run:
         names = sorted(self.sums)
         sums = torch.stack([self.sums[name] for name in names]) if names else torch.zeros(0)
         tensors = self.flat.state() | {"generator": self.generator.get_state(), "sums": sums}
+        tensors["worst"] = self.worst
         record = {"step": self.step, "seconds": self.seconds, "rows": self.rows, "names": names}
         checkpoints.save_checkpoint(self.folder, tensors, record | {"summed": self.summed})
 
@@ -102,6 +106,7 @@ class Run:
         tensors, record = found
         self.flat.restore(tensors)
         self.generator.set_state(tensors["generator"])
+        self.worst = tensors["worst"].to(self.plan.device)
         sums = tensors["sums"].to(self.plan.device)
         self.sums = {name: sums[index].clone() for index, name in enumerate(record["names"])}
         self.step, self.seconds, self.rows = record["step"], record["seconds"], record["rows"]
@@ -128,7 +133,6 @@ class Run:
             self.seconds = spent + now - began
             if now - told >= 1.0 or self.step == self.steps:
                 told = now
-                self._check(terms["loss"].item())
                 pace = (self.step - first) / max(now - began, 1e-9)
                 report(
                     {
@@ -140,7 +144,7 @@ class Run:
                     }
                 )
             if now - saved >= checkpoint_seconds and self.step < self.steps:
-                self._check(terms["loss"].item())
+                self._check()
                 try:
                     self.save()
                 except OSError as error:
@@ -160,8 +164,9 @@ class Run:
         self.summed += 1
         for name, term in terms.items():
             self.sums[name] = self.sums[name] + term if name in self.sums else term.clone()
-        if self.plan.device == "cpu":
-            self._check(terms["loss"].item())
+        self.worst = torch.maximum(self.worst, terms["loss"].float().abs())
+        if self.plan.device == "cpu":  # a GPU is asked once a row: every question is a wait
+            self._check()
         return terms
 
     def _compute(self, index: Tensor, forced: bool | None) -> dict[str, Tensor]:
@@ -173,8 +178,9 @@ class Run:
         self.flat.step(self.cell.knobs.clip)
         return {name: term.detach() for name, term in terms.items()}
 
-    def _check(self, loss: float) -> None:
-        if math.isfinite(loss) and (not self.rows or abs(loss) < 1000 * (abs(self.rows[0]["loss"]) + 1)):
+    def _check(self) -> None:
+        loss = self.worst.item()
+        if math.isfinite(loss) and (not self.rows or loss < 1000 * (abs(self.rows[0]["loss"]) + 1)):
             return
         rate = learning_rate(self.step - 1, self.steps, self.cell.schedule, self.cell.knobs.learning_rate)
         raise DivergedError(
@@ -184,7 +190,7 @@ class Run:
 
     def _row(self) -> None:
         means = {name: self.sums[name].item() / self.summed for name in self.sums}
-        self._check(means["loss"])
+        self._check()
         found = self._validate()
         bad = [name for name, value in found.items() if not math.isfinite(value)]
         if bad:
@@ -205,7 +211,7 @@ class Run:
                 "examples_per_second": round(self.step * self.order.batch_size / max(self.seconds, 1e-9), 1),
             }
         )
-        self.sums, self.summed = {}, 0
+        self.sums, self.summed, self.worst = {}, 0, torch.zeros_like(self.worst)
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:

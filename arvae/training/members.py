@@ -21,30 +21,29 @@ from arvae.training.precision import Plan
 _SOURCES = (
     "losses.py",
     "objectives/__init__.py",
-    "models/*.py",
-    "training/*.py",
+    "models/__init__.py",
+    "models/layers.py",
+    "training/batches.py",
+    "training/checkpoints.py",
+    "training/graphs.py",
+    "training/loop.py",
+    "training/members.py",
+    "training/precision.py",
+    "training/worker.py",
     "datasets/contract.py",
-    "datasets/music.py",
 )
-_WITHOUT = (
-    "models/classifier.py",
-    "training/__init__.py",
-    "training/engine.py",
-    "training/executors.py",
-    "training/report.py",
-)
-_LIBRARIES = {"images": ("torch", "numpy"), "music": ("torch", "numpy", "numba", "llvmlite")}
-_PARSING = threading.Lock()  # CPython 3.11's ast must not be used by two threads at once
-_OF_THE_OTHER_KIND = {
-    "images": (
+_OF_KIND = {
+    "images": ("models/image_vae.py",),
+    "music": (
         "models/measure_vae.py",
         "models/recurrent.py",
         "models/gru_steps.py",
         "models/gru_kernels.py",
         "datasets/music.py",
     ),
-    "music": ("models/image_vae.py", "models/fader.py"),
 }
+_LIBRARIES = {"images": ("torch", "numpy"), "music": ("torch", "numpy", "numba", "llvmlite")}
+_PARSING = threading.Lock()  # CPython 3.11's ast must not be used by two threads at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,32 +136,61 @@ def key(cell: Cell, member: Member, dataset_directory: Path, plan: Plan) -> str:
 def code_hash(kind: str, objective: str, package: Path | None = None) -> str:
     """SHA-256 over the syntax trees, docstrings left out, of the modules that decide a training.
 
-    Of the objectives only the one in question counts: a new one retrains nothing.
+    Of the objectives only the one in question counts, with what it imports of objectives and models: a new
+    one retrains nothing. package: read now from there; None: this package as it was when it was imported,
+    for that is what is run, whatever has been written to its files since.
     """
-    package = package or Path(arvae.__file__).parent
+    modules = IMPORTED if package is None else _modules(package)
+    names = {*_SOURCES, *_OF_KIND[kind]}
+    todo = [f"objectives/{objective}.py"]
+    while todo:
+        name = todo.pop()
+        if name in modules and name not in names:
+            names.add(name)
+            todo += modules[name].imports
     digest = hashlib.sha256()
-    sources = (*_SOURCES, f"objectives/{objective}.py")
-    for path in sorted({path for pattern in sources for path in package.glob(pattern)}):
-        name = path.relative_to(package).as_posix()
-        if name not in (*_WITHOUT, *_OF_THE_OTHER_KIND[kind]):
-            digest.update(name.encode() + b"\0" + _syntax(path).encode() + b"\0")
+    for name in sorted(names & modules.keys()):
+        digest.update(f"{name}\0{modules[name].digest}\0".encode())
     return digest.hexdigest()
 
 
-def _syntax(path: Path) -> str:
+@dataclasses.dataclass(frozen=True)
+class _Module:
+    """A module's syntax tree without docstrings, as SHA-256, and the objectives and models it imports."""
+
+    digest: str
+    imports: tuple[str, ...]
+
+
+def _modules(package: Path) -> dict[str, _Module]:
+    """All modules that may decide a training, by their path in the package."""
+    known = {path for names in (_SOURCES, *_OF_KIND.values()) for path in map(package.joinpath, names)}
+    known |= {*package.glob("objectives/*.py"), *package.glob("models/*.py")}
     with _PARSING:
-        return _parsed(path)
+        return {path.relative_to(package).as_posix(): _read(path) for path in sorted(known) if path.is_file()}
 
 
-def _parsed(path: Path) -> str:
+def _read(path: Path) -> _Module:
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    imported = set()
     for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
             value = body[0].value
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 body[0] = ast.Expr(ast.Constant(""))
-    return ast.dump(tree)
+    ours = sorted(
+        name.split(".") for name in imported if name.startswith(("arvae.objectives.", "arvae.models."))
+    )
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return _Module(digest, tuple("/".join(parts[1:]) + ".py" for parts in ours))
+
+
+IMPORTED = _modules(Path(arvae.__file__).parent)
 
 
 # Only used to rebuild a network from its weights: nothing here changes what it computes.

@@ -1,6 +1,9 @@
 """On which device and in which precision a member is trained, and the flat buffers it is trained in."""
 
+import contextlib
 import dataclasses
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -8,6 +11,7 @@ from torch import Tensor, nn
 
 from arvae.params import Engine
 
+SAME_BITS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # NVIDIA's condition for the same bits every time
 _ALIGN = 32  # elements: every parameter starts on a 64-byte line, in bfloat16 too
 
 
@@ -41,8 +45,8 @@ def plan(engine: Engine) -> Plan:
     device = "cuda" if cuda and engine.device != "cpu" else "cpu"
     precision = engine.precision
     if precision == "auto":
-        cuda_native = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        native = cuda_native if device == "cuda" else native_bfloat16()
+        cuda = device == "cuda"
+        native = torch.cuda.is_bf16_supported(including_emulation=False) if cuda else native_bfloat16()
         precision = "bfloat16" if native else "float32"
     return Plan(device, precision, engine.threads, engine.graphs and device == "cuda")
 
@@ -56,16 +60,33 @@ def native_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def repeatable(plan: Plan) -> None:
-    """Have a GPU compute the same bits every time (a CPU does): only kernels that do, chosen once for all.
+@contextlib.contextmanager
+def repeatable(plan: Plan) -> Iterator[None]:
+    """Have a GPU compute the same bits every time (a CPU does), and float32 as float32.
 
-    cuBLAS and cuDNN's recurrent layers also want CUBLAS_WORKSPACE_CONFIG, which workers have from the start.
+    torch takes kernels that do, where it has them, and warns where it has not. cuBLAS and cuDNN's recurrent
+    layers want a setting of the environment, which is read when the first of them runs.
     """
-    if plan.device == "cuda":
-        torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
-        torch.utils.deterministic.fill_uninitialized_memory = False
+    if plan.device != "cuda":
+        yield
+        return
+    os.environ.setdefault(*SAME_BITS)
+    cudnn, deterministic = torch.backends.cudnn, torch.utils.deterministic
+    before = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, deterministic.fill_uninitialized_memory
+    strict, warns = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    try:
+        cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
+        deterministic.fill_uninitialized_memory = False
         torch.use_deterministic_algorithms(True, warn_only=True)
+        yield
+    finally:
+        cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, deterministic.fill_uninitialized_memory = (
+            before
+        )
+        torch.use_deterministic_algorithms(strict, warn_only=warns)
 
 
 class FlatModel:

@@ -1,4 +1,4 @@
-"""The process that trains one member: `python -m arvae.training.worker`, its task as JSON on standard input.
+"""The process that trains one member: `python -m arvae.training`, its task as JSON on standard input.
 
 Task and outcome are JSON texts, so any executor can carry them, a cluster's too. What the worker is doing
 stands in progress.json in the member's folder.
@@ -10,9 +10,10 @@ import json
 import os
 import sys
 import threading
-import time
 import traceback
 import uuid
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from arvae.files import explained
 from arvae.params import Cell
 from arvae.training import checkpoints
 from arvae.training.loop import DivergedError, Run
-from arvae.training.members import Member
+from arvae.training.members import Member, key
 from arvae.training.precision import Plan, repeatable
 
 
@@ -35,6 +36,7 @@ def task(cell: Cell, member: Member, data: Path, folder: Path, plan: Plan) -> st
         "data": str(data.resolve()),
         "folder": str(folder.resolve()),
         "plan": dataclasses.asdict(plan),
+        "key": key(cell, member, data, plan),
         "run": uuid.uuid4().hex,
     }
     return json.dumps(fields)
@@ -71,9 +73,8 @@ def run_member(text: str) -> str:
     progress = Progress(folder, fields["run"])
     before = torch.get_num_threads()
     torch.set_num_threads(plan.threads)
-    repeatable(plan)
     try:
-        with checkpoints.lock(folder, progress.log):
+        with repeatable(plan), _warnings_to(progress.log), checkpoints.lock(folder, progress.log):
             return _train(fields, folder, plan, progress)
     except OSError as error:
         return _failed(explained(error))
@@ -84,24 +85,37 @@ def run_member(text: str) -> str:
         torch.set_num_threads(before)
 
 
+@contextlib.contextmanager
+def _warnings_to(log: checkpoints.Log) -> Iterator[None]:
+    """What torch warns of, a GPU's operator that cannot repeat itself for one, is told."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: log(f"warning: {message}")
+        yield
+
+
 def _failed(message: str) -> str:
     return json.dumps({"status": "failed", "message": message, "reused": False})
 
 
 def _train(fields: dict[str, Any], folder: Path, plan: Plan, progress: Progress) -> str:
-    if checkpoints.load_final(folder, progress.log) is not None:
-        return json.dumps({"status": "finished", "message": "", "reused": True})
+    for stray in folder.glob(".*.safetensors"):  # a kill left it half written
+        stray.unlink(missing_ok=True)
     cell = Cell.model_validate_json(json.dumps(fields["cell"]))
     member = Member(**fields["member"])
+    if key(cell, member, Path(fields["data"]), plan) != fields["key"]:
+        return _failed(
+            "code, data or libraries are not those this run began with: they were changed meanwhile, or are "
+            "others on this machine; run it again, with the same everywhere"
+        )
+    if checkpoints.load_final(folder, progress.log) is not None:
+        return json.dumps({"status": "finished", "message": "", "reused": True})
     run = Run(cell, member, Dataset.load(fields["data"], cell.dataset), plan, folder)
     run.resume(progress.log)
     outcome = {"status": "finished", "message": "", "reused": False}
-    began = time.monotonic()
     try:
         run.go(progress.report, progress.log, cell.engine.checkpoint_seconds)
     except DivergedError as error:
         outcome = {"status": "failed", "message": str(error), "reused": False}
-    outcome["here"] = time.monotonic() - began
     history = {"rows": run.rows, "steps": run.step, "seconds": run.seconds}
     if outcome["status"] == "finished":
         checkpoints.write_tensors(folder / checkpoints.FINAL, run.flat.weights(), run.record() | history)
@@ -128,7 +142,3 @@ def main() -> int:
 def _follow_parent() -> None:
     sys.stdin.read()
     os._exit(3)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,8 @@
+"""A member's process: see `worker`."""
+
+import sys
+
+from arvae.training.worker import main
+
+if __name__ == "__main__":
+    sys.exit(main())
