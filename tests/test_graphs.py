@@ -15,10 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from arvae import params
 from arvae.datasets.contract import Dataset
-from arvae.models import measure_vae, recurrent
+from arvae.models import layers, measure_vae, recurrent
 from arvae.params import Cell
-from arvae.training import Member, graphs, loop
-from arvae.training.precision import Plan, plan
+from arvae.training import Member, batches, graphs, loop
+from arvae.training.precision import Plan, plan, repeatable
 from tests.test_evaluation import music_dataset
 from tests.test_training import data, small  # noqa: F401 (a fixture)
 
@@ -172,6 +172,10 @@ def test_a_step_waits_for_nothing(
         self.compiled, self.b_n = False, b_n
 
     monkeypatch.setattr(recurrent.Stepper, "__init__", uncompiled)
+    monkeypatch.setattr(layers, "_twice_selu", layers._twice_selu_at_once)
+    monkeypatch.setattr(layers, "_drop", layers._drop_at_once)
+    monkeypatch.setattr(batches, "unpack", batches._unpack_on_device)
+    monkeypatch.setattr(layers.ConvTranspose2d, "forward", torch.nn.ConvTranspose2d.forward)
     assert measure_vae.recurrent is recurrent
     for forced in (True, False) if name == "bach" else (None,):
         if forced is not None:
@@ -183,10 +187,84 @@ def test_a_step_waits_for_nothing(
         torch.ones(2).sum().item()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_a_gpu_runs_gives_what_the_processor_does(dtype: torch.dtype) -> None:
+    """The operators that stand in for loops over parts that fit into a core's cache."""
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(3, 5, 700, generator=generator).mul_(3).to(dtype)
+    ours, theirs = x.clone(), x.clone()
+    layers._twice_selu(ours)
+    layers._twice_selu_at_once(theirs)
+    torch.testing.assert_close(ours, theirs, atol=1e-6 if dtype == torch.float32 else 0.06, rtol=0.01)
+    width = torch.int32 if dtype == torch.float32 else torch.int16
+    bits = layers.random_bits(x.numel(), 1, x.device, generator).view(width)[
+        : -(-x.numel() // (8 * width.itemsize))
+    ]
+    ours, theirs = x.clone(), x.clone()
+    layers._drop(ours, bits)
+    layers._drop_at_once(theirs, bits)
+    assert torch.equal(ours, theirs) and 0.4 < (ours == 0).float().mean() < 0.6
+    packed = torch.randint(0, 256, (4, 6, 3), generator=generator, dtype=torch.uint8)
+    assert torch.equal(batches.unpack(packed), batches._unpack_on_device(packed))
+
+
 def test_graphs_are_for_gpus() -> None:
     cell = shrunk("mnist", "arvae", graphs=True)
     assert plan(cell.engine) == Plan("cpu", "float32", 1, graphs=False)
     assert plan(small(graphs=True).engine).graphs is False
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize(("name", "model"), CELLS)
+def test_a_gpu_repeats_itself_to_the_bit_and_goes_on_from_a_checkpoint(
+    sets: dict[str, Dataset], tmp_path: Path, name: str, model: str, recorded: bool, precision: str
+) -> None:
+    settled = Plan("cuda", precision, 1, graphs=recorded)
+    cell = shrunk(name, model, device="cuda")
+
+    def begun(where: str) -> loop.Run:
+        (tmp_path / where).mkdir(exist_ok=True)
+        one = loop.Run(cell, Member("seed3", 3), sets[name], settled, tmp_path / where)
+        one.steps, one.every = 16, 4
+        one.model.train()
+        return one
+
+    with repeatable(settled):
+        whole, again, first = begun("whole"), begun("again"), begun("parts")
+        go(whole, 16)
+        go(again, 16)
+        go(first, 7)
+        first.save()
+        second = begun("parts")
+        second.resume(print)
+        go(second, 16)
+    assert same(whole, again) and same(whole, second)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(("name", "model"), CELLS)
+def test_a_gpu_computes_the_same_loss_and_gradients(
+    sets: dict[str, Dataset], tmp_path: Path, name: str, model: str
+) -> None:
+    """In float32, evaluated (no dropout) from the same weights: within what TF32 would break."""
+    found = []
+    for device in ("cpu", "cuda"):
+        settled = Plan(device, "float32", 1)
+        with repeatable(settled):
+            one = loop.Run(
+                shrunk(name, model, device=device), Member("seed3", 3), sets[name], settled, tmp_path
+            )
+            one.model.eval()
+            x, attributes = one.train.take(torch.arange(32))
+            mean, log_std = one.model.encode(x)
+            z = one.model.complete(mean, attributes) if hasattr(one.model, "complete") else mean
+            logits = one.model.decode(z)
+            (logits.square().mean() + mean.square().mean()).backward()
+        found.append([mean.detach().cpu(), logits.detach().cpu(), one.flat.gradient.cpu()])
+    for ours, theirs in zip(*found, strict=True):
+        assert (ours - theirs).norm() <= 2e-5 * ours.norm()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -4,7 +4,9 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import json
+import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +27,7 @@ from arvae.figures import metrics, style
 from arvae.files import atomic_write
 from arvae.params import Cell
 from arvae.training import Member, checkpoints, loop
-from arvae.training.members import code_hash, key
+from arvae.training.members import IMPORTED, code_hash, key
 from arvae.training.precision import FlatModel, Plan, plan
 
 
@@ -75,11 +77,12 @@ def digest(path: Path) -> str:
 def run(cell: Cell, data: Path, where: Path, *members: Member, **more: Any) -> list[training.MemberResult]:
     lines: list[str] = []
     members = members or (Member("seed0", 0),)
-    results = training.train(
-        cell, data, members, where / "checkpoints", directory=where / "models", log=lines.append, **more
-    )
-    (where / "log.txt").write_text("\n".join(lines), encoding="utf-8")
-    return results
+    try:
+        return training.train(
+            cell, data, members, where / "checkpoints", directory=where / "models", log=lines.append, **more
+        )
+    finally:
+        (where / "log.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
 def said(where: Path) -> str:
@@ -176,6 +179,69 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(data: Path, tmp_path: 
     assert digest(broken / "models" / "seed0.safetensors") == digest(whole / "models" / "seed0.safetensors")
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from arvae import training
+from arvae.params import Cell
+from arvae.training import checkpoints
+where, data, moment = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+save, replace, seen = checkpoints.save_file, os.replace, []
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def half(tensors, path, metadata):
+    save(tensors, path, metadata=metadata)
+    seen.append(path)
+    if len(seen) == 3:
+        content = Path(path).read_bytes()
+        Path(path).write_bytes(content[: len(content) // 2])
+        die()
+
+def before_renaming(source, target):
+    if Path(target).name == moment:
+        seen.append(target)
+        if len(seen) == 3 or moment == checkpoints.FINAL:
+            die()
+    replace(source, target)
+
+if moment == "half written":
+    checkpoints.save_file = half
+elif moment == "not cleared":
+    checkpoints.clear_checkpoints = die
+else:
+    os.replace = before_renaming
+cell = Cell.model_validate_json((where / "cell.json").read_text())
+training.train(cell, data, training.members_of(cell)[:1], where / "checkpoints", directory=where / "models")
+"""
+
+
+@pytest.mark.parametrize(
+    "moment", ["half written", *checkpoints.CHECKPOINTS, checkpoints.FINAL, "not cleared"]
+)
+def test_killed_while_it_writes_it_ends_with_the_same_bytes(
+    trained: Path, data: Path, tmp_path: Path, moment: str
+) -> None:
+    """In the middle of a file, before it gets its name, before what is old is removed."""
+    cell = small(checkpoint_seconds=0.001)
+    (tmp_path / "cell.json").write_text(cell.model_dump_json(), encoding="utf-8")
+    command = [sys.executable, "-c", KILLED, str(tmp_path), str(data), moment]
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    killed = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    folder = next((tmp_path / "checkpoints").iterdir())
+    strays = {path.name for path in folder.glob(".*.safetensors")}
+    left = {path.name for path in folder.glob("*.safetensors")} - strays
+    assert left == set(checkpoints.CHECKPOINTS) | ({checkpoints.FINAL} if moment == "not cleared" else set())
+    assert len(strays) == (moment != "not cleared")
+    run(small(), data, tmp_path)
+    assert ("reused" if moment == "not cleared" else "going on from step") in said(tmp_path)
+    weights = digest(tmp_path / "models" / "seed0.safetensors")
+    assert weights == digest(trained / "models" / "seed0.safetensors")
+    assert not list(folder.glob(".*.safetensors"))
+
+
 def interrupted(cell: Cell, data: Path, where: Path, at: int) -> Path:
     """Train to step `at`, save, stop: what a kill leaves behind, made without waiting for one."""
     torch.set_num_threads(1)  # as many as the engine gives it: sums depend on it
@@ -263,6 +329,75 @@ def test_a_comment_changes_no_key_but_code_does(tmp_path: Path) -> None:
         hashes.append(code_hash("images", "vae", tmp_path))
     assert hashes[1] == hashes[2]
     assert hashes[3] not in hashes[:3]
+
+
+def test_what_an_objective_imports_is_part_of_its_key_and_a_new_module_is_not(tmp_path: Path) -> None:
+    (tmp_path / "objectives").mkdir()
+    (tmp_path / "models").mkdir()
+    (tmp_path / "objectives" / "mine.py").write_text("from arvae.objectives.other import other\n")
+    (tmp_path / "objectives" / "other.py").write_text("import arvae.models.net as net\n")
+    hashes = []
+    for text in ("x = 1\n", "x = 2\n"):
+        (tmp_path / "models" / "net.py").write_text(text)
+        hashes.append([code_hash("images", name, tmp_path) for name in ("mine", "other", "vae")])
+    assert hashes[0][0] != hashes[1][0] and hashes[0][1] != hashes[1][1]
+    assert hashes[0][2] == hashes[1][2]
+
+
+def test_the_modules_that_decide_a_training_are_all_known() -> None:
+    """What the loop imports, and what that imports, of losses, models, objectives and the engine."""
+    code = (
+        "import sys, arvae.training.loop; print(*[name for name in sys.modules if name.startswith('arvae')])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    home = paths.root(__file__)
+    names = [name.replace(".", "/") for name in shown.split()]
+    files = [f"{name}.py" if (home / f"{name}.py").is_file() else f"{name}/__init__.py" for name in names]
+    parts = ("losses", "models", "objectives", "training")
+    decide = {
+        name.removeprefix("arvae/") for name in files if name.startswith(tuple(f"arvae/{p}" for p in parts))
+    }
+    beside = {"training/__init__.py", "training/engine.py", "training/executors.py", "training/report.py"}
+    assert decide - beside - {"models/classifier.py"} <= IMPORTED.keys()
+
+
+EDITED = """
+import sys
+from pathlib import Path
+from arvae import training
+from arvae.params import Cell
+from arvae.training.members import code_hash
+cell, before = Cell.model_validate_json(Path("cell.json").read_text()), code_hash("images", "vae")
+losses = Path("arvae/losses.py")
+losses.write_text(losses.read_text() + "EDITED = True\\n")  # as one does while members wait for a free core
+assert code_hash("images", "vae") == before != code_hash("images", "vae", Path("arvae"))
+training.train(cell, sys.argv[1], training.members_of(cell)[:1], "checkpoints", directory="models")
+"""
+
+
+def test_code_edited_while_members_wait_is_not_filed_under_the_old_key(data: Path, tmp_path: Path) -> None:
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(paths.root(__file__) / "arvae", tmp_path / "arvae", ignore=ignore)
+    shutil.copy(paths.root(__file__) / "params.yaml", tmp_path)
+    (tmp_path / "cell.json").write_text(small(executor="processes").model_dump_json(), encoding="utf-8")
+    edited = subprocess.run(
+        [sys.executable, "-c", EDITED, str(data)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "code, data or libraries are not those this run began with" in edited.stderr
+    assert not list(tmp_path.glob("checkpoints/*/*.safetensors"))
+
+
+def test_any_executor_of_pythons_own_will_do(trained: Path, data: Path, tmp_path: Path) -> None:
+    with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        results = run(small(), data, tmp_path, Member("seed0", 0), Member("seed1", 1), executor=pool)
+    assert [result.status for result in results] == ["finished"] * 2
+    weights = digest(tmp_path / "models" / "seed0.safetensors")
+    assert weights == digest(trained / "models" / "seed0.safetensors")
 
 
 def test_a_member_that_diverges_is_reported_and_the_others_go_on(data: Path, tmp_path: Path) -> None:
@@ -416,6 +551,9 @@ def test_a_full_disk_stops_no_training_and_fails_clearly_at_the_end(
     monkeypatch.setattr(checkpoints, "save_file", full)
     with pytest.raises(training.TrainingError, match="No space left"):
         run(small(1.0, checkpoint_seconds=0.001), data, tmp_path)
+    assert "could not save a checkpoint" in said(tmp_path)
+    (failed,) = json.loads((tmp_path / "models" / "members.json").read_text(encoding="utf-8"))
+    assert failed["status"] == "failed"
     monkeypatch.undo()
     (result,) = run(small(1.0), data, tmp_path)
     assert result.status == "finished"

@@ -5,17 +5,18 @@ from arvae.datasets.contract import Dataset
 
 DATASETS = {
     "dsprites": """
-**dSprites** (Matthey, Higgins, Hassabis, Lerchner 2017) holds one white shape on black, in every
-combination of five factors: 3 shapes x 6 scales x 40 orientations x 32 x 32 places, 737,280 images of 64
-x 64 pixels. The factors are independent by design, so nothing but the model decides how well they come
-apart. Two things make it hard: orientation is a circle (its two ends, 0 and 2π, look alike, and a square
-looks the same every quarter turn), and shape is a category whose order means nothing.
+**dSprites** (Matthey, Higgins, Hassabis, Lerchner 2017) holds one white shape on black (drawn here
+black on white), in every combination of five factors: 3 shapes x 6 scales x 40 orientations x 32 x 32
+places, 737,280 images of 64 x 64 pixels. The factors are independent by design, so nothing but the model
+decides how well they come apart. Two things make it hard: orientation is a circle (its two ends, 0 and
+2π, look alike, and a square looks the same every quarter turn), and shape is a category whose order
+means nothing.
 """,
     "mnist": """
 **MNIST** (LeCun, Cortes, Burges) holds 70,000 handwritten digits of 28 x 28 grey pixels. Six attributes
 of each are measured as in **Morpho-MNIST** (Castro et al. 2019): the digit is enlarged four times, cut at
 half of its range and thinned to a skeleton. They are properties that a writer varies without changing the
-digit, and they hang together: a thicker digit has more area, a wider one longer strokes.
+digit, and they are related: a thicker digit has more area, a wider one longer strokes.
 """,
     "bach": """
 **Bach chorales**: single 4/4 measures of the soprano of the four-part chorales in music21's corpus. A

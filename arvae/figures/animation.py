@@ -39,7 +39,7 @@ def gif(
     width: int = 860,
     limit: int | None = None,
 ) -> Path:
-    """Write an endless GIF that runs every cell's traversal forth and back; return its path.
+    """Write an endless GIF that runs every cell's traversal back and forth; return its path.
 
     frames: (rows, columns, points, h, w) in 0..1, or {model: such} to set models side by side.
     The cells take about `height` by `width` pixels at most, less where the file would exceed `limit` bytes

@@ -93,7 +93,7 @@ def regularized(
     z (n, d), attributes (n, k), dimensions: k column numbers of z.
     """
     k = len(names)
-    columns = min(3, k)
+    columns = 2 if k == 4 else min(3, k)
     rows = -(-k // columns)
     figure, panels = style.subplots(
         rows, columns, width=style.FULL_WIDTH, height=2.15 * rows + 0.2, squeeze=False

@@ -40,9 +40,9 @@ def boxes(
     metrics: Sequence[str] = SCORES,
     width: float = style.FULL_WIDTH,
 ) -> Figure:
-    """A panel a metric, a group a data set, a colour a model: runs are points, published ones grey.
+    """A panel a metric, a group a data set, a colour a model: runs are points, published ones paler.
 
-    ours: columns metric, dataset, model, value. published: the same with `point`; its ten runs are a grey
+    ours: columns metric, dataset, model, value. published: the same with `point`; its ten runs are a paler
     box, run 0 a diamond (on images the only one that did not continue from another, specification 5).
     From five runs on, ours are a box too.
     """
@@ -83,7 +83,7 @@ def _legend(models: Sequence[str], published: bool, runs: str) -> list[Line2D]:
     ]
     if published:
         handles += [
-            Line2D([], [], lw=7, color=GREY, alpha=0.28, label="published, ten runs"),
+            Line2D([], [], lw=7, color=GREY, alpha=0.28, label="published, ten runs (paler; bar: median)"),
             Line2D([], [], marker="D", ls="", ms=4.5, mfc="white", color=GREY, label="published, run 0"),
         ]
     return handles
@@ -98,7 +98,7 @@ def _box_panel(axes: Axes, ours: pd.DataFrame, published: pd.DataFrame, models: 
         for k, model in enumerate(present):
             x = g + (k - (len(present) - 1) / 2) * slot
             reference = published[(published.dataset == dataset) & (published.model == model)]
-            _reference(axes, x - 0.22 * slot, slot, reference)
+            _reference(axes, x - 0.22 * slot, slot, reference, style.model_colour(model))
             values = here[here.model == model].value.to_numpy()
             _runs(axes, x + 0.2 * slot, slot, values, style.model_colour(model))
     axes.set_xticks(range(len(datasets)), [style.dataset_label(d).replace(" ", "\n") for d in datasets])
@@ -121,11 +121,12 @@ def _box(axes: Axes, x: float, width: float, values: np.ndarray, colour: str) ->
     axes.hlines(middle, x - width / 2, x + width / 2, color=colour, lw=1.8)
 
 
-def _reference(axes: Axes, x: float, slot: float, runs: pd.DataFrame) -> None:
-    """The published runs: a grey box, a diamond at run 0."""
+def _reference(axes: Axes, x: float, slot: float, runs: pd.DataFrame, colour: str) -> None:
+    """The published runs: a box in the model's colour, paler, and a diamond at run 0."""
     if runs.empty:
         return
-    _box(axes, x, 0.32 * slot, runs.value.to_numpy(), GREY)
+    pale = matplotlib.colors.to_hex(0.5 + 0.5 * np.array(matplotlib.colors.to_rgb(colour)))
+    _box(axes, x, 0.32 * slot, runs.value.to_numpy(), pale)
     first = runs[runs.point == 0].value
     axes.plot([x] * len(first), first, "D", ms=3.6, mfc="white", mec=GREY, mew=1.0, zorder=3)
 
@@ -140,7 +141,7 @@ def _runs(axes: Axes, x: float, slot: float, values: np.ndarray, colour: str) ->
 
 
 def attribute_scores(scores: pd.DataFrame, metric: str, width: float = 5.2) -> Figure:
-    """One metric attribute by attribute: columns attribute, model, value (a row a run)."""
+    """One metric attribute by attribute: columns attribute, model, value (a row a run). A bar joins means."""
     _require(scores, ("attribute", "model", "value"), "the table of attribute scores")
     names = list(dict.fromkeys(scores.attribute))
     models = _known_first(scores.model, MODEL_ORDER)
@@ -148,9 +149,10 @@ def attribute_scores(scores: pd.DataFrame, metric: str, width: float = 5.2) -> F
     for i, name in enumerate(names):
         means = [scores[(scores.attribute == name) & (scores.model == m)].value.mean() for m in models]
         axes.hlines(i, np.nanmin(means), np.nanmax(means), color="#cfd4da", lw=3, zorder=1)
-    for model in models:
+    for k, model in enumerate(models):
         rows = scores[scores.model == model]
-        y = [names.index(name) for name in rows.attribute]
+        aside = 0.16 * (k - (len(models) - 1) / 2)  # no model's points hide another's
+        y = [names.index(name) + aside for name in rows.attribute]
         axes.plot(
             rows.value, y, "o", ms=6, color=style.model_colour(model), mec="white", mew=0.6, alpha=0.9,
             label=style.model_label(model),
@@ -161,7 +163,9 @@ def attribute_scores(scores: pd.DataFrame, metric: str, width: float = 5.2) -> F
     if scores.value.between(0, 1).all():
         axes.set_xlim(-0.02, 1.02)
     axes.tick_params(axis="y", length=0)
-    figure.legend(loc="outside upper left", ncols=len(models))
+    handles = axes.get_legend_handles_labels()[0]
+    handles.append(Line2D([], [], color="#cfd4da", lw=3, label="between means"))
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 3))
     return figure
 
 

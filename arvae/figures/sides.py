@@ -41,9 +41,20 @@ class Side:
         rows = [images.traverse(self.decode, self.mean[items], self.columns[name], values) for name in names]
         return np.stack(rows, axis=1)
 
+    def pair(self, right: str, up: str) -> tuple[int, int]:
+        """Two different dimensions for two attributes: where both have the same one, `up` takes another."""
+        first, second = self.columns[right], self.columns[up]
+        if first == second:
+            member = next(iter(self.report["members"].values()))
+            known = np.array(member["details"]["mutual_information"][up], dtype=float)
+            known[first] = -np.inf
+            second = int(known.argmax())
+        return first, second
+
     def plane(self, item: int, right: str, up: str, values: np.ndarray) -> np.ndarray:
         """One item over a grid of two attributes' dimensions: (p, p, ...), the largest `up` in row 0."""
-        return images.plane(self.decode, self.mean[item], self.columns[up], self.columns[right], values)
+        first, second = self.pair(right, up)
+        return images.plane(self.decode, self.mean[item], second, first, values)
 
     def surface(
         self, item: int, right: str, up: str, values: np.ndarray, measure: outputs.Measure

@@ -132,6 +132,12 @@ def telling(dataset: str, names: Sequence[str]) -> tuple[str, str]:
 
 def metric_label(name: str) -> str:
     """A metric's name as the paper writes it."""
+    for ending, words in (
+        ("_regularized", "along the tied dimension"),
+        ("_observed", "in the observed range"),
+    ):
+        if name.endswith(ending):
+            return f"{metric_label(name.removesuffix(ending))} {words}"
     return METRIC_LABELS.get(name, plain(name))
 
 

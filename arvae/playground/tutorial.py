@@ -85,6 +85,24 @@ def side_effects(trained: Trained, data: Dataset, turn: float = 1.0, count: int 
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("knob turned")
 
 
+def weak(effects: pd.DataFrame, least: float = 0.05) -> str:
+    """Which knobs do little, in a sentence (Markdown). effects: of `side_effects`; least: of the range."""
+    lines = []
+    for knob, row in effects.iterrows():
+        own, others = row[knob], effects[knob].drop(knob)
+        if own < least or (others > own).any():
+            rival = (
+                f"; the knob of {others.idxmax()} moves it by {others.max():+.2f}"
+                if others.max() > own
+                else ""
+            )
+            lines.append(f"{knob} by {own:+.2f} of its range{rival}")
+    if not lines:
+        return "Every knob moves its own attribute most."
+    text = f"**Some knobs do little.** A standard deviation of its own knob moves {'; '.join(lines)}."
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
 def related(data: Dataset, count: int = 5000) -> pd.DataFrame:
     """Spearman's rank correlation of every two attributes over `count` test examples."""
     chosen = np.random.default_rng(items.SEED).permutation(len(data.test))[:count]

@@ -122,7 +122,8 @@ def _staves(svg: ElementTree.Element) -> list[Staff]:
     for shape in _shapes(page, glyphs, "", ""):
         middle = (shape.top + shape.bottom) / 2
         nearest = min(ordered, key=lambda staff: abs((staff.top + staff.bottom) / 2 - middle))
-        if shape.bottom - shape.top < 30 * SPACE:  # longer is the line that joins all staves
+        covered = [shape.top - SPACE < staff.top and staff.bottom < shape.bottom + SPACE for staff in ordered]
+        if sum(covered) < 2:  # else it is the line that joins staves
             nearest.shapes.append(shape)
     return ordered
 
@@ -246,9 +247,12 @@ def _compose(
     for number, staff in enumerate(staves):
         if number < len(labels) or number < len(captions):
             cursor += _TEXT
+            words = captions[number] if captions else ()
             if number < len(labels):
                 body.append(_text(labels[number], staff.measures[0][0], cursor, "start", bold=True))
-            for (_, right), word in zip(staff.measures, captions[number] if captions else (), strict=False):
+                if words and _wide(labels[number]) + _wide(words[0]) > np.ptp(staff.measures[0]):
+                    cursor += _TEXT  # not beside each other
+            for (_, right), word in zip(staff.measures, words, strict=False):
                 body.append(_text(word, right, cursor, "end", bold=False))
             cursor += _GAP
         top = min(shape.top for shape in staff.shapes)
@@ -263,6 +267,11 @@ def _compose(
         f"style='width:100%;max-width:{round((right - left) / SPACE * 8)}px;height:auto' fill='currentColor'>"
         f"<title>{title}</title>{''.join(body)}</svg>"
     )
+
+
+def _wide(word: str) -> float:
+    """About how wide a text is, with some room after it."""
+    return 0.62 * _TEXT * (len(word) + 1)
 
 
 def _text(word: str, x: float, y: float, anchor: str, bold: bool) -> str:

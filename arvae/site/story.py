@@ -8,7 +8,7 @@ from arvae.figures import style
 # The story in its order: beginning of a notebook's name, name of the section, what it tells. Notebooks that
 # begin otherwise follow under "More", told by their own first paragraph.
 SECTIONS = {
-    "data": ("The data", "Where the data sets come from, their attributes, how these hang together."),
+    "data": ("The data", "Where the data sets come from, their attributes, how these are related."),
     "train": ("Training", "Every model on every data set: settings, curves, a first look at the outcome."),
     "results": ("Results", "All models and data sets side by side, and beside the published values."),
     "comparison": ("Manipulation", "The baseline and AR-VAE turned side by side: seen, measured and heard."),

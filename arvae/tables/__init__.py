@@ -29,10 +29,13 @@ DIGIT_NAMES = {
     "digit_accuracy_reconstructed": ("digit_accuracy_reconstructed_percent", 100),
     "digit_accuracy_interpolated": ("digit_accuracy_interpolated_percent", 100),
 }
-#: Differences smaller than this never count: 0.02 of a score, 0.5 of a percentage.
-LEAST = {False: 0.02, True: 0.5}
 IMAGES = ("dsprites", "mnist")  # whose published runs are not independent
 ORDER = ("dsprites", "mnist", "bach", "folk")
+
+
+def least(metric: str) -> float:
+    """Differences in a metric that never count, being smaller: 0.02 of a score, 0.5 of a percentage."""
+    return 0.5 if metric.endswith("percent") else 0.02
 
 
 def published(root: Path | str) -> pd.DataFrame:
@@ -80,8 +83,7 @@ def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
             reported = float(reference[0] if dataset in IMAGES else reference.mean())
             rows.append(row | {"published": reported, "verdict": "not run"})
             continue
-        least = LEAST[metric.endswith("percent")]
-        one = statistics.compare(values, reference, dataset not in IMAGES, least)
+        one = statistics.compare(values, reference, dataset not in IMAGES, least(metric))
         rows.append(
             row
             | {
@@ -214,6 +216,17 @@ def change_matrix(report: Mapping[str, Any], which: str = "change", traversal: s
     matrices = [one[which] for one in found if one is not None]
     values = np.mean(matrices, axis=0) if matrices else np.empty((0, len(names)))
     return pd.DataFrame(values, index=names[: len(values)], columns=names)
+
+
+def luck(reports: Reports) -> str:
+    """What "separated" is worth with so many runs a cell, as a sentence."""
+    runs = min(len(report["members"]) for report in reports.values())
+    share = statistics.luck(runs, runs)
+    return (
+        f"With {runs} run{'' if runs == 1 else 's'} a side, two models that do not differ are separated by "
+        f"luck in {share:.0%} of the cases (the one or the other way): a single line is a hint, many lines "
+        "that agree are more."
+    )
 
 
 def caption(what: str, reports: Reports) -> str:

@@ -78,7 +78,7 @@ def decomposition(ours: pd.DataFrame) -> pd.DataFrame:
 
     A row a metric of SPLIT and image data set: the means of the three models; difference = by beta + by
     regularization. "share of beta": by beta / difference, NaN where the models' runs overlap or the
-    difference is below `tables.LEAST`, that is, where there is nothing to share out. "separated": every run
+    difference is below `tables.least`, that is, where there is nothing to share out. "separated": every run
     of AR-VAE lies on the same side of every run of the fair baseline.
     """
     rows = []
@@ -87,10 +87,7 @@ def decomposition(ours: pd.DataFrame) -> pd.DataFrame:
         if any(len(one) == 0 for one in values.values()):
             continue
         a, b, c = (values[name].mean() for name in MODELS[:3])
-        told = (
-            _separated(values["arvae"], values["betavae"])
-            and abs(c - a) > tables.LEAST[metric.endswith("percent")]
-        )
+        told = _separated(values["arvae"], values["betavae"]) and abs(c - a) > tables.least(metric)
         share = (b - a) / (c - a) if told else np.nan
         apart = _separated(values["arvae"], values["betavae1"])
         rows.append((metric, dataset, a, b, c, c - a, b - a, c - b, share, apart))
@@ -118,7 +115,7 @@ def told(split: pd.DataFrame) -> str:
         elif share < 0:
             what = f"the smaller β alone goes the other way ({beta}), the regularization gives {order}"
         else:
-            what = f"the smaller β alone gives more ({beta}), the regularization takes some back ({order})"
+            what = f"the smaller β alone gives as much or more ({beta}), the regularization {order}"
         lines.append(f"- {dataset}, {style.metric_label(metric)}: {total} in all, {what}.")
     return "\n".join(lines) or "No difference between AR-VAE and β-VAE here is larger than the seeds' spread."
 
@@ -131,11 +128,18 @@ def share_told(split: pd.DataFrame) -> str:
         if shares.empty:
             lines.append(f"{label}: no metric on codes differs by more than the seeds do.")
             continue
-        lines.append(
-            f"**{label}: of AR-VAE's gain in {len(shares)} of {len(ON_CODES)} metrics on codes, the smaller "
-            f"β explains {_percent(shares.min())} to {_percent(shares.max())}, "
-            f"{_percent(shares.median())} in the median; the rest is the regularization's.**"
+        gain = (
+            f"**{label}: of AR-VAE's gain in {len(shares)} of {len(ON_CODES)} metrics on codes, the smaller β"
         )
+        if shares.max() <= 0:
+            lines.append(
+                f"{gain} explains nothing (alone it lowers them); all of it is the regularization's.**"
+            )
+            continue
+        span = (
+            f"{_percent(shares.min())} to {_percent(shares.max())}, {_percent(shares.median())} in the median"
+        )
+        lines.append(f"{gain} explains {span}; the rest is the regularization's.**")
     return "\n\n".join(lines)
 
 
@@ -145,6 +149,7 @@ def _percent(value: float) -> str:
 
 def signed(value: float, points: bool) -> str:
     """A difference with its sign, of a score or in percentage points."""
+    value = round(value, 1 if points else 3) + 0.0  # no minus before a zero
     text = f"{value:+.1f} points" if points else f"{value:+.3f}"
     return text.replace("-", "\N{MINUS SIGN}")
 

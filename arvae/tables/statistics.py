@@ -1,6 +1,7 @@
 """Statistics over seeds: spread, confidence intervals, effect sizes, and the distance to published values."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -63,6 +64,11 @@ def difference(a: Sequence[float], b: Sequence[float]) -> Difference:
     freedom = (ex + ey) ** 2 / (ex**2 / (len(x) - 1) + ey**2 / (len(y) - 1))
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(ex + ey))
     return Difference(value, value - half, value + half, float(value / pooled * correction))
+
+
+def luck(a: int, b: int) -> float:
+    """How often a and b runs that do not differ are separated all the same, one side above the other."""
+    return 2 / math.comb(a + b, a)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -74,7 +74,7 @@ def failures(ours: pd.DataFrame) -> str:
 def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     """One row a value and a setting, run here or published: obtained, published, difference, verdict.
 
-    verdict: "as published" within `tables.LEAST`, "above", "below"; "failed", "not run", "not published".
+    verdict: "as published" within `tables.least`, "above", "below"; "failed", "not run", "not published".
     One run a setting stands on either side: the tolerance is the least one, no spread is known.
     """
     keys = ["gamma", "delta"]
@@ -83,7 +83,7 @@ def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     settings = sorted(set(sides[0].index) | set(sides[1].index))
     rows = []
     for value in VALUES:
-        least = tables.LEAST[value.endswith("percent")]
+        least = tables.least(value)
         for setting in settings:
             obtained, reference = (float(side[value].get(setting, np.nan)) for side in sides)
             gap = obtained - reference
