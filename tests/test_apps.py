@@ -8,6 +8,7 @@ import time
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -178,3 +179,12 @@ def test_strangers_and_seams():
     measures = np.full((3, 24), music.CONTINUE, np.int16)
     measures[[0, 2], 0] = 60, 65
     assert tutorial.leaps(measures) == 5 and tutorial.leaps(measures[:1]) == 0
+
+
+def test_knobs_that_do_little_are_named():
+    names = ["a", "b", "c"]
+    effects = pd.DataFrame([[0.3, 0.1, 0.0], [0.0, 0.2, 0.0], [0.0, 0.5, 0.02]], names, names)
+    told = tutorial.weak(effects)
+    assert "b by +0.20 of its range; the knob of c moves it by +0.50" in told and "c by +0.02" in told
+    assert "a by" not in told
+    assert tutorial.weak(effects.loc[["a"], ["a"]]) == "Every knob moves its own attribute most."

@@ -347,3 +347,15 @@ def test_a_side_turns_the_dimension_of_each_attribute_and_measures_upwards():
 def test_a_cell_not_yet_evaluated_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="dvc repro evaluate@mnist-arvae"):
         sides.load(tmp_path, Classes(), "arvae")
+
+
+def test_two_attributes_of_one_dimension_are_drawn_over_two():
+    known = {"a": [0.1, 0.9, 0.3], "b": [0.2, 0.8, 0.1], "c": [0.0, 0.1, 0.7]}
+    report = {"members": {"seed0": {"details": {"mutual_information": known}}}}
+    codes, columns = np.zeros((2, 3)), {"a": 1, "b": 1, "c": 2}
+    side = sides.Side(lambda z: z, codes, codes, np.arange(2), columns, report)
+    assert side.pair("a", "c") == (1, 2)
+    assert side.pair("a", "b") == (1, 0) and side.pair("b", "a") == (1, 2)
+    values = np.array([-1.0, 2.0])
+    plane = side.plane(0, "a", "b", values)  # the decoder gives the codes back; the largest `up` first
+    assert plane[0, :, 0].tolist() == [2, 2] and plane[0, :, 1].tolist() == [-1, 2]

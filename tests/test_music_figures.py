@@ -13,7 +13,7 @@ from matplotlib.collections import PatchCollection
 from arvae.datasets import music
 from arvae.figures import music as figures
 from arvae.figures import style
-from arvae.scores import audio, engraving, midi
+from arvae.scores import audio, engraving, midi, to_musicxml
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = music.ATTRIBUTE_NAMES
@@ -247,3 +247,15 @@ def test_an_unknown_attribute_is_refused(measures):
 def test_numbers_have_a_real_minus(value, text):
     assert figures.signed(value) == text
     assert figures.signed(-0.001, 2) == "0.00"
+
+
+def test_staves_are_not_joined_and_their_words_do_not_collide(measures):
+    staves = engraving._staves(engraving._verovio(to_musicxml([measures[:1], measures[:1]]), None))
+    for staff in staves:
+        lines = [s for s in staff.shapes if s.top <= staves[0].top + 1 and s.bottom >= staves[1].bottom - 1]
+        assert not lines
+    apart = {}
+    for label in ("a", "a label much wider than a single measure of music can be when it is engraved"):
+        text = engraving.engrave([measures[:1]], [label], captions=[["0.12"]])
+        apart[label[:3]] = [int(y) for y in re.findall(r"<text x='-?\d+' y='(\d+)'", text)]
+    assert len(set(apart["a"])) == 1 and len(set(apart["a l"])) == 2

@@ -1,10 +1,12 @@
 """Statistics over seeds, against textbook numbers."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from arvae.tables.statistics import compare, difference, summary
+from arvae.tables.statistics import compare, difference, luck, summary
 
 
 def test_summary_is_students_interval():
@@ -55,3 +57,11 @@ def test_verdicts(ours, verdict):
 def test_bad_values_are_named(values):
     with pytest.raises(ValueError, match="at least one, all finite"):
         summary(values)
+
+
+def test_how_often_luck_separates_two_sides():
+    """By counting: of all ways to deal ranks to two sides, those in which all of one are lower."""
+    for a, b in ((1, 1), (2, 2), (3, 3), (2, 4)):
+        hands = list(itertools.combinations(range(a + b), a))
+        apart = [hand for hand in hands if hand in (tuple(range(a)), tuple(range(b, a + b)))]
+        assert luck(a, b) == pytest.approx(len(apart) / len(hands))
