@@ -191,7 +191,7 @@ OBJECTIVES = {
     ("objectives.glsr", "another attribute's slope"): ("after[:, k]", "after[:, 0]"),
     ("objectives.glsr", "other symbols fed back"): ("fed = x if forced", "fed = x if not forced"),
     ("objectives.glsr", "no capacity"): ("knobs.beta, knobs.capacity)", "knobs.beta)"),
-    ("objectives.glsr", "no deviation"): ("log_std.exp() * noise", "0 * noise"),
+    ("objectives.glsr", "no deviation"): ("z = sample(mean, log_std, generator)", "z = mean"),
     ("objectives.glsr", "rests count as notes"): (
         "[..., : Vocabulary().pitches]",
         "[..., : Vocabulary().pitches + 1]",
