@@ -208,6 +208,29 @@ def test_what_a_gpu_runs_gives_what_the_processor_does(dtype: torch.dtype) -> No
     assert torch.equal(batches.unpack(packed), batches._unpack_on_device(packed))
 
 
+def test_what_a_gpu_is_asked_for_is_given_back() -> None:
+    """The settings of `repeatable` exist without a GPU too: made inside, as before outside, errors or not."""
+
+    def settings() -> list[Any]:
+        cudnn, deterministic = torch.backends.cudnn, torch.utils.deterministic
+        return [
+            cudnn.benchmark,
+            cudnn.deterministic,
+            cudnn.allow_tf32,
+            deterministic.fill_uninitialized_memory,
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ]
+
+    before = settings()
+    with repeatable(Plan("cpu", "float32", 1)):
+        assert settings() == before
+    with pytest.raises(ZeroDivisionError), repeatable(Plan("cuda", "float32", 1)):
+        assert settings() == [False, True, False, False, True, True]
+        raise ZeroDivisionError
+    assert settings() == before
+
+
 def test_graphs_are_for_gpus() -> None:
     cell = shrunk("mnist", "arvae", graphs=True)
     assert plan(cell.engine) == Plan("cpu", "float32", 1, graphs=False)

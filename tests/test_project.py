@@ -174,3 +174,11 @@ def test_no_report_tells_where_it_was_made():
     place = re.compile(r"PosixPath\(|\"/(home|root|tmp|Users)/")
     told = [book.name for book in books if place.search(book.read_text())]
     assert told == []
+
+
+def test_no_report_holds_ids_drawn_at_random():
+    """As those of pandas' Styler: the same run is to give the same bytes."""
+    books = [path for name in ("reports", "studies/reports") for path in (ROOT / name).rglob("*.ipynb")]
+    assert len(books) > 20
+    for path in books:
+        assert not re.search(r'id=\\"T_[0-9a-f]{5}', path.read_text(encoding="utf-8")), path
