@@ -3,7 +3,7 @@
 Two programs train AR-VAE: the project's engine, and an ordinary one written as one would (float32, torch's
 own modules and memory layout, nn.Dropout, a DataLoader, one attribute after the other, torch.optim.Adam).
 
-Speed: as many one-thread processes as cores at once, as the engine runs its members; the ordinary program so
+Speed: as many one-thread processes as cores at once, as the engine runs its runs; the ordinary program so
 too, and by itself with torch's default threads. Fresh processes take turns, so that other work on the machine
 hits all alike; the best round of each counts.
 
@@ -30,8 +30,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from arvae import params, paths
 from arvae.datasets.contract import Dataset
-from arvae.tables import statistics
-from arvae.training import Member, loop
+from arvae.report.tables import statistics
+from arvae.training import Run, loop
 from arvae.training.executors import worker_environment
 from arvae.training.precision import plan
 
@@ -46,19 +46,19 @@ Step = Callable[[], Any]
 class Bench:
     """One kind of data: what is trained, and how the ordinary program does it.
 
-    random_data: (cell) -> data set, whose content makes no difference to the time; ordinary: (data set, cell,
-    seed) -> a function that takes one training step, and the model; flops: (cell) -> operations of a training
-    step, for one example; judge: (model, data set, cell) -> scores of the trained model.
+    random_data: (setup) -> data set, whose content makes no difference to the time; ordinary: (data set, setup,
+    seed) -> a function that takes one training step, and the model; flops: (setup) -> operations of a training
+    step, for one example; judge: (model, data set, setup) -> scores of the trained model.
     """
 
     module: str
     unit: str
     names: tuple[str, ...]
     rate: float
-    random_data: Callable[[params.Cell], Dataset]
-    ordinary: Callable[[Dataset, params.Cell, int], tuple[Step, Any]]
-    flops: Callable[[params.Cell], float]
-    judge: Callable[[Any, Dataset, params.Cell], dict[str, float]]
+    random_data: Callable[[params.Setup], Dataset]
+    ordinary: Callable[[Dataset, params.Setup, int], tuple[Step, Any]]
+    flops: Callable[[params.Setup], float]
+    judge: Callable[[Any, Dataset, params.Setup], dict[str, float]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,33 +83,33 @@ def ways(cores: int, precision: str) -> list[Way]:
     return found
 
 
-def engine_run(bench: Bench, dataset: Dataset, cell: params.Cell, seed: int, steps: int) -> loop.Run:
-    """The engine's training of a cell for a number of steps at the benchmark's constant rate."""
-    schedule = params.Schedule(epochs=steps / (len(dataset.train) // cell.batch_size), schedule="constant")
-    knobs = cell.knobs.model_copy(update={"learning_rate": bench.rate})
-    cell = cell.model_copy(update={"schedule": schedule, "knobs": knobs})
-    return loop.Run(cell, Member(f"seed{seed}", seed), dataset, plan(cell.engine), Path())
+def engine_run(bench: Bench, dataset: Dataset, setup: params.Setup, seed: int, steps: int) -> loop.Run:
+    """The engine's training of a setup for a number of steps at the benchmark's constant rate."""
+    schedule = params.Schedule(epochs=steps / (len(dataset.train) // setup.batch_size), schedule="constant")
+    hyperparameters = setup.hyperparameters.model_copy(update={"learning_rate": bench.rate})
+    setup = setup.model_copy(update={"schedule": schedule, "hyperparameters": hyperparameters})
+    return loop.Run(setup, Run(f"seed{seed}", seed), dataset, plan(setup.engine), Path())
 
 
-def cell_of(name: str, program: str) -> params.Cell:
+def cell_of(name: str, program: str) -> params.Setup:
     """AR-VAE on a data set, on the processor, in the precision the program computes in."""
-    cell = params.load().cell(name, "arvae")
+    setup = params.load().setup(name, "arvae")
     changed = {"device": "cpu"} | ({"precision": "float32"} if program == "engine-float32" else {})
-    return cell.model_copy(update={"engine": cell.engine.model_copy(update=changed)})
+    return setup.model_copy(update={"engine": setup.engine.model_copy(update=changed)})
 
 
 def _prepared(bench: Bench, program: str, name: str) -> tuple[Step, bool]:
     """A training step of a program on random data, and whether it computes in bfloat16."""
-    cell = cell_of(name, program)
-    data = bench.random_data(cell)
+    setup = cell_of(name, program)
+    data = bench.random_data(setup)
     if program == "ordinary":
-        return bench.ordinary(data, cell, 0)[0], False
+        return bench.ordinary(data, setup, 0)[0], False
     torch.set_num_threads(1)
-    run = engine_run(bench, data, cell, 0, 10**6)
+    run = engine_run(bench, data, setup, 0, 10**6)
     run.model.train()
     if hasattr(run.model, "coin"):  # half of the steps are teacher-forced: exactly so, here too
         run.model.coin = itertools.cycle((True, False)).__next__
-    return run._one_step, program == "engine" and plan(cell.engine).precision == "bfloat16"
+    return run._one_step, program == "engine" and plan(setup.engine).precision == "bfloat16"
 
 
 def child_speed(bench: Bench, program: str, name: str, steps: int) -> dict[str, float]:
@@ -169,17 +169,17 @@ def child_learn(
     bench: Bench, program: str, name: str, steps: int, seed: int, prepared: Path
 ) -> dict[str, float]:
     """In a process of its own: train on the real data, and judge what was learned."""
-    cell, dataset = cell_of(name, program), Dataset.load(prepared / name, name)
+    setup, dataset = cell_of(name, program), Dataset.load(prepared / name, name)
     if program == "ordinary":
-        step, model = bench.ordinary(dataset, cell, seed)
+        step, model = bench.ordinary(dataset, setup, seed)
         for _ in range(steps):
             step()
     else:
-        run = engine_run(bench, dataset, cell, seed, steps)
+        run = engine_run(bench, dataset, setup, seed, steps)
         run.go(lambda _: None, print, 1e9)
         model = run.model.float()
         model.load_state_dict(run.flat.weights())
-    return bench.judge(model.eval(), dataset, cell)
+    return bench.judge(model.eval(), dataset, setup)
 
 
 def peak(dtype: torch.dtype) -> float:
@@ -216,8 +216,8 @@ def speed(bench: Bench, steps: int, rounds: int) -> None:
     """Print the throughput of every way, its ratio to both ordinary ones, and the share of the peak."""
     cores = len(os.sched_getaffinity(0))
     for name in bench.names:
-        cell = cell_of(name, "engine")
-        compared = ways(cores, plan(cell.engine).precision)
+        setup = cell_of(name, "engine")
+        compared = ways(cores, plan(setup.engine).precision)
         best = {way: {"rate": 0.0, "peak": 0.0} for way in compared}
         for _ in range(rounds):
             for way in compared:
@@ -226,10 +226,10 @@ def speed(bench: Bench, steps: int, rounds: int) -> None:
                     start(bench.module, way.program, way.threads, arguments) for _ in range(way.processes)
                 ]
                 found = [answer(process) for process in running]
-                rate = sum(cell.batch_size / one["seconds"] for one in found)
+                rate = sum(setup.batch_size / one["seconds"] for one in found)
                 if rate > best[way]["rate"]:
                     best[way] = {"rate": rate, "peak": sum(one["peak"] for one in found)}
-        print(*lines(bench.unit, name, bench.flops(cell), best), sep="\n", flush=True)
+        print(*lines(bench.unit, name, bench.flops(setup), best), sep="\n", flush=True)
 
 
 def lines(unit: str, name: str, work: float, best: dict[Way, dict[str, float]]) -> list[str]:

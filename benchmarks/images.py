@@ -30,9 +30,9 @@ RATE = 1e-3
 class PlainVAE(nn.Module):
     """The paper's image VAE in ordinary modules; `channels` tells the two architectures apart."""
 
-    def __init__(self, cell: params.Cell) -> None:
+    def __init__(self, setup: params.Setup) -> None:
         super().__init__()
-        channels, d, h = cell.architecture.channels, cell.latent_dim, cell.architecture.hidden
+        channels, d, h = setup.architecture.channels, setup.latent_dim, setup.architecture.hidden
         dsprites = isinstance(channels, int)
         widths = [1, *([channels] * 4 if dsprites else channels)]
         arguments = (4, 2, 1) if dsprites else (4, 1, 0)
@@ -40,7 +40,7 @@ class PlainVAE(nn.Module):
         flat = int(np.prod(shape))
 
         def activation() -> list[nn.Module]:
-            return [nn.ReLU()] if dsprites else [nn.SELU(), nn.Dropout(cell.architecture.dropout)]
+            return [nn.ReLU()] if dsprites else [nn.SELU(), nn.Dropout(setup.architecture.dropout)]
 
         encoder: list[nn.Module] = []
         for i, o in zip(widths[:-1], widths[1:], strict=True):
@@ -68,75 +68,77 @@ class PlainVAE(nn.Module):
         return self.mean(h), self.log_std(h)
 
 
-def plain_loss(model: PlainVAE, x: Tensor, attributes: Tensor, cell: params.Cell) -> Tensor:
+def plain_loss(model: PlainVAE, x: Tensor, attributes: Tensor, setup: params.Setup) -> Tensor:
     """The AR-VAE loss, one attribute after the other, on (m * m, 1) columns of pairs."""
     mean, log_std = model.encode(x)
     z = mean + log_std.exp() * torch.randn_like(mean)
     loss = F.binary_cross_entropy_with_logits(model.decoder(z), x, reduction="sum") / len(x)
-    loss = loss + cell.knobs.beta * kl_divergence(mean, log_std)
-    for column, dimension in enumerate(cell.dimensions):
+    loss = loss + setup.hyperparameters.beta * kl_divergence(mean, log_std)
+    for column, dimension in enumerate(setup.dimensions):
         codes, values = z[:, dimension : dimension + 1], attributes[:, column : column + 1]
-        codes = torch.tanh(cell.knobs.delta * (codes - codes.t())).reshape(-1, 1)
-        loss = loss + cell.knobs.gamma * F.l1_loss(codes, torch.sign(values - values.t()).reshape(-1, 1))
+        codes = torch.tanh(setup.hyperparameters.delta * (codes - codes.t())).reshape(-1, 1)
+        loss = loss + setup.hyperparameters.gamma * F.l1_loss(
+            codes, torch.sign(values - values.t()).reshape(-1, 1)
+        )
     return loss
 
 
-def plain_steps(model: PlainVAE, dataset: Dataset, cell: params.Cell) -> Iterator[float]:
+def plain_steps(model: PlainVAE, dataset: Dataset, setup: params.Setup) -> Iterator[float]:
     """One training step after another, for ever."""
     split = dataset.train
     x = torch.from_numpy(np.asarray(split.x)).float().unsqueeze(1)
     x = x / 255.0 if not isinstance(split.x, PackedImages) else x
-    values = torch.from_numpy(split.attributes[:, attribute_columns(dataset, cell)])
-    loader = DataLoader(TensorDataset(x, values), cell.batch_size, shuffle=True, drop_last=True)
+    values = torch.from_numpy(split.attributes[:, attribute_columns(dataset, setup)])
+    loader = DataLoader(TensorDataset(x, values), setup.batch_size, shuffle=True, drop_last=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
     model.train()
     while True:
         for images, attributes in loader:
             optimizer.zero_grad()
-            loss = plain_loss(model, images, attributes, cell)
+            loss = plain_loss(model, images, attributes, setup)
             loss.backward()
             optimizer.step()
             yield loss.item()
 
 
-def ordinary(dataset: Dataset, cell: params.Cell, seed: int) -> tuple[common.Step, PlainVAE]:
+def ordinary(dataset: Dataset, setup: params.Setup, seed: int) -> tuple[common.Step, PlainVAE]:
     """The ordinary program: a function that takes one training step, and its model."""
     torch.manual_seed(seed)
-    model = PlainVAE(cell)
-    steps = plain_steps(model, dataset, cell)
+    model = PlainVAE(setup)
+    steps = plain_steps(model, dataset, setup)
     return lambda: next(steps), model
 
 
-def random_data(cell: params.Cell, count: int = 2048) -> Dataset:
+def random_data(setup: params.Setup, count: int = 2048) -> Dataset:
     """Random pixels in the shape of a data set: their content makes no difference to the time."""
     random = np.random.default_rng(0)
-    side = 64 if cell.dataset == "dsprites" else 28
+    side = 64 if setup.dataset == "dsprites" else 28
     images = random.integers(0, 2, (count, side, side), dtype=np.uint8)
-    x = PackedImages.pack(images) if cell.dataset == "dsprites" else images * np.uint8(255)
-    split = Split(x, random.random((count, len(cell.attributes)), dtype=np.float32))
-    units = ("",) * len(cell.attributes)
-    return Dataset(cell.dataset, "images", split, split, split, cell.attributes, units)
+    x = PackedImages.pack(images) if setup.dataset == "dsprites" else images * np.uint8(255)
+    split = Split(x, random.random((count, len(setup.attributes)), dtype=np.float32))
+    units = ("",) * len(setup.attributes)
+    return Dataset(setup.dataset, "images", split, split, split, setup.attributes, units)
 
 
-def flops(cell: params.Cell) -> float:
+def flops(setup: params.Setup) -> float:
     """Operations of the matrix products and convolutions of a training step, for one image."""
-    model, side = PlainVAE(cell), 64 if cell.dataset == "dsprites" else 28
+    model, side = PlainVAE(setup), 64 if setup.dataset == "dsprites" else 28
     with FlopCounterMode(display=False) as counter:
-        attributes = torch.rand(cell.batch_size, len(cell.attributes))
-        plain_loss(model, torch.rand(cell.batch_size, 1, side, side), attributes, cell).backward()
-    return counter.get_total_flops() / cell.batch_size
+        attributes = torch.rand(setup.batch_size, len(setup.attributes))
+        plain_loss(model, torch.rand(setup.batch_size, 1, side, side), attributes, setup).backward()
+    return counter.get_total_flops() / setup.batch_size
 
 
 @torch.no_grad()
-def judge(model: Any, dataset: Dataset, cell: params.Cell) -> dict[str, float]:
+def judge(model: Any, dataset: Dataset, setup: params.Setup) -> dict[str, float]:
     """Metrics of sampled codes of 2000 test images, and the share of their pixels reconstructed."""
-    source = Source(dataset, dataset.test, cell)
+    source = Source(dataset, dataset.test, setup)
     x, attributes = source.take(torch.arange(min(2000, len(source))))
     mean, log_std = (torch.cat(parts) for parts in zip(*map(model.encode, x.split(250)), strict=True))
     z = mean + log_std.exp() * torch.randn(mean.shape, generator=torch.Generator().manual_seed(0))
     decode = model.decoder if isinstance(model, PlainVAE) else model.decode
     right = torch.cat([(decode(part) > 0) for part in z.split(250)]) == (x > 0.5)
-    values = metrics.evaluate(z.numpy(), attributes.numpy(), cell.attributes)
+    values = metrics.evaluate(z.numpy(), attributes.numpy(), setup.attributes)
     found = {name: float(values[name]) for name in ("interpretability", "scc", "mig")}
     return found | {"reconstruction accuracy": float(right.float().mean())}
 

@@ -20,8 +20,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from arvae import metrics, params
-from arvae.datasets import music
 from arvae.datasets.contract import Dataset, Split
+from arvae.music import coding as music
 from arvae.training.batches import Source, attribute_columns
 from benchmarks import common
 
@@ -87,7 +87,7 @@ def plain_regularization(z: Tensor, attributes: Tensor, delta: float) -> Tensor:
 
 
 def plain_loss(
-    model: PlainMeasureVAE, x: Tensor, attributes: Tensor, cell: params.Cell, forced: bool
+    model: PlainMeasureVAE, x: Tensor, attributes: Tensor, setup: params.Setup, forced: bool
 ) -> Tensor:
     """The AR-VAE loss of a batch of symbols (n, 24)."""
     mean, log_std = model.encode(x)
@@ -96,46 +96,50 @@ def plain_loss(
     loss = F.cross_entropy(logits.flatten(0, 1), x.flatten())
     posterior = torch.distributions.Normal(mean, log_std.exp(), validate_args=False)
     prior = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
-    loss = loss + cell.knobs.beta * torch.distributions.kl_divergence(posterior, prior).sum(1).mean()
-    ordered = plain_regularization(z[:, list(cell.dimensions)], attributes, cell.knobs.delta)
-    return loss + cell.knobs.gamma * ordered
+    loss = (
+        loss + setup.hyperparameters.beta * torch.distributions.kl_divergence(posterior, prior).sum(1).mean()
+    )
+    ordered = plain_regularization(z[:, list(setup.dimensions)], attributes, setup.hyperparameters.delta)
+    return loss + setup.hyperparameters.gamma * ordered
 
 
-def plain_steps(model: PlainMeasureVAE, dataset: Dataset, cell: params.Cell) -> Iterator[None]:
+def plain_steps(model: PlainMeasureVAE, dataset: Dataset, setup: params.Setup) -> Iterator[None]:
     """One training step after another, for ever."""
     tokens = torch.from_numpy(dataset.vocabulary.encode(dataset.train.x)).long()
-    columns = attribute_columns(dataset, cell)
+    columns = attribute_columns(dataset, setup)
     values = torch.from_numpy(np.ascontiguousarray(dataset.train.attributes[:, columns]))
-    loader = DataLoader(TensorDataset(tokens, values), cell.batch_size, shuffle=True, drop_last=True)
+    loader = DataLoader(TensorDataset(tokens, values), setup.batch_size, shuffle=True, drop_last=True)
     adam = torch.optim.Adam(model.parameters(), lr=RATE)
     forced = itertools.cycle((True, False))
     model.train()
     while True:
         for x, attributes in loader:
             adam.zero_grad()
-            plain_loss(model, x, attributes, cell, next(forced)).backward()
+            plain_loss(model, x, attributes, setup, next(forced)).backward()
             adam.step()
             yield
 
 
-def ordinary(dataset: Dataset, cell: params.Cell, seed: int) -> tuple[common.Step, PlainMeasureVAE]:
+def ordinary(dataset: Dataset, setup: params.Setup, seed: int) -> tuple[common.Step, PlainMeasureVAE]:
     """The ordinary program: a function that takes one training step, and its model."""
     torch.manual_seed(seed)
     model = PlainMeasureVAE(VOCABULARY)
-    steps = plain_steps(model, dataset, cell)
+    steps = plain_steps(model, dataset, setup)
     return lambda: next(steps), model
 
 
-def random_data(cell: params.Cell, count: int = 4096) -> Dataset:
+def random_data(setup: params.Setup, count: int = 4096) -> Dataset:
     """Random measures: their content makes no difference to the time."""
     random, vocabulary = np.random.default_rng(0), music.Vocabulary()
     x = vocabulary.decode(random.integers(0, vocabulary.size, (count, 24)))
-    split = Split(x.astype(np.int16), random.random((count, len(cell.attributes)), dtype=np.float32))
-    units = ("",) * len(cell.attributes)
-    return Dataset(cell.dataset, "music", split, split, split, cell.attributes, units, vocabulary=vocabulary)
+    split = Split(x.astype(np.int16), random.random((count, len(setup.attributes)), dtype=np.float32))
+    units = ("",) * len(setup.attributes)
+    return Dataset(
+        setup.dataset, "music", split, split, split, setup.attributes, units, vocabulary=vocabulary
+    )
 
 
-def flops(cell: params.Cell) -> float:
+def flops(setup: params.Setup) -> float:
     """Operations of the matrix products of a training step (3 x forward), for one measure."""
     h, gates = HIDDEN, 3 * HIDDEN
     encoder = 24 * 2 * gates * (h + 2 * h + h)  # two layers; the first one's input is a table
@@ -145,14 +149,14 @@ def flops(cell: params.Cell) -> float:
 
 
 @torch.no_grad()
-def judge(model: Any, dataset: Dataset, cell: params.Cell) -> dict[str, float]:
+def judge(model: Any, dataset: Dataset, setup: params.Setup) -> dict[str, float]:
     """Metrics of sampled codes of 2000 test measures, and the share of their symbols reconstructed."""
-    source = Source(dataset, dataset.test, cell)
+    source = Source(dataset, dataset.test, setup)
     x, attributes = source.take(torch.arange(min(2000, len(source))))
     mean, log_std = model.encode(x)
     z = mean + log_std.exp() * torch.randn(mean.shape, generator=torch.Generator().manual_seed(0))
     logits = model.decode(z, None)
-    values = metrics.evaluate(z.numpy(), attributes.numpy(), cell.attributes)
+    values = metrics.evaluate(z.numpy(), attributes.numpy(), setup.attributes)
     found = {name: float(values[name]) for name in ("interpretability", "scc", "mig")}
     cross_entropy = float(F.cross_entropy(logits.flatten(0, 1), x.flatten()))
     right = float((logits.argmax(-1) == x).float().mean())

@@ -12,14 +12,15 @@ import pandas as pd
 import pytest
 import torch
 
-from arvae import paths, scores
-from arvae.datasets import music
+from arvae import paths
 from arvae.edit import EditError, Melody
+from arvae.music import coding as music
+from arvae.music import files as scores
 from arvae.playground import apps, items, tutorial
 from arvae.playground.roll import roll
 from tests.test_edit import drawn, save, toy
 from tests.test_edit import tune as tune_of
-from tests.test_playground import member
+from tests.test_playground import run
 
 torch.set_num_threads(1)
 ROOT = paths.root(__file__)
@@ -27,13 +28,13 @@ ROOT = paths.root(__file__)
 
 @pytest.fixture(scope="module")
 def digit():
-    trained, data = member("mnist")
+    trained, data = run("mnist")
     return apps.ImageApp(trained, items.digits(trained, data))
 
 
 @pytest.fixture
 def tune():
-    trained, data = member("folk")
+    trained, data = run("folk")
     return apps.MelodyApp(trained, items.melodies(trained, data))
 
 
@@ -51,9 +52,9 @@ def end(slider):
 def test_the_picture_follows_the_slider(digit):
     digit.picker.value = 2
     start, before = digit.z.copy(), bytes(digit.picture.value)
-    knob = digit.trained.knobs[4]
-    digit.sliders[4].value = knob.high
-    start[knob.dimension] = digit.sliders[4].value
+    control = digit.trained.controls[4]
+    digit.sliders[4].value = control.high
+    start[control.dimension] = digit.sliders[4].value
     assert np.allclose(digit.z, start) and bytes(digit.picture.value) != before
     assert np.array_equal(digit.image, digit.trained.decode(start[None])[0])
     digit.reset.click()
@@ -77,12 +78,12 @@ def test_a_shift_moves_the_chosen_measures_within_the_range(tune):
     tune.scope.value = 2
     end(tune.sliders[0])
     moved = tune.codes() - given
-    assert np.argwhere(np.abs(moved) > 1e-6).tolist() == [[2, tune.trained.knobs[0].dimension]]
+    assert np.argwhere(np.abs(moved) > 1e-6).tolist() == [[2, tune.trained.controls[0].dimension]]
     tune.scope.value = -1
     end(tune.sliders[1])
-    knob = tune.trained.knobs[1]
-    at = tune.codes()[:, knob.dimension]
-    assert (at >= min(knob.low, given[:, knob.dimension].min()) - 1e-6).all()
+    control = tune.trained.controls[1]
+    at = tune.codes()[:, control.dimension]
+    assert (at >= min(control.low, given[:, control.dimension].min()) - 1e-6).all()
     assert np.array_equal(tune.measures, tune.trained.decode(tune.codes()))
     assert "svg" in tune.score.value and "<svg" in tune.piano.value and "<audio" in tune.sound.value
     tune.reset.click()
@@ -126,7 +127,7 @@ def test_where_nothing_is_trained_the_remedy_is_shown(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     book = nbformat.read(ROOT / "notebooks" / "playground.ipynb", as_version=4)
     asked = re.findall(
-        r'open_app\("([a-z]+)", member\)', "".join(c.source for c in book.cells if c.cell_type == "code")
+        r'open_app\("([a-z]+)", run\)', "".join(c.source for c in book.cells if c.cell_type == "code")
     )
     assert asked == ["mnist", "dsprites", "folk", "bach"]
     for name in asked:
@@ -145,7 +146,7 @@ def test_a_roll_shows_every_note_once():
 
 def test_the_tutorial_takes_a_real_tune_of_the_test_split(tmp_path):
     model = toy()
-    _, data = member("folk")
+    _, data = run("folk")
     titles = ["O'Neill's Music of Ireland 1295: The Blackberry Blossom", "A 1: no such tune",
               "O'Neill's Music of Ireland 1284: The Musical Priest"]  # fmt: skip
     data = dataclasses.replace(data, provenance={"tunes": titles})
@@ -162,7 +163,7 @@ def test_the_tutorial_takes_a_real_tune_of_the_test_split(tmp_path):
 
 
 def test_side_effects_are_measured():
-    model, (_, data) = toy(), member("folk")
+    model, (_, data) = toy(), run("folk")
     measures = tune_of(4, 5, 6)
     split = dataclasses.replace(data.test, x=measures, attributes=music.attributes(measures), extra={})
     table = tutorial.side_effects(model, dataclasses.replace(data, test=split))
@@ -185,6 +186,6 @@ def test_knobs_that_do_little_are_named():
     names = ["a", "b", "c"]
     effects = pd.DataFrame([[0.3, 0.1, 0.0], [0.0, 0.2, 0.0], [0.0, 0.5, 0.02]], names, names)
     told = tutorial.weak(effects)
-    assert "b by +0.20 of its range; the knob of c moves it by +0.50" in told and "c by +0.02" in told
+    assert "b by +0.20 of its range; the control of c moves it by +0.50" in told and "c by +0.02" in told
     assert "a by" not in told
-    assert tutorial.weak(effects.loc[["a"], ["a"]]) == "Every knob moves its own attribute most."
+    assert tutorial.weak(effects.loc[["a"], ["a"]]) == "Every control moves its own attribute most."

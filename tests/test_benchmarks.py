@@ -14,28 +14,30 @@ from tests.test_evaluation import music_dataset
 )
 def test_both_programs_have_the_same_loss_and_gradients(name, forced):
     """For the same weights, examples and noise, in float64; without dropout, whose random numbers differ."""
-    cell = common.cell_of(name, "engine-float32")
+    setup = common.cell_of(name, "engine-float32")
     if name != "dsprites":
-        cell = cell.model_copy(update={"architecture": cell.architecture.model_copy(update={"dropout": 0.0})})
+        setup = setup.model_copy(
+            update={"architecture": setup.architecture.model_copy(update={"dropout": 0.0})}
+        )
     bench = music if name == "bach" else images
-    data = bench.random_data(cell, 64)
+    data = bench.random_data(setup, 64)
     size = {"vocabulary_size": None, "image_size": data.train.x.shape[-1]}
     if name == "bach":
         size = {"vocabulary_size": data.vocabulary.size, "image_size": None}
     generator = torch.Generator().manual_seed(7)
-    engine = models.build(cell, generator=generator, **size).double()
-    plain = music.PlainMeasureVAE(music.VOCABULARY, 0.0) if name == "bach" else images.PlainVAE(cell)
+    engine = models.build(setup, generator=generator, **size).double()
+    plain = music.PlainMeasureVAE(music.VOCABULARY, 0.0) if name == "bach" else images.PlainVAE(setup)
     pairs = list(zip(engine.parameters(), plain.double().parameters(), strict=True))
     with torch.no_grad():
         for one, other in pairs:
             assert one.shape == other.shape
             other.copy_(one)
     engine.forced = forced
-    x, attributes = Source(data, data.train, cell).take(torch.arange(64))
+    x, attributes = Source(data, data.train, setup).take(torch.arange(64))
     x = x if name == "bach" else x.double()
-    terms = objectives.find("vae")(engine, x, attributes, cell, generator.manual_seed(8))
+    terms = objectives.find("vae")(engine, x, attributes, setup, generator.manual_seed(8))
     torch.manual_seed(8)
-    loss = bench.plain_loss(plain, x, attributes, cell, *([] if forced is None else [forced]))
+    loss = bench.plain_loss(plain, x, attributes, setup, *([] if forced is None else [forced]))
     assert terms["loss"].item() == pytest.approx(loss.item(), rel=1e-9)
     terms["loss"].backward()
     loss.backward()
@@ -77,8 +79,8 @@ def test_random_data_have_the_shape_of_the_real_ones():
     for name, shape in (("dsprites", (64, 64)), ("mnist", (28, 28))):
         data = images.random_data(common.cell_of(name, "engine"), 4)
         assert data.train.x.shape == (4, *shape)
-    cell = common.cell_of("bach", "engine-float32")
-    assert cell.engine.precision == "float32" and music.random_data(cell, 8).train.x.shape == (8, 24)
+    setup = common.cell_of("bach", "engine-float32")
+    assert setup.engine.precision == "float32" and music.random_data(setup, 8).train.x.shape == (8, 24)
 
 
 def test_the_ways_and_their_table():

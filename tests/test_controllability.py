@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from arvae.datasets import dsprites, music
+from arvae.datasets import dsprites
 from arvae.evaluation import content, controllability, outputs
+from arvae.evaluation import judge as classifier
 from arvae.evaluation.controllability import Traversals, monotonicity, span, summarise, traverse
-from arvae.models import classifier
-from arvae.params import ClassifierKnobs, ClassifierSchedule
+from arvae.music import coding as music
+from arvae.params import ClassifierParams, ClassifierSchedule
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -337,7 +338,7 @@ def bars():
     return images, labels
 
 
-KNOBS = ClassifierKnobs(batch_size=32, channels=(8, 16), hidden=32, dropout=0.5, seed=0)
+KNOBS = ClassifierParams(batch_size=32, channels=(8, 16), hidden=32, dropout=0.5, seed=0)
 SCHEDULE = ClassifierSchedule(epochs=5.0, peak=0.01)
 
 

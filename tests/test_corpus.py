@@ -10,9 +10,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from arvae.datasets import chorales, corpus, folk, music, reading, sources, tunes
+from arvae.datasets import bach as chorales
+from arvae.datasets import corpus, folk, reading, sources
 from arvae.datasets.contract import DataError, Dataset
 from arvae.datasets.reading import Coded, Written
+from arvae.music import coding as music
+from arvae.music import tunes
 
 
 def reader(content):

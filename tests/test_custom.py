@@ -231,11 +231,11 @@ def test_the_entries_of_the_page_are_sound_parameters(request, tmp_path):
 
     root, yaml = request.config.rootpath, YAML(typ="safe")
     blocks = re.findall(r"```yaml\n(.*?)```", (root / PAGE).read_text(), re.DOTALL)
-    knobs = yaml.load((root / "params.yaml").read_text())
+    hyperparameters = yaml.load((root / "params.yaml").read_text())
     for block in blocks:
-        merge(knobs, yaml.load(block))
+        merge(hyperparameters, yaml.load(block))
     with open(tmp_path / "params.yaml", "w") as file:
-        yaml.dump(knobs, file)
+        yaml.dump(hyperparameters, file)
     loaded = params.load(tmp_path / "params.yaml")
     assert len(blocks) == 3
     assert loaded.cell("discs", "arvae").attributes == ("radius", "brightness")

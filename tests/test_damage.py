@@ -9,10 +9,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from arvae import scores
-from arvae.datasets import chorales, dsprites, mnist, morphology, music, musicxml, reading, sources, tunes
+from arvae.datasets import bach as chorales
+from arvae.datasets import dsprites, mnist, morphology, reading, sources
 from arvae.datasets.contract import DataError, Dataset, Split
-from arvae.datasets.tunes import TuneError
+from arvae.music import coding as music
+from arvae.music import files as scores
+from arvae.music import musicxml, tunes
+from arvae.music.tunes import TuneError
 
 MELODY = np.full((2, music.TICKS), music.CONTINUE, np.int16)
 MELODY[:, ::3] = 60 + np.arange(8)

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from arvae.datasets import about, dsprites, morphology, music
+from arvae.datasets import about, dsprites, morphology
 from arvae.datasets.catalogue import ATTRIBUTES
 from arvae.datasets.contract import Dataset, Split
-from arvae.figures import data
+from arvae.music import coding as music
+from arvae.report.figures import data
 
 
 @pytest.fixture(scope="module")

@@ -15,17 +15,19 @@ import torch
 from PIL import Image
 
 from arvae import edit as editing
-from arvae import models, params, paths, scores
-from arvae.datasets import dsprites, music
+from arvae import models, params, paths, trained
+from arvae.datasets import dsprites
 from arvae.datasets.contract import Dataset, PackedImages, Split
 from arvae.edit import __main__ as command
-from arvae.edit import melody, picture, report, search, trained, wishes
+from arvae.edit import melody, picture, report, search, wishes
 from arvae.edit.faults import EditError
-from arvae.edit.trained import Knob, Trained
 from arvae.evaluation import outputs
-from arvae.scores import midi
+from arvae.music import coding as music
+from arvae.music import files as scores
+from arvae.music import midi
+from arvae.trained import Control, Trained
 from arvae.training import checkpoints
-from arvae.training.members import Member, describe
+from arvae.training.runs import Run, describe
 
 torch.set_num_threads(1)
 ROOT = paths.root(__file__)
@@ -65,10 +67,10 @@ class Toy(torch.nn.Module):
 
 def toy():
     """Knobs whose sd is 2 and whose codes lie within -4 .. 12; contour's grows the other way."""
-    cell = PARAMS.cell("folk", "arvae")
+    setup = PARAMS.setup("folk", "arvae")
     names, tied = music.ATTRIBUTE_NAMES, (5, 1, 2, 1)
-    knobs = tuple(
-        Knob(
+    controls = tuple(
+        Control(
             name,
             "",
             dimension,
@@ -84,7 +86,7 @@ def toy():
         )
         for name, dimension, sign in zip(names, tied, (1, 1, 1, -1), strict=True)
     )
-    return Trained(cell, "seed0", Toy(), knobs, music.Vocabulary(), outputs.measure_music)
+    return Trained(setup, "seed0", Toy(), controls, music.Vocabulary(), outputs.measure_music)
 
 
 def tune(*counts, spread=10):
@@ -141,7 +143,7 @@ def test_wishes_that_contradict_are_refused():
     assert len(wishes.parse(["1-2:contour=+1", "3:contour=0.5"], toy(), 8)) == 2
     with pytest.raises(EditError, match="an image has no measures"):
         wishes.parse(["3:contour=+1"], toy())
-    with pytest.raises(EditError, match="turn the knob instead"):
+    with pytest.raises(EditError, match="turn the control instead"):
         wishes.parse(["contour=0.5"], dataclasses.replace(toy(), measure=None), 8)
 
 
@@ -274,12 +276,12 @@ def test_files_that_are_none(tmp_path):
                 melody.read(tmp_path / name, music.Vocabulary(), **options)
 
 
-def packed(container, **members):
+def packed(container, **runs):
     """A .mxl archive."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("META-INF/container.xml", container)
-        for name, content in members.items():
+        for name, content in runs.items():
             archive.writestr(f"{name}.xml", content)
     return buffer.getvalue()
 
@@ -463,7 +465,7 @@ def test_frames_of_dsprites(tmp_path):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A project folder with small data sets and untrained members of real cells."""
+    """A project folder with small data sets and untrained runs of real setups."""
     folder = tmp_path_factory.mktemp("home")
     shutil.copy(ROOT / "params.yaml", folder)
     random = np.random.default_rng(0)
@@ -486,12 +488,12 @@ def home(tmp_path_factory):
         ("folk", "betavae", {"vocabulary_size": 34}),
         ("dsprites", "arvae", {"image_size": 64}),
     ):
-        cell = PARAMS.cell(name, model)
-        network = models.build(cell, **build, generator=torch.Generator().manual_seed(1))
-        for member in (Member("seed10", 10), Member("seed2", 2)):
-            path = folder / "data" / "models" / cell.name / f"{member.name}.safetensors"
+        setup = PARAMS.setup(name, model)
+        network = models.build(setup, **build, generator=torch.Generator().manual_seed(1))
+        for run in (Run("seed10", 10), Run("seed2", 2)):
+            path = folder / "data" / "models" / setup.name / f"{run.name}.safetensors"
             checkpoints.write_tensors(
-                path, network.state_dict(), {"cell": describe(cell, member), "build": build}
+                path, network.state_dict(), {"setup": describe(setup, run), "build": build}
             )
     return folder
 
@@ -504,8 +506,8 @@ def inside(home, monkeypatch):
 
 def test_models_are_found_by_what_people_call_them(inside):
     for name in ("folk", "folk-arvae", "data/models/folk-arvae"):
-        folder, member = trained.find(name)
-        assert folder.name == "folk-arvae" and member == "seed2"  # the first, 2 before 10
+        folder, run = trained.find(name)
+        assert folder.name == "folk-arvae" and run == "seed2"  # the first, 2 before 10
     with pytest.raises(EditError, match="dvc repro train@bach-arvae"):
         trained.find("bach")
     with pytest.raises(EditError, match="did you mean seed10"):
@@ -514,24 +516,24 @@ def test_models_are_found_by_what_people_call_them(inside):
 
 def test_knobs_are_measured_once(inside, monkeypatch):
     first = trained.load("folk")
-    assert [k.dimension for k in first.knobs] == [0, 1, 2, 3] and all(k.tied for k in first.knobs)
-    assert all(k.low < k.mean < k.high and k.sd > 0 for k in first.knobs)
+    assert [k.dimension for k in first.controls] == [0, 1, 2, 3] and all(k.tied for k in first.controls)
+    assert all(k.low < k.mean < k.high and k.sd > 0 for k in first.controls)
     monkeypatch.setattr(trained, "measured", None)
-    assert trained.load("folk").knobs == first.knobs
-    (kept,) = (inside / "data" / "cache" / "knobs").glob("folk-arvae-seed2-*.json")
+    assert trained.load("folk").controls == first.controls
+    (kept,) = (inside / "data" / "cache" / "controls").glob("folk-arvae-seed2-*.json")
     kept.write_text("{broken")
     monkeypatch.undo()
     monkeypatch.chdir(inside)
-    assert trained.load("folk").knobs == first.knobs
+    assert trained.load("folk").controls == first.controls
 
 
 def test_a_baseline_gets_its_most_correlated_dimensions(inside):
     model = trained.load("folk-betavae")
     z, attributes = trained.codes(model, editing.trained.datasets.load("folk"), 80)
     rho = trained.correlations(z, attributes)
-    for column, knob in enumerate(model.knobs):
-        assert not knob.tied and knob.dimension == np.abs(rho[:, column]).argmax()
-        assert knob.sign == np.sign(rho[knob.dimension, column])
+    for column, control in enumerate(model.controls):
+        assert not control.tied and control.dimension == np.abs(rho[:, column]).argmax()
+        assert control.sign == np.sign(rho[control.dimension, column])
 
 
 def test_the_command_on_a_melody(inside, tmp_path, capsys):

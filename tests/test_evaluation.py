@@ -1,4 +1,4 @@
-"""The evaluation of trained cells, small but real, and the tables and claims made from it."""
+"""The evaluation of trained setups, small but real, and the tables and claims made from it."""
 
 import json
 
@@ -7,18 +7,20 @@ import pandas as pd
 import pytest
 import torch
 
-from arvae import evaluation, models, params, tables, training
-from arvae.datasets import dsprites, music
+from arvae import evaluation, models, params, training
+from arvae.datasets import dsprites
 from arvae.datasets.contract import Dataset, Split
 from arvae.evaluation import outputs, records
 from arvae.files import read_json, write_json
 from arvae.metrics import METRICS
 from arvae.models.fader import Fader
+from arvae.music import coding as music
 from arvae.params import EvaluationSizes, ParamsError
 from arvae.paths import root
-from arvae.tables import claims, typeset
+from arvae.report import tables
+from arvae.report.tables import claims, typeset
 from arvae.training.checkpoints import write_tensors
-from arvae.training.members import describe
+from arvae.training.runs import describe
 
 SIZES = EvaluationSizes(codes=60, traversal_items=3, traversal_points=4)
 
@@ -62,7 +64,7 @@ def music_dataset():
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A folder with three cells, AR-VAE and beta-VAE on sprites, one of music, as training leaves them.
+    """A folder with three setups, AR-VAE and beta-VAE on sprites, one of music, as training leaves them.
 
     Their weights are fresh ones: what is tested is the evaluation, which has to work on any.
     """
@@ -71,39 +73,42 @@ def home(tmp_path_factory):
         folder = home / "data" / "prepared" / dataset
         if not folder.exists():
             (sprites_dataset() if dataset == "dsprites" else music_dataset()).save(folder)
-        leave_members(home, small_cell(dataset, model))
+        leave_members(home, small_setup(dataset, model))
     return home
 
 
-def leave_members(home, cell):
-    folder = home / "data" / "models" / cell.name
-    build = {"vocabulary_size": music.Vocabulary().size if cell.kind == "music" else None, "image_size": None}
+def leave_members(home, setup):
+    folder = home / "data" / "models" / setup.name
+    build = {
+        "vocabulary_size": music.Vocabulary().size if setup.kind == "music" else None,
+        "image_size": None,
+    }
     rows = []
-    for member in training.members_of(cell):
-        network = models.build(cell, generator=torch.Generator().manual_seed(member.seed), **build)
-        record = {"cell": describe(cell, member), "build": build}
-        write_tensors(folder / f"{member.name}.safetensors", network.state_dict(), record)
+    for run in training.runs_of(setup):
+        network = models.build(setup, generator=torch.Generator().manual_seed(run.seed), **build)
+        record = {"setup": describe(setup, run), "build": build}
+        write_tensors(folder / f"{run.name}.safetensors", network.state_dict(), record)
         rows.append(
-            {"name": member.name, "seed": member.seed, "status": "finished", "message": "", "steps": 4,
+            {"name": run.name, "seed": run.seed, "status": "finished", "message": "", "steps": 4,
              "device": "cpu", "precision": "float32"}
         )  # fmt: skip
-    write_json(folder / "members.json", rows)
+    write_json(folder / "runs.json", rows)
 
 
-def small_cell(dataset, model):
-    cell = params.load(root(__file__) / "params.yaml").cell(dataset, model)
-    engine = cell.engine.model_copy(update={"executor": "serial", "precision": "float32", "device": "cpu"})
-    schedule = cell.schedule.model_copy(update={"epochs": 2.0})
-    return cell.model_copy(update={"engine": engine, "schedule": schedule, "seeds": (0, 1)})
+def small_setup(dataset, model):
+    setup = params.load(root(__file__) / "params.yaml").setup(dataset, model)
+    engine = setup.engine.model_copy(update={"executor": "serial", "precision": "float32", "device": "cpu"})
+    schedule = setup.schedule.model_copy(update={"epochs": 2.0})
+    return setup.model_copy(update={"engine": engine, "schedule": schedule, "seeds": (0, 1)})
 
 
 def evaluated(home, dataset, model):
-    cell = small_cell(dataset, model)
+    setup = small_setup(dataset, model)
     data = Dataset.load(home / "data" / "prepared" / dataset)
     items = evaluation.pick(data, SIZES.codes)
-    folder = home / "data" / "models" / cell.name
-    members = evaluation.evaluate_cell(cell, data, items, folder, SIZES, log=lambda line: None)
-    return records.write(cell, data, items, members, home), members, items, data
+    folder = home / "data" / "models" / setup.name
+    runs = evaluation.evaluate_setup(setup, data, items, folder, SIZES, log=lambda line: None)
+    return records.write(setup, data, items, runs, home), runs, items, data
 
 
 @pytest.fixture(scope="module")
@@ -122,11 +127,11 @@ def test_items_are_a_fixed_shuffle_of_the_test_split():
 
 
 def test_report_holds_members_spread_and_provenance(sprites_arvae, home):
-    report, members, items, _ = sprites_arvae
+    report, runs, items, _ = sprites_arvae
     assert read_json(home / "reports" / "metrics" / "dsprites-arvae.json") == json.loads(json.dumps(report))
-    assert list(report["members"]) == ["seed0", "seed1"] and report["seeds"] == [0, 1]
+    assert list(report["runs"]) == ["seed0", "seed1"] and report["seeds"] == [0, 1]
     for metric in (*METRICS, "reconstruction_accuracy", "monotonicity", "content_traversed"):
-        values = [report["members"][name][metric] for name in ("seed0", "seed1")]
+        values = [report["runs"][name][metric] for name in ("seed0", "seed1")]
         assert report["mean"][metric] == pytest.approx(np.mean(values))
         assert report["std"][metric] == pytest.approx(np.std(values, ddof=1))
         low, high = report["confidence_95"][metric]
@@ -137,20 +142,20 @@ def test_report_holds_members_spread_and_provenance(sprites_arvae, home):
     scores = read_json(home / "reports" / "scores" / "dsprites-arvae.json")
     assert scores["scc"] == report["mean"]["scc"]
     with np.load(home / "data" / "codes" / "dsprites-arvae.npz", allow_pickle=False) as codes:
-        np.testing.assert_array_equal(codes["z_seed0"], members[0].z)
+        np.testing.assert_array_equal(codes["z_seed0"], runs[0].z)
         np.testing.assert_array_equal(codes["index"], items.index)
         assert codes["mean_seed1"].shape == codes["z_seed1"].shape == (60, 10)
 
 
 def test_both_conventions_are_reported(sprites_arvae, home):
     report = sprites_arvae[0]
-    tied = report["members"]["seed0"]["details"]["regularized"]["per_attribute"]
+    tied = report["runs"]["seed0"]["details"]["regularized"]["per_attribute"]
     assert [tied[name]["dimension"] for name in dsprites.NAMES] == [1, 2, 3, 4, 5]
     assert "interpretability_regularized" in report["mean"]
     baseline = evaluated(home, "dsprites", "betavae")[0]
-    assert baseline["members"]["seed0"]["details"]["regularized"] is None
+    assert baseline["runs"]["seed0"]["details"]["regularized"] is None
     assert "interpretability_regularized" not in baseline["mean"]
-    assert baseline["members"]["seed0"]["monotonicity"] is not None
+    assert baseline["runs"]["seed0"]["monotonicity"] is not None
 
 
 def test_evaluation_repeats_exactly(sprites_arvae, home):
@@ -158,10 +163,10 @@ def test_evaluation_repeats_exactly(sprites_arvae, home):
 
 
 def test_codes_are_sampled_around_their_means(sprites_arvae):
-    _, members, _, _ = sprites_arvae
-    member = members[0]
-    assert member.z.dtype == np.float32 and not np.array_equal(member.z, member.mean)
-    noise = [one.z - one.mean for one in members]
+    _, runs, _, _ = sprites_arvae
+    run = runs[0]
+    assert run.z.dtype == np.float32 and not np.array_equal(run.z, run.mean)
+    noise = [one.z - one.mean for one in runs]
     assert abs(noise[0].mean()) < 0.2 and 0.3 < noise[0].std() < 3
     assert not np.array_equal(noise[0], noise[1])  # same draws, other standard deviations
 
@@ -182,28 +187,28 @@ def test_bytes_keep_the_threshold():
 
 
 def test_music_is_evaluated(home):
-    report, members, items, data = evaluated(home, "bach", "arvae")
-    assert members[0].reconstructions.shape == (60, 24) and members[0].reconstructions.dtype == np.int16
+    report, runs, items, data = evaluated(home, "bach", "arvae")
+    assert runs[0].reconstructions.shape == (60, 24) and runs[0].reconstructions.dtype == np.int16
     assert 0 <= report["mean"]["reconstruction_accuracy"] <= 1
-    kept = report["members"]["seed0"]["details"]["content"]
+    kept = report["runs"]["seed0"]["details"]["content"]
     assert kept["what"] == "pitches" and set(kept["per_attribute"]) == set(music.ATTRIBUTE_NAMES)
     assert report["mean"]["latent_density_ratio"] is not None
 
 
 def test_a_fader_network_is_edited_by_its_inputs(sprites_arvae):
-    _, members, items, data = sprites_arvae
+    _, runs, items, data = sprites_arvae
     model = Fader(5, 10, None, channels=32, hidden=256).eval()
     model.fit_attributes(torch.from_numpy(data.train.attributes))
-    z = members[0].z
+    z = runs[0].z
     turned = evaluation.handles(
-        model, z, items, small_cell("dsprites", "arvae"), data.attribute_names, [0] * 5
+        model, z, items, small_setup("dsprites", "arvae"), data.attribute_names, [0] * 5
     )
     assert turned.codes.shape == (60, 15) and turned.columns == (10, 11, 12, 13, 14)
     np.testing.assert_array_equal(turned.codes[:, :10], z)
     assert turned.codes[:, 10:].min() >= 0 and turned.codes[:, 10:].max() <= 1
     assert turned.low.tolist() == [0.0] * 5 and turned.high.tolist() == [1.0] * 5
     assert outputs.decode(model, turned.codes[:3]).shape == (3, 64, 64)
-    plain = members[0].handles
+    plain = runs[0].handles
     assert plain.columns == (1, 2, 3, 4, 5) and plain.codes is z and plain.high.tolist() == [4.0] * 5
 
 
@@ -216,33 +221,33 @@ def test_data_without_a_measure_says_so():
 
 
 def test_untrained_cells_are_named(tmp_path):
-    cell = small_cell("dsprites", "arvae")
+    setup = small_setup("dsprites", "arvae")
     with pytest.raises(evaluation.EvaluationError, match="dvc repro train@"):
-        evaluation.evaluate_cell(cell, sprites_dataset(), None, tmp_path / "x", SIZES)
-    (tmp_path / "members.json").write_text('[{"name": "seed0", "status": "failed"}]')
-    with pytest.raises(evaluation.EvaluationError, match="no finished member"):
-        evaluation.evaluate_cell(cell, sprites_dataset(), None, tmp_path, SIZES)
+        evaluation.evaluate_setup(setup, sprites_dataset(), None, tmp_path / "x", SIZES)
+    (tmp_path / "runs.json").write_text('[{"name": "seed0", "status": "failed"}]')
+    with pytest.raises(evaluation.EvaluationError, match="no finished run"):
+        evaluation.evaluate_setup(setup, sprites_dataset(), None, tmp_path, SIZES)
 
 
 def test_unknown_cells_are_refused():
     with pytest.raises(ParamsError):
-        params.load(root(__file__) / "params.yaml").cell("dsprites", "nothing")
+        params.load(root(__file__) / "params.yaml").setup("dsprites", "nothing")
 
 
 # ------------------------------------------------------------------ tables and claims, from made-up reports
 
 
 def report(dataset, model, **scalars):
-    """A report with two members whose values differ a little, as `records.write` lays it out."""
-    members = {}
+    """A report with two runs whose values differ a little, as `records.write` lays it out."""
+    runs = {}
     for seed in (0, 1):
         values = {name: value + 0.001 * seed for name, value in scalars.items()}
         chosen = {"a": {"dimension": 1, "scc": 0.9}, "b": {"dimension": 2 + seed, "scc": 0.8}}
         tied = {"per_attribute": {"a": {"dimension": 1}, "b": {"dimension": 2}}} if model == "arvae" else None
         details = {"per_attribute": chosen, "regularized": tied, "controllability": {"fixed": None}}
-        members[f"seed{seed}"] = values | {"seed": seed, "details": details}
+        runs[f"seed{seed}"] = values | {"seed": seed, "details": details}
     return {
-        "scale": "smoke", "dataset": dataset, "model": model, "seeds": [0, 1], "members": members,
+        "scale": "smoke", "dataset": dataset, "model": model, "seeds": [0, 1], "runs": runs,
         "attributes": ["a", "b"], "machine": {"name": "a processor"},
         "provenance": {"epochs": 0.7, "train_size": 1234, "data_source": "drawn", "test_codes": 99,
                        "device": "cpu", "precision": "bfloat16"},
@@ -260,8 +265,8 @@ def scalars_of(high):
 
 @pytest.fixture(scope="module")
 def reports():
-    cells = [(d, m) for d in tables.ORDER for m in ("betavae", "arvae")]
-    return {f"{d}-{m}": report(d, m, **scalars_of(0.9 if m == "arvae" else 0.3)) for d, m in cells}
+    setups = [(d, m) for d in tables.ORDER for m in ("betavae", "arvae")]
+    return {f"{d}-{m}": report(d, m, **scalars_of(0.9 if m == "arvae" else 0.3)) for d, m in setups}
 
 
 def test_every_published_number_has_a_row(reports):
@@ -343,7 +348,7 @@ def test_per_attribute_and_spread(reports):
     table = tables.spread(tables.scalars(reports, ["monotonicity", "nothing"]))
     assert list(table["data set"].unique()) == list(tables.ORDER) and (table.runs == 2).all()
     assert tables.change_matrix(
-        reports["bach-arvae"] | {"members": {"seed0": {"details": {"controllability": {"fixed": None}}}}}
+        reports["bach-arvae"] | {"runs": {"seed0": {"details": {"controllability": {"fixed": None}}}}}
     ).empty
 
 

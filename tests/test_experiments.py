@@ -55,6 +55,6 @@ def test_the_queue_runs_experiments_on_their_own_code(project):
         dvc(project, "exp", "apply", name, check=False)  # it misses the outputs of stages that never ran
         book = (project / "reports" / "notebooks" / "train-bach-arvae.ipynb").read_text()
         assert MARK in book
-        record = json.loads((project / "data" / "models" / "bach-arvae" / "members.json").read_text())
-        assert [member["status"] for member in record] == ["finished", "finished"]
+        record = json.loads((project / "data" / "models" / "bach-arvae" / "runs.json").read_text())
+        assert [run["status"] for run in record] == ["finished", "finished"]
         assert ("gamma: 0.5" in (project / "params.yaml").read_text()) == (name == "weaker")

@@ -28,11 +28,11 @@ from arvae import notebook, paths, training
 from arvae.datasets import prepare, sources
 from arvae.datasets.contract import DataError, Dataset
 from arvae.datasets.sources import SourceError
-from arvae.figures import style
 from arvae.files import write_json
 from arvae.progress import Progress
-from arvae.tables import typeset
-from arvae.training import Member, worker
+from arvae.report.figures import style
+from arvae.report.tables import typeset
+from arvae.training import Run, worker
 from tests.conftest import dvc, environment
 from tests.test_training import data, digest, interrupted, said, small, trained  # noqa: F401
 from tests.test_training import run as run_training
@@ -76,7 +76,7 @@ def pipeline(tmp_path_factory):
     (folder / "arvae").symlink_to(ROOT / "arvae")
     for name, source in (("first", FIRST), ("second", SECOND)):
         cells = [nbformat.v4.new_code_cell(text) for text in ("n: int = 1", source, "print('done')")]
-        cells[0].metadata["tags"] = ["parameters"]
+        setups[0].metadata["tags"] = ["parameters"]
         book = nbformat.v4.new_notebook(cells=cells)
         book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(book, folder / f"{name}.ipynb")
@@ -170,12 +170,12 @@ def test_training_on_a_full_disk_says_so_and_goes_on_once_there_is_room(
 ):
     root = tmp_path / "checkpoints"
     root.mkdir()
-    cell = small(checkpoint_seconds=0.001)
+    setup = small(checkpoint_seconds=0.001)
     with full_disk(root, 12_000), pytest.raises(training.TrainingError, match="free some space") as error:
-        run_training(cell, data, tmp_path)
+        run_training(setup, data, tmp_path)
     assert "No space left" in str(error.value) or "File too large" in str(error.value)
     assert not list((tmp_path / "models").glob("*.safetensors"))
-    run_training(cell, data, tmp_path)
+    run_training(setup, data, tmp_path)
     name = "seed0.safetensors"
     assert digest(tmp_path / "models" / name) == digest(trained / "models" / name)
 
@@ -191,7 +191,7 @@ def test_a_checkpoint_that_does_not_fit_stops_no_training(data, tmp_path, full_d
     lines = []
     with full_disk(root, room):
         (result,) = training.train(
-            small(2.0, checkpoint_seconds=0.001), data, [Member("seed0", 0)], root,
+            small(2.0, checkpoint_seconds=0.001), data, [Run("seed0", 0)], root,
             log=lines.append, directory=tmp_path / "models",
         )  # fmt: skip
     assert result.status == "finished"
@@ -261,18 +261,18 @@ def test_repro_on_a_read_only_folder_names_it_and_finishes_once_it_may_write(sma
     finished(small_one)
 
 
-# ---------------------------------------------------------------- members
+# ---------------------------------------------------------------- runs
 
 
 class OneIsLost:
-    """Members run here; the worker of the one with this seed always dies."""
+    """Runs run here; the worker of the one with this seed always dies."""
 
     def __init__(self, seed):
         self.seed, self.tried = seed, 0
 
     def submit(self, function, text):
         future = concurrent.futures.Future()
-        if json.loads(text)["member"]["seed"] == self.seed:
+        if json.loads(text)["run"]["seed"] == self.seed:
             self.tried += 1
             future.set_exception(training.WorkerDiedError("the worker process ended with signal 9"))
         else:
@@ -281,11 +281,11 @@ class OneIsLost:
 
 
 def test_a_member_that_is_lost_fails_the_cell_and_the_others_are_kept(data, tmp_path):
-    members, executor = (Member("seed0", 0), Member("seed1", 1)), OneIsLost(1)
-    with pytest.raises(training.TrainingError, match=r"1 of 2 members.*kept\s+- seed1: .*signal 9"):
-        run_training(small(1.0), data, tmp_path, *members, executor=executor)
+    runs, executor = (Run("seed0", 0), Run("seed1", 1)), OneIsLost(1)
+    with pytest.raises(training.TrainingError, match=r"1 of 2 runs.*kept\s+- seed1: .*signal 9"):
+        run_training(small(1.0), data, tmp_path, *runs, executor=executor)
     assert executor.tried == training.engine.ATTEMPTS
-    results = run_training(small(1.0), data, tmp_path, *members)
+    results = run_training(small(1.0), data, tmp_path, *runs)
     assert [result.reused for result in results] == [True, False]
 
 
@@ -377,4 +377,4 @@ def test_a_worker_says_what_is_wrong_with_its_data(data, tmp_path):
 
 def test_a_task_that_is_not_one_is_refused():
     with pytest.raises(ValueError, match="Expecting value"):
-        worker.run_member("import os")
+        worker.train_run("import os")

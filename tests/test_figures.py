@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from arvae import losses
-from arvae.figures import animation, images, latent, metrics, rolls, schematic, sides, style
+from arvae.report.figures import animation, images, latent, metrics, rolls, schematic, sides, style
 
 ROOT = Path(__file__).parents[1]
 
@@ -175,7 +175,7 @@ def test_animation_shrinks_until_it_fits_or_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(style, "LIMIT", 60_000)
     assert animation.gif(frames, tmp_path / "a.gif", ["x", "y"]).stat().st_size <= 60_000
     monkeypatch.setattr(style, "LIMIT", 500)
-    with pytest.raises(ValueError, match="show fewer cells"):
+    with pytest.raises(ValueError, match="show fewer setups"):
         animation.gif(frames, tmp_path / "b.gif", ["x", "y"])
 
 
@@ -351,7 +351,7 @@ def test_a_cell_not_yet_evaluated_is_named(tmp_path):
 
 def test_two_attributes_of_one_dimension_are_drawn_over_two():
     known = {"a": [0.1, 0.9, 0.3], "b": [0.2, 0.8, 0.1], "c": [0.0, 0.1, 0.7]}
-    report = {"members": {"seed0": {"details": {"mutual_information": known}}}}
+    report = {"runs": {"seed0": {"details": {"mutual_information": known}}}}
     codes, columns = np.zeros((2, 3)), {"a": 1, "b": 1, "c": 2}
     side = sides.Side(lambda z: z, codes, codes, np.arange(2), columns, report)
     assert side.pair("a", "c") == (1, 2)

@@ -15,9 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from arvae import params
 from arvae.datasets.contract import Dataset
-from arvae.models import layers, measure_vae, recurrent
-from arvae.params import Cell
-from arvae.training import Member, batches, graphs, loop
+from arvae.fast import layers, recurrent
+from arvae.models import measure as measure_vae
+from arvae.params import Setup
+from arvae.training import Run, batches, graphs, loop
 from arvae.training.precision import Plan, plan, repeatable
 from tests.test_evaluation import music_dataset
 from tests.test_training import data, small  # noqa: F401 (a fixture)
@@ -51,16 +52,16 @@ class Stand:
         return replay
 
 
-def shrunk(dataset: str, model: str, **engine: Any) -> Cell:
-    """A cell with a small network, batches of 32, on one thread in float32."""
-    cell = params.load().cell(dataset, model)
+def shrunk(dataset: str, model: str, **engine: Any) -> Setup:
+    """A setup with a small network, batches of 32, on one thread in float32."""
+    setup = params.load().setup(dataset, model)
     wanted = {"executor": "serial", "threads": 1, "device": "cpu", "precision": "float32"} | engine
     update = {
-        "architecture": cell.architecture.model_copy(update=SIZES[cell.kind]),
+        "architecture": setup.architecture.model_copy(update=SIZES[setup.kind]),
         "batch_size": 32,
-        "engine": cell.engine.model_copy(update=wanted),
+        "engine": setup.engine.model_copy(update=wanted),
     }
-    return Cell.model_validate(cell.model_copy(update=update).model_dump())
+    return Setup.model_validate(setup.model_copy(update=update).model_dump())
 
 
 @pytest.fixture(scope="module")
@@ -68,17 +69,17 @@ def sets(data: Path) -> dict[str, Dataset]:  # noqa: F811
     return {"mnist": Dataset.load(data), "bach": music_dataset()}
 
 
-CELLS = [("mnist", "arvae"), ("mnist", "fader"), ("bach", "arvae"), ("bach", "glsr")]
+SETUPS = [("mnist", "arvae"), ("mnist", "fader"), ("bach", "arvae"), ("bach", "glsr")]
 
 
-def member(
+def run(
     sets: dict[str, Dataset], name: str, model: str, folder: Path, precision: str = "float32"
 ) -> loop.Run:
-    """A member about to train."""
+    """A run about to train."""
     folder.mkdir(parents=True, exist_ok=True)
-    cell = shrunk(name, model, precision=precision)
+    setup = shrunk(name, model, precision=precision)
     torch.set_num_threads(1)
-    one = loop.Run(cell, Member("seed3", 3), sets[name], plan(cell.engine), folder)
+    one = loop.Run(setup, Run("seed3", 3), sets[name], plan(setup.engine), folder)
     one.steps, one.every = 16, 4
     one.model.train()
     return one
@@ -99,34 +100,34 @@ def same(one: loop.Run, other: loop.Run) -> bool:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize(("name", "model"), CELLS)
+@pytest.mark.parametrize(("name", "model"), SETUPS)
 def test_a_member_goes_on_from_its_checkpoint_to_the_same_weights(
     sets: dict[str, Dataset], tmp_path: Path, name: str, model: str, precision: str
 ) -> None:
-    whole = member(sets, name, model, tmp_path / "whole", precision)
+    whole = run(sets, name, model, tmp_path / "whole", precision)
     go(whole, 12)
-    first = member(sets, name, model, tmp_path / "parts", precision)
+    first = run(sets, name, model, tmp_path / "parts", precision)
     go(first, 7)
     first.save()
-    second = member(sets, name, model, tmp_path / "parts", precision)
+    second = run(sets, name, model, tmp_path / "parts", precision)
     second.resume(print)
     assert second.step == 7 and not same(whole, second)
     go(second, 12)
     assert same(whole, second)
 
 
-@pytest.mark.parametrize(("name", "model"), CELLS)
+@pytest.mark.parametrize(("name", "model"), SETUPS)
 def test_recorded_steps_train_the_same_member(
     sets: dict[str, Dataset], tmp_path: Path, name: str, model: str
 ) -> None:
-    plain = member(sets, name, model, tmp_path / "plain")
+    plain = run(sets, name, model, tmp_path / "plain")
     go(plain, 16)
     stand, again = Stand(), Stand()
-    first = member(sets, name, model, tmp_path / "recorded")
+    first = run(sets, name, model, tmp_path / "recorded")
     first.compute = graphs.Recorded(first._compute, stand)
     go(first, 10)
     first.save()
-    second = member(sets, name, model, tmp_path / "recorded")  # a new process goes on from the checkpoint
+    second = run(sets, name, model, tmp_path / "recorded")  # a new process goes on from the checkpoint
     second.resume(print)
     second.compute = graphs.Recorded(second._compute, again)
     go(second, 16)
@@ -159,11 +160,11 @@ def device_gru(x: Tensor, h0: Tensor, weights: Any, mask: Any = None, tape: Any 
     return recurrent.native_gru(x, h0, weights, mask)
 
 
-@pytest.mark.parametrize(("name", "model"), CELLS)
+@pytest.mark.parametrize(("name", "model"), SETUPS)
 def test_a_step_waits_for_nothing(
     sets: dict[str, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, model: str
 ) -> None:
-    one = member(sets, name, model, tmp_path)
+    one = run(sets, name, model, tmp_path)
     monkeypatch.setattr(recurrent, "gru", device_gru)
     begun = recurrent.Stepper.__init__
 
@@ -232,24 +233,24 @@ def test_what_a_gpu_is_asked_for_is_given_back() -> None:
 
 
 def test_graphs_are_for_gpus() -> None:
-    cell = shrunk("mnist", "arvae", graphs=True)
-    assert plan(cell.engine) == Plan("cpu", "float32", 1, graphs=False)
+    setup = shrunk("mnist", "arvae", graphs=True)
+    assert plan(setup.engine) == Plan("cpu", "float32", 1, graphs=False)
     assert plan(small(graphs=True).engine).graphs is False
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("recorded", [False, True])
-@pytest.mark.parametrize(("name", "model"), CELLS)
+@pytest.mark.parametrize(("name", "model"), SETUPS)
 def test_a_gpu_repeats_itself_to_the_bit_and_goes_on_from_a_checkpoint(
     sets: dict[str, Dataset], tmp_path: Path, name: str, model: str, recorded: bool, precision: str
 ) -> None:
     settled = Plan("cuda", precision, 1, graphs=recorded)
-    cell = shrunk(name, model, device="cuda")
+    setup = shrunk(name, model, device="cuda")
 
     def begun(where: str) -> loop.Run:
         (tmp_path / where).mkdir(exist_ok=True)
-        one = loop.Run(cell, Member("seed3", 3), sets[name], settled, tmp_path / where)
+        one = loop.Run(setup, Run("seed3", 3), sets[name], settled, tmp_path / where)
         one.steps, one.every = 16, 4
         one.model.train()
         return one
@@ -267,7 +268,7 @@ def test_a_gpu_repeats_itself_to_the_bit_and_goes_on_from_a_checkpoint(
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize(("name", "model"), CELLS)
+@pytest.mark.parametrize(("name", "model"), SETUPS)
 def test_a_gpu_computes_the_same_loss_and_gradients(
     sets: dict[str, Dataset], tmp_path: Path, name: str, model: str
 ) -> None:
@@ -276,9 +277,7 @@ def test_a_gpu_computes_the_same_loss_and_gradients(
     for device in ("cpu", "cuda"):
         settled = Plan(device, "float32", 1)
         with repeatable(settled):
-            one = loop.Run(
-                shrunk(name, model, device=device), Member("seed3", 3), sets[name], settled, tmp_path
-            )
+            one = loop.Run(shrunk(name, model, device=device), Run("seed3", 3), sets[name], settled, tmp_path)
             one.model.eval()
             x, attributes = one.train.take(torch.arange(32))
             mean, log_std = one.model.encode(x)
@@ -291,15 +290,15 @@ def test_a_gpu_computes_the_same_loss_and_gradients(
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize(("name", "model"), CELLS)
+@pytest.mark.parametrize(("name", "model"), SETUPS)
 def test_a_gpu_trains_the_same_with_graphs_and_without(
     sets: dict[str, Dataset], tmp_path: Path, name: str, model: str
 ) -> None:
     weights = []
     for recorded in (False, True):
-        cell = shrunk(name, model, device="cuda")
+        setup = shrunk(name, model, device="cuda")
         settled = Plan("cuda", "float32", 1, graphs=recorded)
-        one = loop.Run(cell, Member("seed3", 3), sets[name], settled, tmp_path)
+        one = loop.Run(setup, Run("seed3", 3), sets[name], settled, tmp_path)
         one.steps, one.every = 16, 4
         one.model.train()
         go(one, 16)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from arvae import losses, models, objectives, params
-from arvae.models.measure_vae import MeasureVAE
+from arvae.models.measure import MeasureVAE
 from arvae.training.precision import FlatModel, Plan
 from benchmarks.music import PlainMeasureVAE
 
@@ -73,7 +73,7 @@ def symbols(n: int, vocabulary: int = 12, seed: int = 0) -> Tensor:
 
 def test_size_is_the_papers() -> None:
     assert models.parameter_count(MeasureVAE(60)) == 1_101_367
-    model = models.build(params.load().cell("bach", "arvae"), vocabulary_size=34)
+    model = models.build(params.load().setup("bach", "arvae"), vocabulary_size=34)
     assert isinstance(model, MeasureVAE) and model.latent_dim == 32
 
 
@@ -181,7 +181,7 @@ def test_other_sizes_run(layers: int, n: int) -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_it_learns_a_few_measures_by_heart(precision: str) -> None:
-    cell = params.load().cell("bach", "arvae")
+    setup = params.load().setup("bach", "arvae")
     generator = torch.Generator().manual_seed(0)
     model = MeasureVAE(12, 32, hidden=48, dense=64, dropout=0.0)
     models.initialise(model, generator)
@@ -191,7 +191,7 @@ def test_it_learns_a_few_measures_by_heart(precision: str) -> None:
     model.train()
     for _ in range(60):
         flat.zero_grad()
-        terms = objectives.find("vae")(model, x, attributes, cell, generator)
+        terms = objectives.find("vae")(model, x, attributes, setup, generator)
         terms["loss"].backward()
         flat.step()
     with torch.no_grad():

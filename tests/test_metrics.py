@@ -310,7 +310,7 @@ def test_occupancy_and_range():
         [generator.uniform(-4.4, 4.4, 9000), generator.uniform(-0.4, 0.4, 9000), np.zeros(9000)], axis=1
     )
     np.testing.assert_allclose(occupancy(z), [1.0, 0.2, 0.1])
-    np.testing.assert_allclose(occupancy(np.array([[-4.4], [4.4]])), [0.2])  # in the cells around -4 and 4
+    np.testing.assert_allclose(occupancy(np.array([[-4.4], [4.4]])), [0.2])  # in the setups around -4 and 4
     low, high = observed_range(z)
     assert low[0] == pytest.approx(-4.36, abs=0.05) and high[1] == pytest.approx(0.396, abs=0.01)
     with pytest.raises(ValueError, match="empty"):

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from arvae import losses, models, objectives, params
-from arvae.models import layers
-from arvae.models.image_vae import ImageVAE
-from arvae.models.layers import Dropout
+from arvae.fast import layers
+from arvae.fast.layers import Dropout
+from arvae.models.image import ImageVAE
 from arvae.training.precision import FlatModel, Plan
 
 # Values computed with the paper's released implementation (Pati & Lerch 2020).
@@ -20,18 +20,18 @@ SHAPES = {"dsprites": (1, 64, 64), "mnist": (1, 28, 28)}
 
 @pytest.mark.parametrize("dataset", ["dsprites", "mnist"])
 def test_image_models_have_the_papers_size_and_shapes(dataset: str) -> None:
-    cell = params.load().cell(dataset, "arvae")
-    model = models.build(cell).eval()
+    setup = params.load().setup(dataset, "arvae")
+    model = models.build(setup).eval()
     assert models.parameter_count(model) == COUNTS[dataset]
     x = torch.rand(3, *SHAPES[dataset], generator=torch.Generator().manual_seed(0))
     mean, log_std = model.encode(x)
-    assert mean.shape == log_std.shape == (3, cell.latent_dim)
+    assert mean.shape == log_std.shape == (3, setup.latent_dim)
     assert model.decode(mean).shape == x.shape
 
 
 def golden_model() -> ImageVAE:
     """dSprites VAE with the golden weights, setting B; its parameters are in the golden order."""
-    model = models.build(params.load().cell("dsprites", "arvae"))
+    model = models.build(params.load().setup("dsprites", "arvae"))
     with torch.no_grad():
         for k, (parameter, text) in enumerate(zip(model.parameters(), GOLDEN["param_shapes"], strict=True)):
             shape = tuple(int(size) for size in str(text).strip("[]").split(","))
@@ -73,9 +73,9 @@ def test_dsprites_outputs_and_losses_match_the_golden_values() -> None:
 
 
 def test_building_is_decided_by_the_generator_alone() -> None:
-    cell = params.load().cell("mnist", "arvae")
+    setup = params.load().setup("mnist", "arvae")
     before = torch.random.get_rng_state()
-    one, same, other = (models.build(cell, generator=torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    one, same, other = (models.build(setup, generator=torch.Generator().manual_seed(s)) for s in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
     assert not torch.equal(one.mean.weight, other.mean.weight)
@@ -109,27 +109,29 @@ def test_dropout_refuses_to_draw_from_nowhere() -> None:
 
 
 def test_unknown_models_and_missing_vocabularies_are_named() -> None:
-    cell = params.load().cell("bach", "arvae")
+    setup = params.load().setup("bach", "arvae")
     with pytest.raises(ValueError, match="vocabulary_size"):
-        models.build(cell)
+        models.build(setup)
 
 
-def fader_cell(dataset: str) -> params.Cell:
-    cell = params.load().cell(dataset, "arvae")
-    return cell.model_copy(update={"knobs": cell.knobs.model_copy(update={"objective": "fader"})})
+def fader_setup(dataset: str) -> params.Setup:
+    setup = params.load().setup(dataset, "arvae")
+    return setup.model_copy(
+        update={"hyperparameters": setup.hyperparameters.model_copy(update={"objective": "fader"})}
+    )
 
 
 @pytest.mark.parametrize(("dataset", "count"), [("mnist", 1_645_681), ("dsprites", 503_285)])
 def test_fader_networks_have_the_papers_size(dataset: str, count: int) -> None:
-    model = models.build(fader_cell(dataset))
+    model = models.build(fader_setup(dataset))
     assert models.parameter_count(model.network) == count
     if dataset == "mnist":
         assert models.parameter_count(model.discriminator) == 3_366
 
 
 def test_fader_scales_attributes_and_hides_them_against_the_discriminator() -> None:
-    cell, random = fader_cell("mnist"), torch.Generator().manual_seed(0)
-    model = models.build(cell, generator=random)
+    setup, random = fader_setup("mnist"), torch.Generator().manual_seed(0)
+    model = models.build(setup, generator=random)
     models.set_generator(model, random)
     x = torch.rand(16, 1, 28, 28, generator=random)
     attributes = 5 + 3 * torch.rand(16, 6, generator=random)
@@ -160,17 +162,17 @@ def test_fader_scales_attributes_and_hides_them_against_the_discriminator() -> N
 @pytest.mark.parametrize("dataset", ["mnist", "dsprites"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_every_model_learns_from_every_term(dataset: str, objective: str, precision: str) -> None:
-    cell = fader_cell(dataset) if objective == "fader" else params.load().cell(dataset, "arvae")
+    setup = fader_setup(dataset) if objective == "fader" else params.load().setup(dataset, "arvae")
     random = torch.Generator().manual_seed(0)
-    model = models.build(cell, generator=random)
+    model = models.build(setup, generator=random)
     flat = FlatModel(model, Plan("cpu", precision, 1), 1e-3)
     models.set_generator(model, random)
     x = (torch.rand(8, *SHAPES[dataset], generator=random) > 0.7).float()
-    attributes = torch.rand(8, len(cell.attributes), generator=random)
+    attributes = torch.rand(8, len(setup.attributes), generator=random)
     history = []
     for _ in range(5):
         flat.zero_grad()
-        terms = objectives.find(objective)(model, x, attributes, cell, random)
+        terms = objectives.find(objective)(model, x, attributes, setup, random)
         terms["loss"].backward()
         flat.step()
         history.append(terms["reconstruction"].item())

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from arvae.datasets import music
+from arvae.music import coding as music
 
 GOLDEN = "tests/golden/music_attributes.npz"  # computed with the paper's released implementation (2020)
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from matplotlib.collections import PatchCollection
 
-from arvae.datasets import music
-from arvae.figures import music as figures
-from arvae.figures import style
-from arvae.scores import audio, engraving, midi, to_musicxml
+from arvae.music import audio, engraving, midi
+from arvae.music import coding as music
+from arvae.music.files import to_musicxml
+from arvae.report.figures import music as figures
+from arvae.report.figures import style
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = music.ATTRIBUTE_NAMES

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from arvae import datasets, scores
-from arvae.datasets import melodies, music, tunes
+from arvae import datasets
+from arvae.datasets import melodies
 from arvae.datasets.contract import DataError
-from arvae.scores import midi
+from arvae.music import coding as music
+from arvae.music import files as scores
+from arvae.music import midi, tunes
 from tests import conftest
 
 ABC = "X:{number}\nT:{title}\nM:{metre}\nL:1/8\nK:C\n{notes}|\n"
@@ -179,14 +181,14 @@ def test_a_folder_of_melodies_goes_through_the_pipeline(folder, tmp_path):
         text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "folder: my_tunes" in text
     )
     project, yaml = conftest.copy_project(tmp_path / "project"), YAML()
-    knobs, entries = (yaml.load(text) for text in ((project / "params.yaml").read_text(), block))
-    for section in ("datasets", "data", "cells"):
-        knobs[section].update(entries[section])
+    hyperparameters, entries = (yaml.load(text) for text in ((project / "params.yaml").read_text(), block))
+    for section in ("datasets", "data", "setups"):
+        hyperparameters[section].update(entries[section])
     for scale, more in entries["scales"].items():
         for section in more:
-            knobs["scales"][scale][section].update(more[section])
+            hyperparameters["scales"][scale][section].update(more[section])
     with open(project / "params.yaml", "w") as file:
-        yaml.dump(knobs, file)
+        yaml.dump(hyperparameters, file)
     shutil.copytree(folder, project / "my_tunes")
     (project / "my_tunes" / "waltz.abc").write_text(abc(52, metre="3/4"))
 

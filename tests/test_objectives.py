@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from arvae import models, params, paths
-from arvae.datasets.music import WEIGHTS, Vocabulary
 from arvae.models.fader import Fader
+from arvae.music.coding import WEIGHTS, Vocabulary
 from arvae.objectives import reconstruct, sample
 from arvae.objectives.fader import fader
 from arvae.objectives.glsr import SLOPE, SPREAD, STEP, expected, glsr
 from arvae.objectives.vae import vae
-from arvae.training.members import code_hash
+from arvae.training.runs import code_hash
 from tests.test_losses import plain as ordered
 from tests.test_training import data  # noqa: F401 (a fixture)
 
@@ -83,9 +83,11 @@ class Measure(Plain):
         return super().encode(x / Vocabulary().size)
 
 
-def cell_with(dataset: str, **knobs) -> params.Cell:
-    cell = params.load().cell(dataset, "arvae")
-    return cell.model_copy(update={"knobs": cell.knobs.model_copy(update=knobs)})
+def cell_with(dataset: str, **hyperparameters) -> params.Setup:
+    setup = params.load().setup(dataset, "arvae")
+    return setup.model_copy(
+        update={"hyperparameters": setup.hyperparameters.model_copy(update=hyperparameters)}
+    )
 
 
 def image_batch() -> tuple[Tensor, Tensor]:
@@ -134,16 +136,18 @@ VAE_CASES = {
 
 @pytest.mark.parametrize("name", VAE_CASES)
 def test_vae_is_reconstruction_and_divergence_and_order(name: str) -> None:
-    knobs = {"beta": 0.3, "gamma": 2.5, "delta": 1.0, "capacity": 0.0, "regularize": "sample"}
-    knobs |= VAE_CASES[name]
-    cell = cell_with("mnist", **knobs).model_copy(update={"dimensions": (3, 1)})
+    hyperparameters = {"beta": 0.3, "gamma": 2.5, "delta": 1.0, "capacity": 0.0, "regularize": "sample"}
+    hyperparameters |= VAE_CASES[name]
+    setup = cell_with("mnist", **hyperparameters).model_copy(update={"dimensions": (3, 1)})
     model, (x, attributes) = Image(), image_batch()
-    terms = vae(model, x, attributes, cell, seeded(5))
+    terms = vae(model, x, attributes, setup, seeded(5))
     mean, z, kl = gaussian(model, x, 5)
-    code = mean if knobs["regularize"] == "mean" else z
-    order = ordered(torch.stack([code[:, 3], code[:, 1]], 1), attributes, knobs["delta"])
+    code = mean if hyperparameters["regularize"] == "mean" else z
+    order = ordered(torch.stack([code[:, 3], code[:, 1]], 1), attributes, hyperparameters["delta"])
     reconstruction = cross_entropy(model.decode(z), x)
-    wanted = reconstruction + 0.3 * (kl - knobs["capacity"]).abs() + knobs["gamma"] * order
+    wanted = (
+        reconstruction + 0.3 * (kl - hyperparameters["capacity"]).abs() + hyperparameters["gamma"] * order
+    )
     same_with_gradients(model, terms["loss"], wanted)
     assert set(terms) == {"loss", "reconstruction", "kl", "regularization"}
     for key, value in (("reconstruction", reconstruction), ("kl", kl), ("regularization", order)):
@@ -208,10 +212,10 @@ def starts(logits: Tensor) -> Tensor:
 def test_glsr_is_reconstruction_and_divergence_and_slope(forced: bool, capacity: float) -> None:
     """The slopes of rhythmic complexity and density (attributes 3 and 1 here) along dimensions 2 and 0."""
     names = ("pitch range", "note density", "contour", "rhythmic complexity")
-    cell = cell_with("bach", objective="glsr", beta=0.3, gamma=2.5, capacity=capacity)
-    cell = cell.model_copy(update={"attributes": names, "dimensions": (1, 0, 3, 2)})
+    setup = cell_with("bach", objective="glsr", beta=0.3, gamma=2.5, capacity=capacity)
+    setup = setup.model_copy(update={"attributes": names, "dimensions": (1, 0, 3, 2)})
     model, (x, attributes) = Measure(forced), measures()
-    terms = glsr(model, x, attributes, cell, seeded(5))
+    terms = glsr(model, x, attributes, setup, seeded(5))
     _, z, kl = gaussian(model, x, 5)
     logits = model.decode(z, x, forced)
     chosen = logits.log_softmax(-1).gather(-1, x[..., None])
@@ -269,7 +273,7 @@ from arvae.objectives import reconstruct
 KINDS = ("images",)
 
 
-def plain(model, x, attributes, cell, generator):
+def plain(model, x, attributes, setup, generator):
     mean, _ = model.encode(x)
     loss = reconstruct(model, mean, x)
     none = torch.zeros_like(loss.detach())
@@ -279,13 +283,13 @@ def plain(model, x, attributes, cell, generator):
 TRAIN = """
 import sys
 from arvae import params, training
-from arvae.training.members import code_hash
-cell = params.load().cell("mnist", "plain")
-schedule = cell.schedule.model_copy(update={"epochs": 0.1})
-engine = cell.engine.model_copy(update={"executor": "serial", "device": "cpu"})
-cell = cell.model_copy(update={"schedule": schedule, "engine": engine})
-members = [training.Member("seed0", 0)]
-(result,) = training.train(cell, sys.argv[1], members, "checkpoints", directory="models")
+from arvae.training.runs import code_hash
+setup = params.load().setup("mnist", "plain")
+schedule = setup.schedule.model_copy(update={"epochs": 0.1})
+engine = setup.engine.model_copy(update={"executor": "serial", "device": "cpu"})
+setup = setup.model_copy(update={"schedule": schedule, "engine": engine})
+runs = [training.Run("seed0", 0)]
+(result,) = training.train(setup, sys.argv[1], runs, "checkpoints", directory="models")
 print(result.status, sorted(result.last), code_hash("images", "vae"))
 """
 
@@ -299,7 +303,7 @@ def test_a_new_model_is_one_module_and_one_entry(data, tmp_path):  # noqa: F811
     for section, entry in {
         "models": "  plain:\n    images: {objective: plain, learning_rate: 1.0e-3, beta: 0.0, gamma: 0.0, "
         "delta: 1.0, capacity: 0.0, regularize: sample}\n",
-        "cells": "  mnist-plain: {dataset: mnist, model: plain, kind: images}\n",
+        "setups": "  mnist-plain: {dataset: mnist, model: plain, kind: images}\n",
     }.items():
         assert f"\n{section}:\n" in text
         text = text.replace(f"\n{section}:\n", f"\n{section}:\n{entry}")
@@ -318,7 +322,7 @@ def test_a_new_model_is_one_module_and_one_entry(data, tmp_path):  # noqa: F811
 
 
 def test_an_objective_that_is_not_there_or_not_for_this_kind_is_refused() -> None:
-    cell = params.load().cell("bach", "arvae")
-    knobs = cell.knobs.model_copy(update={"objective": "fader"})
+    setup = params.load().setup("bach", "arvae")
+    hyperparameters = setup.hyperparameters.model_copy(update={"objective": "fader"})
     with pytest.raises(ValueError, match="bach-arvae: objective 'fader' is for images, not for music"):
-        models.build(cell.model_copy(update={"knobs": knobs}))
+        models.build(setup.model_copy(update={"hyperparameters": hyperparameters}))

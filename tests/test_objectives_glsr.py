@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from arvae import models, params
-from arvae.datasets import music
-from arvae.models.measure_vae import MeasureVAE
+from arvae.models.measure import MeasureVAE
+from arvae.music import coding as music
 from arvae.objectives.glsr import EXPRESSIBLE, expected, glsr
 
 # Values computed with the paper's released implementation (Pati & Lerch 2020).
@@ -36,23 +36,23 @@ def test_the_expectation_of_a_certain_measure_is_its_attribute() -> None:
 
 
 def setup() -> tuple:
-    cell = params.load().cell("bach", "arvae")
+    setup = params.load().setup("bach", "arvae")
     generator = torch.Generator().manual_seed(0)
-    model = MeasureVAE(music.Vocabulary().size, cell.latent_dim, hidden=24, dense=24, dropout=0.0)
+    model = MeasureVAE(music.Vocabulary().size, setup.latent_dim, hidden=24, dense=24, dropout=0.0)
     models.initialise(model, generator)
     models.set_generator(model, generator)
     x = torch.randint(music.Vocabulary().size, (32, 24), generator=generator)
     attributes = music.attributes(music.Vocabulary().decode(x))
-    return model.train(), x, attributes, cell, generator
+    return model.train(), x, attributes, setup, generator
 
 
 def test_training_brings_the_slopes_up() -> None:
-    model, x, attributes, cell, generator = setup()
+    model, x, attributes, setup, generator = setup()
     adam = torch.optim.Adam(model.parameters(), lr=1e-2)
     slopes = []
     for _ in range(12):
         adam.zero_grad()
-        terms = glsr(model, x, attributes, cell, generator)
+        terms = glsr(model, x, attributes, setup, generator)
         terms["loss"].backward()
         adam.step()
         slopes.append(terms["slope"].item())
@@ -66,8 +66,8 @@ def test_same_generator_same_terms() -> None:
 
 
 def test_attributes_that_are_not_differentiable_are_left_free_or_refused() -> None:
-    model, x, attributes, cell, generator = setup()
+    model, x, attributes, setup, generator = setup()
     assert set(EXPRESSIBLE) == set(NAMES)
-    only = cell.model_copy(update={"attributes": ("pitch range",), "dimensions": (1,)})
+    only = setup.model_copy(update={"attributes": ("pitch range",), "dimensions": (1,)})
     with pytest.raises(ValueError, match="differentiable.*got pitch range"):
         glsr(model, x, attributes[:, 1:2], only, generator)

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arvae import datasets
-from arvae.datasets import about, added, catalogue, morphology, music, own
+from arvae.datasets import about, added, catalogue, morphology, own
 from arvae.datasets.contract import DataError, Dataset, Split
 from arvae.evaluation import outputs, sprites
-from arvae.figures import data as figures
-from arvae.figures import music as scores
+from arvae.music import coding as music
+from arvae.report.figures import data as figures
+from arvae.report.figures import music as scores
 
 BEAT = len(music.GRID)
 SYMBOL = st.sampled_from([*range(60, 73), -1, -1, -1, -1, -2])

@@ -38,31 +38,39 @@ def test_the_shipped_file_is_sound():
 def test_the_papers_values_are_the_defaults():
     """Specification, section 3: batch and epochs, beta, gamma, delta (paper, section 4)."""
     shipped = params.load(ROOT / "params.yaml")
-    image, music = shipped.cell("mnist", "arvae"), shipped.cell("folk", "arvae")
-    assert (image.knobs.beta, image.knobs.gamma, image.knobs.delta) == (1, 10, 1)
-    assert (music.knobs.beta, music.knobs.gamma, music.knobs.delta) == (0.001, 1, 10)
-    assert shipped.cell("dsprites", "betavae").knobs.beta == 4
-    assert shipped.cell("bach", "betavae").knobs.beta == 0.001
+    image, music = shipped.setup("mnist", "arvae"), shipped.setup("folk", "arvae")
+    assert (image.hyperparameters.beta, image.hyperparameters.gamma, image.hyperparameters.delta) == (
+        1,
+        10,
+        1,
+    )
+    assert (music.hyperparameters.beta, music.hyperparameters.gamma, music.hyperparameters.delta) == (
+        0.001,
+        1,
+        10,
+    )
+    assert shipped.setup("dsprites", "betavae").hyperparameters.beta == 4
+    assert shipped.setup("bach", "betavae").hyperparameters.beta == 0.001
     assert (image.batch_size, music.batch_size, image.latent_dim, music.latent_dim) == (128, 256, 16, 32)
     assert shipped.scales["paper"].training["dsprites"].epochs == 100
     assert shipped.scales["paper"].training["bach"].epochs == 30
-    assert all(cell.learning_rate == 1e-4 for cell in (image.knobs, music.knobs))
+    assert all(setup.learning_rate == 1e-4 for setup in (image.hyperparameters, music.hyperparameters))
 
 
 def test_scale_changes_neither_architecture_nor_loss(raw, tmp_path):
     fixed = set()
     for scale in ("smoke", "laptop", "paper"):
         raw["scale"] = scale
-        cell = load(raw, tmp_path).cell("dsprites", "arvae")
-        fixed.add(cell.model_dump_json(exclude={"scale", "schedule"}))
+        setup = load(raw, tmp_path).setup("dsprites", "arvae")
+        fixed.add(setup.model_dump_json(exclude={"scale", "schedule"}))
     assert len(fixed) == 1
 
 
 def test_replace_is_checked():
-    cell = params.load(ROOT / "params.yaml").cell("mnist", "arvae")
-    assert cell.replace(gamma=1.0).knobs.gamma == 1.0
+    setup = params.load(ROOT / "params.yaml").setup("mnist", "arvae")
+    assert setup.replace(gamma=1.0).hyperparameters.gamma == 1.0
     with pytest.raises(params.ParamsError, match="gamma"):
-        cell.replace(gamma=-1.0)
+        setup.replace(gamma=-1.0)
 
 
 FAULTS = [
@@ -111,10 +119,10 @@ FAULTS = [
     ("data/mnist/sorce", "auto", "did you mean source"),
     ("data/mnist/source", "internet", "internet"),
     ("data/minst", {"source": "auto"}, "did you mean mnist"),
-    ("cells/mnist-arvae/dataset", "minst", "did you mean mnist"),
-    ("cells/mnist-arvae/model", "arvea", "did you mean arvae"),
-    ("cells/mnist-arvae/kind", "music", "mnist is images"),
-    ("cells/mnist-typo", {"dataset": "mnist", "model": "arvae", "kind": "images"}, "mnist-arvae"),
+    ("setups/mnist-arvae/dataset", "minst", "did you mean mnist"),
+    ("setups/mnist-arvae/model", "arvea", "did you mean arvae"),
+    ("setups/mnist-arvae/kind", "music", "mnist is images"),
+    ("setups/mnist-typo", {"dataset": "mnist", "model": "arvae", "kind": "images"}, "mnist-arvae"),
     ("scales/smoke/data/mnist/train", 0, "train = 0"),
     ("scales/smoke/data/mnist/trian", 5, "did you mean train"),
     ("scales/smoke/training/mnist/epochs", 0, "epochs = 0"),

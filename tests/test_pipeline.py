@@ -36,16 +36,16 @@ def stages_of_status(folder):
 
 
 def test_every_cell_has_metrics_of_every_seed(done):
-    knobs = params.load(done / "params.yaml")
-    for name in knobs.cells:
+    hyperparameters = params.load(done / "params.yaml")
+    for name in hyperparameters.setups:
         result = json.loads((done / "reports" / "metrics" / f"{name}.json").read_text())
         assert result["scale"] == "smoke"
-        assert len(result["members"]) == len(knobs.seeds) == 2
-        for member in result["members"].values():
-            assert all(0 <= member[metric] <= 1 for metric in METRICS), member
-            assert 0 < member["reconstruction_accuracy"] <= 1
+        assert len(result["runs"]) == len(hyperparameters.seeds) == 2
+        for run in result["runs"].values():
+            assert all(0 <= run[metric] <= 1 for metric in METRICS), run
+            assert 0 < run["reconstruction_accuracy"] <= 1
         for metric in METRICS:
-            values = [member[metric] for member in result["members"].values()]
+            values = [run[metric] for run in result["runs"].values()]
             assert result["mean"][metric] == pytest.approx(sum(values) / 2)
 
 
@@ -66,8 +66,8 @@ def test_reports_tables_and_site_are_there(done):
 
 def test_training_was_logged(done):
     history = pd.read_csv(done / "reports" / "training" / "mnist-arvae.csv")
-    assert set(history["member"]) == {"seed0", "seed1"}
-    assert history["loss"].notna().all() and history.groupby("member").size().min() >= 10
+    assert set(history["run"]) == {"seed0", "seed1"}
+    assert history["loss"].notna().all() and history.groupby("run").size().min() >= 10
 
 
 def test_dvc_shows_metrics_and_plots(done):
@@ -161,39 +161,39 @@ REPEATED = {
     "site": ("reports/index.html", "reports/pages/"),
     "studies/dvc.yaml:site": ("studies/reports/index.html", "studies/reports/pages/"),
 }
-WORK = re.compile(r"\b(training\.train|classifier\.train|datasets\.prepare|evaluate_cell|site\.build)\(")
+WORK = re.compile(r"\b(training\.train|classifier\.train|datasets\.prepare|evaluate_setup|site\.build)\(")
 
 
 def begun(notebook):
-    """The code cells of a notebook that is being run, (source, tags, begun); none while half written."""
+    """The code setups of a notebook that is being run, (source, tags, begun); none while half written."""
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError):
         return []
     return [
         (
-            "".join(cell["source"]),
-            cell["metadata"].get("tags", []),
-            bool(cell["metadata"].get("papermill", {}).get("start_time")),
+            "".join(setup["source"]),
+            setup["metadata"].get("tags", []),
+            bool(setup["metadata"].get("papermill", {}).get("start_time")),
         )
-        for cell in cells
+        for setup in setups
         if cell["cell_type"] == "code"
     ]
 
 
-def cell_of(cells, moment):
-    """Which cell: "start", the first after the parameters; "work", the long one or the middle; "end"."""
+def cell_of(setups, moment):
+    """Which setup: "start", the first after the parameters; "work", the long one or the middle; "end"."""
     if moment == "end":
-        return len(cells) - 1
-    given = [i for i, (_, tags, _) in enumerate(cells) if {"parameters", "injected-parameters"} & set(tags)]
-    working = [i for i, (source, _, _) in enumerate(cells) if WORK.search(source)]
-    middle = (max(given) + len(cells)) // 2
+        return len(setups) - 1
+    given = [i for i, (_, tags, _) in enumerate(setups) if {"parameters", "injected-parameters"} & set(tags)]
+    working = [i for i, (source, _, _) in enumerate(setups) if WORK.search(source)]
+    middle = (max(given) + len(setups)) // 2
     return max(given) + 1 if moment == "start" else [*working, middle][0]
 
 
 def reached(notebook, moment):
-    cells = begun(notebook)
-    return bool(cells) and any(started for _, _, started in cells[cell_of(cells, moment) :])
+    setups = begun(notebook)
+    return bool(setups) and any(started for _, _, started in setups[cell_of(setups, moment) :])
 
 
 def runner_of(process):
@@ -270,18 +270,18 @@ def _command(process):
     "book", sorted((ROOT / "notebooks").glob("[1-9s]*.ipynb")), ids=lambda book: book.stem
 )
 def test_stages_are_killed_while_they_work(book):
-    """Not while they import: the cell chosen comes after the parameters, and is the one that takes long."""
-    cells = begun(book)
-    assert not any(started for _, _, started in cells) and not reached(book, "start")
-    start, work, end = (cell_of(cells, moment) for moment in ("start", "work", "end"))
-    assert "parameters" in cells[start - 1][1] and start <= work <= end == len(cells) - 1
+    """Not while they import: the setup chosen comes after the parameters, and is the one that takes long."""
+    setups = begun(book)
+    assert not any(started for _, _, started in setups) and not reached(book, "start")
+    start, work, end = (cell_of(setups, moment) for moment in ("start", "work", "end"))
+    assert "parameters" in setups[start - 1][1] and start <= work <= end == len(setups) - 1
     if book.stem[0] in "123":
-        assert WORK.search(cells[work][0])
+        assert WORK.search(setups[work][0])
 
 
 def test_a_notebook_that_is_being_run_tells_how_far_it_is(tmp_path):
-    begun_cell = {"papermill": {"start_time": "2026-01-01T00:00:00"}}
-    cells = [
+    begun_setup = {"papermill": {"start_time": "2026-01-01T00:00:00"}}
+    setups = [
         {"cell_type": "code", "source": ["import os"], "metadata": begun_cell},
         {"cell_type": "markdown", "source": "text", "metadata": {}},
         {"cell_type": "code", "source": "n = 1", "metadata": begun_cell | {"tags": ["parameters"]}},
@@ -294,8 +294,8 @@ def test_a_notebook_that_is_being_run_tells_how_far_it_is(tmp_path):
     told = []
     for last in (None, 4, 5, 6):
         if last:
-            cells[last]["metadata"] = begun_cell
-        book.write_text(json.dumps({"cells": cells}))
+            setups[last]["metadata"] = begun_setup
+        book.write_text(json.dumps({"setups": setups}))
         told.append([reached(book, moment) for moment in ("start", "work", "end")])
     assert told == [[False] * 3, [True, False, False], [True, True, False], [True, True, True]]
     book.write_text(book.read_text()[:200])  # papermill does not write at once
@@ -308,7 +308,7 @@ def killed_and_run_again(done, stage):
         dvc(done, "repro", "--single-item", stage)  # what it repeats may have been made anew meanwhile
     before = results(done, timed=True)
     if "train" in stage or "hyperparameters" in stage:
-        shutil.rmtree(done / "data" / "checkpoints", ignore_errors=True)  # else its members are there already
+        shutil.rmtree(done / "data" / "checkpoints", ignore_errors=True)  # else its runs are there already
     assert "kernel died" in kill_in_the_middle(done, stage, "kernel", "start")
     kill_in_the_middle(done, stage, "dvc", "work")
     said = dvc(done, "repro", "--single-item", "--no-run-cache", stage).stdout
@@ -330,7 +330,7 @@ def test_a_stage_that_is_killed_comes_out_the_same_when_it_is_run_again(done, st
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["data@mnist", "results"])
 def test_dvc_killed_as_it_writes_down_what_came_out(done, stage):
-    """At the last cell, and when the notebook is done: a plain `dvc repro` then makes all whole."""
+    """At the last setup, and when the notebook is done: a plain `dvc repro` then makes all whole."""
     before = results(done)
     kill_in_the_middle(done, stage, "dvc", "end")
     kill_in_the_middle(done, stage, "dvc", "committing")
@@ -353,10 +353,10 @@ def test_an_experiment_reruns_only_what_its_parameter_touches(done):
 def test_the_studies_run_on_what_is_there(done):
     said = dvc(done, "repro", "studies/dvc.yaml").stdout
     assert "Running stage 'train@mnist-arvae'" not in said
-    studies, knobs = done / "studies" / "reports", params.load(done / "params.yaml")
-    for name in knobs.studies.cells:
-        assert len(json.loads((studies / "metrics" / f"{name}.json").read_text())["members"]) == 2
-    _, settings = knobs.grid()
+    studies, hyperparameters = done / "studies" / "reports", params.load(done / "params.yaml")
+    for name in hyperparameters.studies.setups:
+        assert len(json.loads((studies / "metrics" / f"{name}.json").read_text())["runs"]) == 2
+    _, settings = hyperparameters.grid()
     grid = pd.read_csv(studies / "tables" / "hyperparameters" / "hyperparameters.csv", comment="#")
     assert len(grid) == len(settings)
     for page in ("baselines", "hyperparameters", "own-attributes"):

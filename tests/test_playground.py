@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from arvae import models, params, paths
-from arvae.datasets import catalogue, dsprites, music
+from arvae import trained as controls
+from arvae.datasets import catalogue, dsprites
 from arvae.datasets.contract import Dataset, PackedImages, Split
-from arvae.edit import trained as knobs
-from arvae.edit.trained import Trained
 from arvae.evaluation import outputs
+from arvae.music import coding as music
 from arvae.playground import items, page, weights
+from arvae.trained import Trained
 from tests.browser import chromium, running
 from tests.tab import Tab
 
@@ -27,16 +28,16 @@ NEAR = 1e-3  # how far the page may be from torch
 def network(dataset, seed=0):
     """The real architecture with random weights, biases included, so that every part of it shows in the
     output."""
-    cell = params.load(ROOT / "params.yaml").cell(dataset, "arvae")
+    setup = params.load(ROOT / "params.yaml").setup(dataset, "arvae")
     random = torch.Generator().manual_seed(seed)
-    model = models.build(cell, vocabulary_size=music.Vocabulary().size, generator=random).eval()
+    model = models.build(setup, vocabulary_size=music.Vocabulary().size, generator=random).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 1:
                 parameter.normal_(0, 0.1, generator=random)
             elif dataset == "dsprites":
                 parameter.mul_(1.3)  # its outputs would all be near one half
-    return cell, model
+    return setup, model
 
 
 def small(dataset):
@@ -79,17 +80,17 @@ def small(dataset):
     )
 
 
-def member(dataset, seed=0):
-    """A Trained around random weights, its knobs measured on the little data set."""
-    data, (cell, model) = small(dataset), network(dataset, seed)
-    bare = Trained(cell, "seed0", model, (), data.vocabulary, outputs.measurer(data))
-    return dataclasses.replace(bare, knobs=knobs.measured(bare, data)), data
+def run(dataset, seed=0):
+    """A Trained around random weights, its controls measured on the little data set."""
+    data, (setup, model) = small(dataset), network(dataset, seed)
+    bare = Trained(setup, "seed0", model, (), data.vocabulary, outputs.measurer(data))
+    return dataclasses.replace(bare, controls=controls.measured(bare, data)), data
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The page, with its four models."""
-    trained = {name: member(name, seed) for seed, name in enumerate(("mnist", "dsprites", "folk", "bach"))}
+    trained = {name: run(name, seed) for seed, name in enumerate(("mnist", "dsprites", "folk", "bach"))}
     path = tmp_path_factory.mktemp("page") / "playground.html"
     sizes = page.write(path, trained, "random weights, for a test")
     return path, trained, sizes
@@ -206,7 +207,7 @@ def test_one_file_that_asks_nobody(made):
 def test_faults_are_named(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="train some first"):
         page.write(tmp_path / "page.html", {}, "")
-    trained = {"mnist": member("mnist")}
+    trained = {"mnist": run("mnist")}
     with pytest.raises(ValueError, match="no panel for shoes"):
         page.write(tmp_path / "page.html", {"shoes": trained["mnist"]}, "")
     monkeypatch.setattr(page, "LIMIT", 1000)
@@ -223,9 +224,9 @@ def test_moving_a_slider_decodes_as_torch_does(tab, made, name):
     trained, _ = made[1][name]
     tab.run(f"(playground.panels.{name}.choose(3), playground.settled())")
     start = tab.run(f"playground.panels.{name}.state.z")
-    for number, knob in enumerate(trained.knobs):
+    for number, control in enumerate(trained.controls):
         for share in (0.0, 0.35, 1.0):
-            value = knob.low + share * (knob.high - knob.low)
+            value = control.low + share * (control.high - control.low)
             z, output = tab.run(f"""(async () => {{
                 const {{ state, sliders }} = playground.panels.{name}, {{ input }} = sliders[{number}];
                 input.value = {value};
@@ -233,7 +234,7 @@ def test_moving_a_slider_decodes_as_torch_does(tab, made, name):
                 await playground.settled();
                 return [[...state.z], [...state.output]];
             }})()""")
-            start[knob.dimension] = value
+            start[control.dimension] = value
             assert np.allclose(z, start, atol=1e-3)
             start = z
             assert np.abs(np.array(output) - decoded(trained, [z]).ravel()).max() < NEAR
@@ -241,17 +242,17 @@ def test_moving_a_slider_decodes_as_torch_does(tab, made, name):
 
 def test_the_arrow_keys_move_a_slider(tab, made):
     tab.run("playground.panels.mnist.choose(0)")
-    knob = made[1]["mnist"][0].knobs[2]
+    control = made[1]["mnist"][0].controls[2]
     tab.run("playground.panels.mnist.sliders[2].input.focus()")
-    before = tab.run(f"playground.settled().then(() => playground.panels.mnist.state.z[{knob.dimension}])")
+    before = tab.run(f"playground.settled().then(() => playground.panels.mnist.state.z[{control.dimension}])")
     for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowRight"):
         tab.press(key)
-    after = tab.run(f"playground.settled().then(() => playground.panels.mnist.state.z[{knob.dimension}])")
-    assert after - before == pytest.approx((knob.high - knob.low) / 20, rel=0.05)
+    after = tab.run(f"playground.settled().then(() => playground.panels.mnist.state.z[{control.dimension}])")
+    assert after - before == pytest.approx((control.high - control.low) / 20, rel=0.05)
     tab.press("End")
     assert (
-        tab.run(f"playground.settled().then(() => playground.panels.mnist.state.z[{knob.dimension}])")
-        >= knob.high - 1e-3
+        tab.run(f"playground.settled().then(() => playground.panels.mnist.state.z[{control.dimension}])")
+        >= control.high - 1e-3
     )
 
 

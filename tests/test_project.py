@@ -55,11 +55,11 @@ def test_a_notebook_is_prose_first_parameterized_and_without_outputs(path):
     nbformat.validate(book)
     assert book.cells[0].cell_type == "markdown" and book.cells[0].source.startswith("# ")
     code = [cell for cell in book.cells if cell.cell_type == "code"]
-    assert sum("parameters" in cell.metadata.get("tags", []) for cell in code) == 1
-    for cell in code:
-        assert not cell.outputs and cell.execution_count is None
-        assert len(cell.source.splitlines()) <= 30, "a cell longer than a screen belongs into arvae/"
-        assert not re.search(r"^\s*class ", cell.source, re.M)
+    assert sum("parameters" in setup.metadata.get("tags", []) for setup in code) == 1
+    for setup in code:
+        assert not setup.outputs and setup.execution_count is None
+        assert len(setup.source.splitlines()) <= 30, "a setup longer than a screen belongs into arvae/"
+        assert not re.search(r"^\s*class ", setup.source, re.M)
 
 
 def test_every_path_the_pipeline_depends_on_exists():
@@ -75,8 +75,8 @@ GLUE = ("arvae/__init__.py", "arvae/params/", "arvae/paths.py", "arvae/files.py"
 GLUE += (
     "arvae/datasets/__init__.py",
     "arvae/datasets/catalogue.py",
-    "arvae/figures/__init__.py",
-    "arvae/figures/style.py",
+    "arvae/report/figures/__init__.py",
+    "arvae/report/figures/style.py",
 )
 
 
@@ -109,7 +109,7 @@ def test_a_stage_depends_on_every_module_that_decides_its_results(stage):
     name = re.findall(r"notebooks/\w+\.ipynb", body["cmd"])[0]
     cells = nbformat.read(ROOT / name, as_version=4).cells
     used = _modules_under("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
-    allowed = ("arvae/figures/",) if stage == "train" else ()
+    allowed = ("arvae/report/figures/",) if stage == "train" else ()
     missing = {
         module
         for module in used

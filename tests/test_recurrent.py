@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from arvae.models import gru_kernels, gru_steps, recurrent
-from arvae.models.measure_vae import _direction
+from arvae.fast import gru_kernels, gru_steps, recurrent
+from arvae.models.measure import _direction
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ import torch
 
 from arvae import evaluation, metrics
 from arvae.datasets.contract import Dataset
-from arvae.training import Member, load_model
+from arvae.training import Run, load_model
 from tests.conftest import dvc, pictures, results, run
-from tests.test_evaluation import music_dataset, small_cell
+from tests.test_evaluation import music_dataset, small_setup
 from tests.test_training import data, small  # noqa: F401 (a fixture)
 from tests.test_training import run as run_training
 
@@ -36,11 +36,11 @@ def test_two_fresh_clones_give_the_same_metrics_tables_and_pictures(smoke_run, t
 
 def melodies(threads):
     """The bach AR-VAE with a small network: eight steps of 64 measures."""
-    cell = small_cell("bach", "arvae")
-    engine = cell.engine.model_copy(update={"workers": 1, "threads": threads})
+    setup = small_setup("bach", "arvae")
+    engine = setup.engine.model_copy(update={"workers": 1, "threads": threads})
     shape = {"hidden": 32, "dense": 32}
-    architecture = cell.architecture.model_copy(update=shape)
-    return cell.model_copy(update={"engine": engine, "architecture": architecture, "batch_size": 64})
+    architecture = setup.architecture.model_copy(update=shape)
+    return setup.model_copy(update={"engine": engine, "architecture": architecture, "batch_size": 64})
 
 
 @pytest.mark.parametrize("kind", ["images", "music"])
@@ -58,12 +58,12 @@ def test_threads_change_weights_and_metrics_by_rounding_only(kind, data, tmp_pat
         where = tmp_path / str(threads)
         where.mkdir()
         before = torch.get_num_threads()
-        cell = small(2.0, threads=threads) if kind == "images" else melodies(threads)
-        run_training(cell, data, where, Member("seed0", 0))
+        setup = small(2.0, threads=threads) if kind == "images" else melodies(threads)
+        run_training(setup, data, where, Run("seed0", 0))
         assert torch.get_num_threads() == before  # and the caller's own count is left as it was
         model = load_model(where / "models", "seed0")
         weights.append(np.concatenate([tensor.numpy().ravel() for tensor in model.state_dict().values()]))
-        z, _ = evaluation.encode(model, dataset, cell, np.arange(len(attributes)))
+        z, _ = evaluation.encode(model, dataset, setup, np.arange(len(attributes)))
         names = [f"a{i}" for i in range(attributes.shape[1])]
         scores.append(metrics.evaluate(z, attributes, names, workers=1))
     assert np.linalg.norm(weights[0] - weights[1]) < 1e-3 * np.linalg.norm(weights[0])

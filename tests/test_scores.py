@@ -10,10 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from arvae import scores
-from arvae.datasets import music, musicxml, tunes
-from arvae.datasets.tunes import TuneError
-from arvae.scores import midi, notation
+from arvae.music import coding as music
+from arvae.music import files as scores
+from arvae.music import midi, musicxml, notation, tunes
+from arvae.music.tunes import TuneError
 
 # Mostly notes that last: what melodies are made of; all other symbols wherever they may fall.
 SYMBOLS = st.sampled_from([-1] * 8 + [-2, -3, -4]) | st.integers(55, 84)

@@ -13,8 +13,8 @@ import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from arvae import site
-from arvae.site import convert, facts, story
+from arvae.report import site
+from arvae.report.site import convert, facts, story
 from tests import browser
 
 ROOT = Path(__file__).parents[1]
@@ -87,8 +87,8 @@ def home(tmp_path) -> Path:
     )
     write_notebook(tmp_path, "results", "# Results\n\nAll of them.", ("show()", [shown(png(1))]))
     for model, scc in (("betavae", 0.5), ("arvae", 0.9)):
-        members = {f"seed{s}": {"scc": scc + 0.01 * s, "reconstruction_accuracy": 0.97} for s in (0, 1)}
-        found = {"scale": "smoke", "seeds": [0, 1], "machine": "a <test> machine", "members": members}
+        runs = {f"seed{s}": {"scc": scc + 0.01 * s, "reconstruction_accuracy": 0.97} for s in (0, 1)}
+        found = {"scale": "smoke", "seeds": [0, 1], "machine": "a <test> machine", "runs": runs}
         (tmp_path / "reports" / "metrics" / f"mnist-{model}.json").write_text(json.dumps(found))
     return tmp_path
 
@@ -224,8 +224,8 @@ def test_a_fault_fails_the_build_and_is_named(home, cells, said):
 def test_what_is_too_large_fails_the_build(home, monkeypatch):
     with pytest.raises(site.SiteError, match="reports/ has"):
         site.build(home, limit=1000)
-    monkeypatch.setattr("arvae.site.checking.PAGE_LIMIT", 1000)
-    monkeypatch.setattr("arvae.site.checking.FIGURE_LIMIT", 100)
+    monkeypatch.setattr("arvae.report.site.checking.PAGE_LIMIT", 1000)
+    monkeypatch.setattr("arvae.report.site.checking.FIGURE_LIMIT", 100)
     with pytest.raises(site.SiteError) as raised:
         site.build(home)
     assert "index.html has" in str(raised.value) and "traversals.png has" in str(raised.value)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from arvae.tables.statistics import compare, difference, luck, summary
+from arvae.report.tables.statistics import compare, difference, luck, summary
 
 
 def test_summary_is_students_interval():

@@ -1,4 +1,4 @@
-"""The studies' tables: all baselines side by side, the grid of gamma and delta; failed members too."""
+"""The studies' tables: all baselines side by side, the grid of gamma and delta; failed runs too."""
 
 import json
 
@@ -7,16 +7,17 @@ import pandas as pd
 import pytest
 import torch
 
-from arvae import evaluation, models, params, tables
+from arvae import evaluation, models, params
 from arvae.evaluation import study as measuring
-from arvae.figures import metrics, style
 from arvae.files import write_json
 from arvae.paths import root
-from arvae.tables import baseline_claims, baselines, claims, study, typeset
-from arvae.training import Member
+from arvae.report import tables
+from arvae.report.figures import metrics, style
+from arvae.report.tables import baseline_claims, baselines, claims, study, typeset
+from arvae.training import Run
 from arvae.training.checkpoints import write_tensors
-from arvae.training.members import describe
-from tests.test_evaluation import music_dataset, small_cell, sprites_dataset
+from arvae.training.runs import describe
+from tests.test_evaluation import music_dataset, small_setup, sprites_dataset
 
 MUSICAL = ("rhythmic complexity", "pitch range", "note density", "contour")
 NAMES = {"dsprites": ("scale", "x"), "mnist": ("area", "slant"), "bach": MUSICAL, "folk": MUSICAL}
@@ -37,7 +38,7 @@ def one_thread():
 
 def report(dataset, model, level, seeds=(0, 1)):
     """A report as `records.write` lays it out, all of whose scores lie about `level`."""
-    members = {}
+    runs = {}
     for seed in seeds:
         value = level + 0.001 * seed
         values = {name: value for name in ("interpretability", "mig", "sap", "scc", "monotonicity")}
@@ -50,7 +51,7 @@ def report(dataset, model, level, seeds=(0, 1)):
         turned = {
             name: {"monotonicity": value, "range_covered": value, "selectivity": value} for name in names
         }
-        members[f"seed{seed}"] = values | {
+        runs[f"seed{seed}"] = values | {
             "seed": seed,
             "details": {
                 "per_attribute": {name: one for name in names},
@@ -59,7 +60,7 @@ def report(dataset, model, level, seeds=(0, 1)):
             },
         }
     return {
-        "scale": "smoke", "dataset": dataset, "model": model, "seeds": list(seeds), "members": members,
+        "scale": "smoke", "dataset": dataset, "model": model, "seeds": list(seeds), "runs": runs,
         "attributes": list(NAMES[dataset]), "machine": {"name": "a processor"},
         "provenance": {"epochs": 0.7, "train_size": 1234, "data_source": "drawn", "test_codes": 99,
                        "device": "cpu", "precision": "bfloat16"},
@@ -71,9 +72,9 @@ LEVELS = {"betavae": 0.3, "betavae1": 0.5, "arvae": 0.9, "fader": 0.2, "glsr": 0
 
 @pytest.fixture(scope="module")
 def reports():
-    cells = [(d, m) for d in ("dsprites", "mnist") for m in ("betavae", "betavae1", "arvae", "fader")]
-    cells += [(d, m) for d in ("bach", "folk") for m in ("betavae", "arvae", "glsr")]
-    return {f"{d}-{m}": report(d, m, LEVELS[m]) for d, m in cells}
+    setups = [(d, m) for d in ("dsprites", "mnist") for m in ("betavae", "betavae1", "arvae", "fader")]
+    setups += [(d, m) for d in ("bach", "folk") for m in ("betavae", "arvae", "glsr")]
+    return {f"{d}-{m}": report(d, m, LEVELS[m]) for d, m in setups}
 
 
 def test_all_models_stand_side_by_side(reports):
@@ -91,9 +92,9 @@ def test_all_models_stand_side_by_side(reports):
 def test_a_model_without_some_metric_and_a_single_run_break_nothing(reports, tmp_path):
     some = dict(reports)
     some["mnist-fader"] = report("mnist", "fader", 0.2, seeds=(1,))
-    for member in some["mnist-fader"]["members"].values():
-        member["selectivity"] = None
-        member["details"]["controllability"]["fixed"] = None
+    for run in some["mnist-fader"]["runs"].values():
+        run["selectivity"] = None
+        run["details"]["controllability"]["fixed"] = None
     ours, theirs = baselines.scores(some), tables.published(root(__file__))
     table = baselines.side_by_side(baselines.spread(ours, theirs), "mnist").set_index("metric")
     assert table.loc["selectivity", "fader"] == "–" and table.loc["scc", "fader"] == "0.201"
@@ -154,12 +155,12 @@ def test_glsr_is_compared_where_it_ties(reports):
 
 
 def test_glsr_ties_only_what_it_can():
-    cell = small_cell("bach", "arvae")
-    knobs = cell.knobs.model_copy(update={"objective": "glsr"})
-    tied = evaluation.regularized_dimensions(cell.model_copy(update={"knobs": knobs}))
+    setup = small_setup("bach", "arvae")
+    hyperparameters = setup.hyperparameters.model_copy(update={"objective": "glsr"})
+    tied = evaluation.regularized_dimensions(setup.model_copy(update={"hyperparameters": hyperparameters}))
     assert tied == {"rhythmic complexity": 0, "note density": 2}
-    fader = cell.knobs.model_copy(update={"objective": "fader"})
-    assert evaluation.regularized_dimensions(cell.model_copy(update={"knobs": fader})) == {}
+    fader = setup.hyperparameters.model_copy(update={"objective": "fader"})
+    assert evaluation.regularized_dimensions(setup.model_copy(update={"hyperparameters": fader})) == {}
 
 
 # ------------------------------------------------------------------ every model, evaluated
@@ -168,18 +169,20 @@ def test_glsr_ties_only_what_it_can():
 @pytest.mark.parametrize("objective", ["fader", "glsr"])
 def test_other_models_get_all_metrics(objective, tmp_path):
     data = sprites_dataset() if objective == "fader" else music_dataset()
-    cell = small_cell(data.name, "arvae")
-    cell = cell.model_copy(update={"knobs": cell.knobs.model_copy(update={"objective": objective})})
+    setup = small_setup(data.name, "arvae")
+    setup = setup.model_copy(
+        update={"hyperparameters": setup.hyperparameters.model_copy(update={"objective": objective})}
+    )
     build = {"vocabulary_size": data.vocabulary.size if data.vocabulary else None, "image_size": None}
-    network = models.build(cell, generator=torch.Generator().manual_seed(0), **build)
+    network = models.build(setup, generator=torch.Generator().manual_seed(0), **build)
     if objective == "fader":
         network.fit_attributes(torch.from_numpy(data.train.attributes))
-    leave(tmp_path, cell, network, build, Member("seed0", 0))
+    leave(tmp_path, setup, network, build, Run("seed0", 0))
     sizes = params.EvaluationSizes(codes=60, traversal_items=3, traversal_points=4)
-    members = evaluation.evaluate_cell(
-        cell, data, evaluation.pick(data, 60), tmp_path, sizes, log=lambda _: None
+    runs = evaluation.evaluate_setup(
+        setup, data, evaluation.pick(data, 60), tmp_path, sizes, log=lambda _: None
     )
-    result = members[0].result
+    result = runs[0].result
     for name in ("interpretability", "mig", "sap", "scc", "modularity", "monotonicity", "content_traversed"):
         assert result[name] is not None
     assert (result["latent_density_ratio"] is None) == (objective == "fader")
@@ -191,30 +194,30 @@ def test_other_models_get_all_metrics(objective, tmp_path):
 # ------------------------------------------------------------------ the grid
 
 
-def leave(folder, cell, network, build, *members, failed=()):
-    """A trained cell as the engine leaves it; the members in `failed` have no weights."""
+def leave(folder, setup, network, build, *runs, failed=()):
+    """A trained setup as the engine leaves it; the runs in `failed` have no weights."""
     rows = []
-    for member in members:
-        lost = member.name in failed
+    for run in runs:
+        lost = run.name in failed
         if not lost:
-            record = {"cell": describe(cell, member), "build": build}
-            write_tensors(folder / f"{member.name}.safetensors", network.state_dict(), record)
+            record = {"setup": describe(setup, run), "build": build}
+            write_tensors(folder / f"{run.name}.safetensors", network.state_dict(), record)
         rows.append(
-            {"name": member.name, "seed": member.seed, "overrides": member.overrides, "steps": 4,
+            {"name": run.name, "seed": run.seed, "overrides": run.overrides, "steps": 4,
              "status": "failed" if lost else "finished", "message": "diverged: NaN" if lost else "",
              "seconds": 1.0, "device": "cpu", "precision": "float32"}
         )  # fmt: skip
-    write_json(folder / "members.json", rows)
+    write_json(folder / "runs.json", rows)
 
 
 def test_every_setting_is_measured_and_a_failed_one_is_shown_as_such(tmp_path):
-    data, cell = sprites_dataset(), small_cell("dsprites", "arvae")
-    members = [Member(f"gamma{gamma:g}", 0, {"gamma": gamma, "delta": 1.0}) for gamma in (0.1, 1.0, 100.0)]
-    network = models.build(cell, generator=torch.Generator().manual_seed(0))
+    data, setup = sprites_dataset(), small_setup("dsprites", "arvae")
+    runs = [Run(f"gamma{gamma:g}", 0, {"gamma": gamma, "delta": 1.0}) for gamma in (0.1, 1.0, 100.0)]
+    network = models.build(setup, generator=torch.Generator().manual_seed(0))
     leave(
-        tmp_path, cell, network, {"vocabulary_size": None, "image_size": None}, *members, failed=("gamma100",)
+        tmp_path, setup, network, {"vocabulary_size": None, "image_size": None}, *runs, failed=("gamma100",)
     )
-    ours = measuring.measure(cell, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
+    ours = measuring.measure(setup, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
     assert list(ours.gamma) == [0.1, 1.0, 100.0] and list(ours.status) == ["finished"] * 2 + ["failed"]
     values = ours[list(measuring.VALUES)].drop(columns="dmig")
     assert values[:2].notna().all(axis=None) and values[2:].isna().all(axis=None)
@@ -225,10 +228,10 @@ def test_every_setting_is_measured_and_a_failed_one_is_shown_as_such(tmp_path):
 
 
 def test_a_grid_of_failures_only_has_the_columns_all_the_same(tmp_path):
-    data, cell = sprites_dataset(), small_cell("dsprites", "arvae")
-    member = Member("gamma1", 0, {"gamma": 1.0, "delta": 1.0})
-    leave(tmp_path, cell, None, {}, member, failed=("gamma1",))
-    ours = measuring.measure(cell, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
+    data, setup = sprites_dataset(), small_setup("dsprites", "arvae")
+    run = Run("gamma1", 0, {"gamma": 1.0, "delta": 1.0})
+    leave(tmp_path, setup, None, {}, run, failed=("gamma1",))
+    ours = measuring.measure(setup, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
     assert set(measuring.VALUES) <= set(ours.columns) and study.finished(ours).empty
 
 
@@ -297,10 +300,10 @@ def test_what_is_written_shows_settings_as_they_are(ours, tmp_path):
 
 
 def test_the_study_s_caption_says_what_its_numbers_rest_on():
-    cell, settings = params.load(root(__file__) / "params.yaml").grid()
-    told = study.varied(cell, settings)
+    setup, settings = params.load(root(__file__) / "params.yaml").grid()
+    told = study.varied(setup, settings)
     assert told.startswith("vae: beta 1, gamma ") and told.endswith(f"{len(settings)} settings")
-    text = study.caption("Settings", small_cell("dsprites", "arvae"), sprites_dataset(), 60)
+    text = study.caption("Settings", small_setup("dsprites", "arvae"), sprites_dataset(), 60)
     for word in (
         "dSprites at beta 1",
         "seed 0",

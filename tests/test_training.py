@@ -1,4 +1,4 @@
-"""The engine: resumable, reproducible to the bit, and one member's trouble is no other's."""
+"""The engine: resumable, reproducible to the bit, and one run's trouble is no other's."""
 
 import concurrent.futures
 import dataclasses
@@ -23,12 +23,12 @@ import torch
 
 from arvae import params, paths, training
 from arvae.datasets.contract import Dataset, PackedImages, Split
-from arvae.figures import metrics, style
 from arvae.files import atomic_write
-from arvae.params import Cell
-from arvae.training import Member, checkpoints, loop
-from arvae.training.members import IMPORTED, code_hash, key
+from arvae.params import Setup
+from arvae.report.figures import metrics, style
+from arvae.training import Run, checkpoints, loop
 from arvae.training.precision import FlatModel, Plan, plan
+from arvae.training.runs import IMPORTED, code_hash, key
 
 
 def shapes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -55,31 +55,31 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def small(epochs: float = 4.0, **engine: Any) -> Cell:
+def small(epochs: float = 4.0, **engine: Any) -> Setup:
     """The mnist AR-VAE with a small network and batches of 32: six steps an epoch."""
-    cell = params.load().cell("mnist", "arvae")
+    setup = params.load().setup("mnist", "arvae")
     defaults = {"executor": "serial", "workers": 2, "threads": 1, "device": "cpu", "precision": "float32"}
-    cell = cell.model_copy(
+    setup = setup.model_copy(
         update={
-            "architecture": cell.architecture.model_copy(update={"channels": (4, 4, 2), "hidden": 16}),
+            "architecture": setup.architecture.model_copy(update={"channels": (4, 4, 2), "hidden": 16}),
             "batch_size": 32,
-            "schedule": cell.schedule.model_copy(update={"epochs": epochs}),
-            "engine": cell.engine.model_copy(update=defaults | engine),
+            "schedule": setup.schedule.model_copy(update={"epochs": epochs}),
+            "engine": setup.engine.model_copy(update=defaults | engine),
         }
     )
-    return Cell.model_validate(cell.model_dump())
+    return Setup.model_validate(setup.model_dump())
 
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def run(cell: Cell, data: Path, where: Path, *members: Member, **more: Any) -> list[training.MemberResult]:
+def run(setup: Setup, data: Path, where: Path, *runs: Run, **more: Any) -> list[training.RunResult]:
     lines: list[str] = []
-    members = members or (Member("seed0", 0),)
+    runs = runs or (Run("seed0", 0),)
     try:
         return training.train(
-            cell, data, members, where / "checkpoints", directory=where / "models", log=lines.append, **more
+            setup, data, runs, where / "checkpoints", directory=where / "models", log=lines.append, **more
         )
     finally:
         (where / "log.txt").write_text("\n".join(lines), encoding="utf-8")
@@ -113,8 +113,8 @@ def test_training_learns_and_leaves_weights_and_history(trained: Path) -> None:
 
 
 def test_a_member_does_not_depend_on_who_trains_beside_it(trained: Path, data: Path, tmp_path: Path) -> None:
-    cell = small(executor="processes")
-    results = run(cell, data, tmp_path, Member("seed0", 0), Member("flat", 0, {"gamma": 0.0}))
+    setup = small(executor="processes")
+    results = run(setup, data, tmp_path, Run("seed0", 0), Run("flat", 0, {"gamma": 0.0}))
     assert [result.status for result in results] == ["finished"] * 2
     weights = [digest(tmp_path / "models" / f"{name}.safetensors") for name in ("seed0", "flat")]
     assert weights[0] == digest(trained / "models" / "seed0.safetensors")
@@ -124,7 +124,7 @@ def test_a_member_does_not_depend_on_who_trains_beside_it(trained: Path, data: P
 def test_finished_members_are_reused_and_a_new_seed_trains_alone(data: Path, tmp_path: Path) -> None:
     run(small(1.0), data, tmp_path)
     before = digest(tmp_path / "models" / "seed0.safetensors")
-    results = run(small(1.0), data, tmp_path, Member("seed0", 0), Member("seed1", 1))
+    results = run(small(1.0), data, tmp_path, Run("seed0", 0), Run("seed1", 1))
     assert [result.reused for result in results] == [True, False]
     assert "seed0 trained already" in said(tmp_path)
     assert digest(tmp_path / "models" / "seed0.safetensors") == before
@@ -134,20 +134,20 @@ PROGRAM = """
 import sys, json
 from pathlib import Path
 from arvae import training
-from arvae.figures import metrics, style
+from arvae.report.figures import metrics, style
 from arvae.files import atomic_write
-from arvae.params import Cell
-from arvae.training import Member
-cell = Cell.model_validate_json(Path(sys.argv[1]).read_text())
+from arvae.params import Setup
+from arvae.training import Run
+setup = Setup.model_validate_json(Path(sys.argv[1]).read_text())
 where = Path(sys.argv[3])
-training.train(cell, sys.argv[2], [Member("seed0", 0)], where / "checkpoints", directory=where / "models")
+training.train(setup, sys.argv[2], [Run("seed0", 0)], where / "checkpoints", directory=where / "models")
 """
 
 
-def start(cell: Cell, data: Path, where: Path) -> subprocess.Popen[bytes]:
-    (where / "cell.json").write_text(cell.model_dump_json(), encoding="utf-8")
+def start(setup: Setup, data: Path, where: Path) -> subprocess.Popen[bytes]:
+    (where / "setup.json").write_text(setup.model_dump_json(), encoding="utf-8")
     (where / "program.py").write_text(PROGRAM, encoding="utf-8")
-    command = [sys.executable, str(where / "program.py"), str(where / "cell.json"), str(data), str(where)]
+    command = [sys.executable, str(where / "program.py"), str(where / "setup.json"), str(data), str(where)]
     environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
 
@@ -158,12 +158,12 @@ def checkpoint_step(where: Path) -> int:
 
 
 def test_killed_at_any_moment_it_ends_with_the_same_bytes(data: Path, tmp_path: Path) -> None:
-    cell = small(40.0, executor="processes", checkpoint_seconds=0.05)
+    setup = small(40.0, executor="processes", checkpoint_seconds=0.05)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
     broken.mkdir()
     run(small(40.0), data, whole)
-    process = start(cell, data, broken)
+    process = start(setup, data, broken)
     deadline = time.monotonic() + 300
     while checkpoint_step(broken) < 1 and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -183,7 +183,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from arvae import training
-from arvae.params import Cell
+from arvae.params import Setup
 from arvae.training import checkpoints
 where, data, moment = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 save, replace, seen = checkpoints.save_file, os.replace, []
@@ -212,8 +212,8 @@ elif moment == "not cleared":
     checkpoints.clear_checkpoints = die
 else:
     os.replace = before_renaming
-cell = Cell.model_validate_json((where / "cell.json").read_text())
-training.train(cell, data, training.members_of(cell)[:1], where / "checkpoints", directory=where / "models")
+setup = Setup.model_validate_json((where / "setup.json").read_text())
+training.train(setup, data, training.runs_of(setup)[:1], where / "checkpoints", directory=where / "models")
 """
 
 
@@ -224,8 +224,8 @@ def test_killed_while_it_writes_it_ends_with_the_same_bytes(
     trained: Path, data: Path, tmp_path: Path, moment: str
 ) -> None:
     """In the middle of a file, before it gets its name, before what is old is removed."""
-    cell = small(checkpoint_seconds=0.001)
-    (tmp_path / "cell.json").write_text(cell.model_dump_json(), encoding="utf-8")
+    setup = small(checkpoint_seconds=0.001)
+    (tmp_path / "setup.json").write_text(setup.model_dump_json(), encoding="utf-8")
     command = [sys.executable, "-c", KILLED, str(tmp_path), str(data), moment]
     environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
     killed = subprocess.run(command, env=environment, capture_output=True, check=False)
@@ -242,13 +242,13 @@ def test_killed_while_it_writes_it_ends_with_the_same_bytes(
     assert not list(folder.glob(".*.safetensors"))
 
 
-def interrupted(cell: Cell, data: Path, where: Path, at: int) -> Path:
+def interrupted(setup: Setup, data: Path, where: Path, at: int) -> Path:
     """Train to step `at`, save, stop: what a kill leaves behind, made without waiting for one."""
     torch.set_num_threads(1)  # as many as the engine gives it: sums depend on it
-    dataset, member, settled = Dataset.load(data), Member("seed0", 0), plan(cell.engine)
-    folder = where / "checkpoints" / key(cell, member, data, settled)
+    dataset, run, settled = Dataset.load(data), Run("seed0", 0), plan(setup.engine)
+    folder = where / "checkpoints" / key(setup, run, data, settled)
     folder.mkdir(parents=True)
-    one = loop.Run(cell, member, dataset, settled, folder)
+    one = loop.Run(setup, run, dataset, settled, folder)
     one.model.train()
     while one.step < at:
         one._one_step()
@@ -299,24 +299,24 @@ def test_damaged_final_weights_are_trained_again(trained: Path, data: Path, tmp_
 def test_the_key_follows_science_data_and_code_and_nothing_else(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cell, member = small(), Member("seed0", 0)
-    settled = plan(cell.engine)
-    base = key(cell, member, data, settled)
+    setup, run = small(), Run("seed0", 0)
+    settled = plan(setup.engine)
+    base = key(setup, run, data, settled)
     same = small(workers=1, checkpoint_seconds=9.0, executor="processes")
-    assert key(same, Member("other", 0), data, settled) == base
+    assert key(same, Run("other", 0), data, settled) == base
     different = [
-        key(cell, Member("seed0", 1), data, settled),
-        key(cell, Member("seed0", 0, {"delta": 2.0}), data, settled),
-        key(small(5.0), member, data, settled),
-        key(cell, member, data, dataclasses.replace(settled, threads=2)),
-        key(cell, member, data, dataclasses.replace(settled, precision="bfloat16")),
+        key(setup, Run("seed0", 1), data, settled),
+        key(setup, Run("seed0", 0, {"delta": 2.0}), data, settled),
+        key(small(5.0), run, data, settled),
+        key(setup, run, data, dataclasses.replace(settled, threads=2)),
+        key(setup, run, data, dataclasses.replace(settled, precision="bfloat16")),
     ]
     other = tmp_path / "mnist"
     dataset = Dataset.load(data)
     dataclasses.replace(dataset, train=Split(255 - dataset.train.x, dataset.train.attributes)).save(other)
-    different.append(key(cell, member, other, settled))
-    monkeypatch.setattr("arvae.training.members.code_hash", lambda *_: "other code")
-    different.append(key(cell, member, data, settled))
+    different.append(key(setup, run, other, settled))
+    monkeypatch.setattr("arvae.training.runs.code_hash", lambda *_: "other code")
+    different.append(key(setup, run, data, settled))
     assert len({base, *different}) == 8
 
 
@@ -365,13 +365,13 @@ EDITED = """
 import sys
 from pathlib import Path
 from arvae import training
-from arvae.params import Cell
-from arvae.training.members import code_hash
-cell, before = Cell.model_validate_json(Path("cell.json").read_text()), code_hash("images", "vae")
+from arvae.params import Setup
+from arvae.training.runs import code_hash
+setup, before = Setup.model_validate_json(Path("setup.json").read_text()), code_hash("images", "vae")
 losses = Path("arvae/losses.py")
-losses.write_text(losses.read_text() + "EDITED = True\\n")  # as one does while members wait for a free core
+losses.write_text(losses.read_text() + "EDITED = True\\n")  # as one does while runs wait for a free core
 assert code_hash("images", "vae") == before != code_hash("images", "vae", Path("arvae"))
-training.train(cell, sys.argv[1], training.members_of(cell)[:1], "checkpoints", directory="models")
+training.train(setup, sys.argv[1], training.runs_of(setup)[:1], "checkpoints", directory="models")
 """
 
 
@@ -379,7 +379,7 @@ def test_code_edited_while_members_wait_is_not_filed_under_the_old_key(data: Pat
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(paths.root(__file__) / "arvae", tmp_path / "arvae", ignore=ignore)
     shutil.copy(paths.root(__file__) / "params.yaml", tmp_path)
-    (tmp_path / "cell.json").write_text(small(executor="processes").model_dump_json(), encoding="utf-8")
+    (tmp_path / "setup.json").write_text(small(executor="processes").model_dump_json(), encoding="utf-8")
     edited = subprocess.run(
         [sys.executable, "-c", EDITED, str(data)],
         cwd=tmp_path,
@@ -394,22 +394,22 @@ def test_code_edited_while_members_wait_is_not_filed_under_the_old_key(data: Pat
 
 def test_any_executor_of_pythons_own_will_do(trained: Path, data: Path, tmp_path: Path) -> None:
     with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        results = run(small(), data, tmp_path, Member("seed0", 0), Member("seed1", 1), executor=pool)
+        results = run(small(), data, tmp_path, Run("seed0", 0), Run("seed1", 1), executor=pool)
     assert [result.status for result in results] == ["finished"] * 2
     weights = digest(tmp_path / "models" / "seed0.safetensors")
     assert weights == digest(trained / "models" / "seed0.safetensors")
 
 
 def test_a_member_that_diverges_is_reported_and_the_others_go_on(data: Path, tmp_path: Path) -> None:
-    cell = small(1.0)
-    bad = Member("bad", 0, {"beta": 1e39})
-    good, failed = run(cell, data, tmp_path, Member("seed0", 0), bad)
+    setup = small(1.0)
+    bad = Run("bad", 0, {"beta": 1e39})
+    good, failed = run(setup, data, tmp_path, Run("seed0", 0), bad)
     assert (good.status, failed.status) == ("finished", "failed")
     assert failed.weights is None
     assert "learning rate" in failed.message
     assert "bad FAILED: diverged" in said(tmp_path)
     with pytest.raises(training.TrainingError, match="bad: diverged"):
-        run(cell, data, tmp_path, bad)
+        run(setup, data, tmp_path, bad)
 
 
 @pytest.mark.parametrize("where", ["validation", "weights"])
@@ -421,18 +421,18 @@ def test_what_is_no_number_at_the_end_fails_its_member_alone(
 
     def spoiled(run: loop.Run, *arguments: Any) -> None:
         go(run, *arguments)
-        if run.member.seed and where == "weights":
+        if run.run.seed and where == "weights":
             run.flat.master[3] = torch.nan
-        elif run.member.seed:
+        elif run.run.seed:
             run.rows[-1]["validation_kl"] = float("inf")
 
     monkeypatch.setattr(loop.Run, "go", spoiled)
     for _ in range(2):  # the second time from what the first has left
-        good, bad = run(small(1.0), data, tmp_path, Member("seed0", 0), Member("seed1", 1))
+        good, bad = run(small(1.0), data, tmp_path, Run("seed0", 0), Run("seed1", 1))
         assert (good.status, bad.status) == ("finished", "failed")
         assert bad.message.startswith("diverged") and "not a finite number" in bad.message
         assert bad.weights is None and not (tmp_path / "models" / "seed1.safetensors").exists()
-        written = json.loads((tmp_path / "models" / "members.json").read_text())
+        written = json.loads((tmp_path / "models" / "runs.json").read_text())
         assert written[1]["status"] == "failed" and bad.history is not None
 
 
@@ -453,7 +453,7 @@ def test_any_executor_will_do_also_one_that_tells_little(
         def submit(self, function: Any, text: str) -> _Bare:
             return _Bare(pool.submit(function, text))
 
-    results = run(small(2.0), data, tmp_path, Member("seed0", 0), Member("seed1", 1), executor=Executor())
+    results = run(small(2.0), data, tmp_path, Run("seed0", 0), Run("seed1", 1), executor=Executor())
     pool.shutdown()
     assert [result.status for result in results] == ["finished"] * 2
     assert "1 waiting for a free core" in said(tmp_path)
@@ -489,13 +489,13 @@ def test_two_callers_train_one_member_once(
 
     monkeypatch.setattr(training.engine, "key", guarded)
     places = [tmp_path / "a", tmp_path / "b"]
-    results: dict[Path, list[training.MemberResult]] = {}
+    results: dict[Path, list[training.RunResult]] = {}
 
     def caller(where: Path) -> None:
         lines: list[str] = []
-        members = [Member("seed0", 0)]
+        runs = [Run("seed0", 0)]
         results[where] = training.train(
-            small(20.0), data, members, tmp_path / "checkpoints", None, lines.append, where
+            small(20.0), data, runs, tmp_path / "checkpoints", None, lines.append, where
         )
         where.joinpath("log.txt").write_text("\n".join(lines), encoding="utf-8")
 
@@ -505,12 +505,12 @@ def test_two_callers_train_one_member_once(
     for thread in callers:
         thread.join(300)
     assert sorted(results[where][0].reused for where in places) == [False, True]
-    assert "another process trains this member" in said(places[0]) + said(places[1])
+    assert "another process trains this run" in said(places[0]) + said(places[1])
     assert digest(places[0] / "seed0.safetensors") == digest(places[1] / "seed0.safetensors")
 
 
 def test_a_worker_that_is_killed_is_started_again(data: Path, tmp_path: Path) -> None:
-    cell = small(40.0, executor="processes", checkpoint_seconds=0.05)
+    setup = small(40.0, executor="processes", checkpoint_seconds=0.05)
     lines: list[str] = []
 
     class Killer(training.engine.executors.ProcessExecutor):
@@ -528,9 +528,9 @@ def test_a_worker_that_is_killed_is_started_again(data: Path, tmp_path: Path) ->
 
     executor = Killer(1, 1)
     (result,) = training.train(
-        cell,
+        setup,
         data,
-        [Member("seed0", 0)],
+        [Run("seed0", 0)],
         tmp_path / "checkpoints",
         executor,
         lines.append,
@@ -552,7 +552,7 @@ def test_a_full_disk_stops_no_training_and_fails_clearly_at_the_end(
     with pytest.raises(training.TrainingError, match="No space left"):
         run(small(1.0, checkpoint_seconds=0.001), data, tmp_path)
     assert "could not save a checkpoint" in said(tmp_path)
-    (failed,) = json.loads((tmp_path / "models" / "members.json").read_text(encoding="utf-8"))
+    (failed,) = json.loads((tmp_path / "models" / "runs.json").read_text(encoding="utf-8"))
     assert failed["status"] == "failed"
     monkeypatch.undo()
     (result,) = run(small(1.0), data, tmp_path)
@@ -590,7 +590,7 @@ def test_packed_images_come_out_as_they_went_in(tmp_path: Path) -> None:
     split = Split(PackedImages.pack(images), attributes)
     names = ("shape", "scale", "orientation", "x", "y")
     dataset = Dataset("dsprites", "images", split, split, split, names, ("",) * 5)
-    source = loop.Source(dataset, split, params.load().cell("dsprites", "arvae"))
+    source = loop.Source(dataset, split, params.load().setup("dsprites", "arvae"))
     x, a = source.take(torch.tensor([3, 69, 0]))
     np.testing.assert_array_equal(x[:, 0], images[[3, 69, 0]])
     np.testing.assert_array_equal(a, attributes[[3, 69, 0]])
@@ -615,28 +615,28 @@ def test_one_cycle_rises_and_falls_to_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "message"),
+    ("runs", "message"),
     [
         (lambda: [], "none"),
-        (lambda: [Member("a", 0), Member("a", 1)], "twice"),
-        (lambda: [Member("../a", 0)], "plain file name"),
-        (lambda: [Member("a", -1)], "negative"),
-        (lambda: [Member("a", 0, {"gamma": -1.0})], "gamma"),
-        (lambda: [Member("a", 0, {"gama": 1.0})], "gama"),
+        (lambda: [Run("a", 0), Run("a", 1)], "twice"),
+        (lambda: [Run("../a", 0)], "plain file name"),
+        (lambda: [Run("a", -1)], "negative"),
+        (lambda: [Run("a", 0, {"gamma": -1.0})], "gamma"),
+        (lambda: [Run("a", 0, {"gama": 1.0})], "gama"),
     ],
 )
 def test_bad_members_are_refused_before_anything_runs(
-    members: Any, message: str, data: Path, tmp_path: Path
+    runs: Any, message: str, data: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        training.train(small(), data, members(), tmp_path, directory=tmp_path)
+        training.train(small(), data, runs(), tmp_path, directory=tmp_path)
 
 
 def test_a_dask_cluster_trains_members_and_survives_a_worker(
     trained: Path, data: Path, tmp_path: Path
 ) -> None:
     distributed = pytest.importorskip("distributed", reason="optional: pip install 'dask[distributed]'")
-    cell = small(40.0, checkpoint_seconds=0.05)
+    setup = small(40.0, checkpoint_seconds=0.05)
     with distributed.LocalCluster(
         n_workers=2,
         threads_per_worker=1,
@@ -644,17 +644,17 @@ def test_a_dask_cluster_trains_members_and_survives_a_worker(
         dashboard_address=None,
         worker_dashboard_address=None,
     ) as cluster:
-        cell = Cell.model_validate(
-            cell.model_dump()
+        setup = Setup.model_validate(
+            setup.model_dump()
             | {
-                "engine": cell.engine.model_dump()
+                "engine": setup.engine.model_dump()
                 | {"executor": "dask", "address": cluster.scheduler_address}
             }
         )
         pids = [worker.pid for worker in cluster.workers.values()]
         killer = threading.Thread(target=_kill_one_when_it_trains, args=(tmp_path, pids))
         killer.start()
-        results = run(cell, data, tmp_path, Member("seed0", 0), Member("seed1", 1))
+        results = run(setup, data, tmp_path, Run("seed0", 0), Run("seed1", 1))
         killer.join()
     assert [result.status for result in results] == ["finished"] * 2
     assert "going on from step" in said(tmp_path)
@@ -667,7 +667,7 @@ def test_a_dask_cluster_trains_members_and_survives_a_worker(
 def _kill_one_when_it_trains(where: Path, pids: list[int]) -> None:
     deadline = time.monotonic() + 300
     while len(list((where / "checkpoints").glob("*/checkpoint-*"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)  # three: both members have saved at least once
+        time.sleep(0.02)  # three: both runs have saved at least once
     os.kill(pids[0], signal.SIGKILL)
 
 
@@ -679,11 +679,11 @@ def test_dask_needs_an_address_and_the_package(data: Path, tmp_path: Path) -> No
 def test_missing_data_and_unknown_attributes_are_named(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="dvc repro data@mnist"):
         run(small(), tmp_path / "nowhere", tmp_path)
-    cell = small(1.0).model_copy(
+    setup = small(1.0).model_copy(
         update={"attributes": ("area", "length", "thickness", "slant", "width", "tilt")}
     )
     with pytest.raises(training.TrainingError, match="'tilt' is not one of data set mnist's"):
-        run(cell, data, tmp_path)
+        run(setup, data, tmp_path)
 
 
 def test_the_notebooks_curves_leave_out_a_member_that_diverged_at_once(trained: Path, tmp_path: Path) -> None:
@@ -695,7 +695,7 @@ def test_the_notebooks_curves_leave_out_a_member_that_diverged_at_once(trained: 
     history = trained / "models" / "seed0.csv"
     results = [SimpleNamespace(name="seed0", history=history), SimpleNamespace(name="seed1", history=None)]
     names = {"results": results, "reports": tmp_path, "figures": tmp_path, "model": "arvae", "pd": pd}
-    names |= {"cell": small(), "atomic_write": atomic_write, "metrics": metrics, "style": style}
+    names |= {"setup": small(), "atomic_write": atomic_write, "metrics": metrics, "style": style}
     exec(source, names)
-    assert list(pd.read_csv(tmp_path / "training" / "mnist-arvae.csv").member.unique()) == ["seed0"]
+    assert list(pd.read_csv(tmp_path / "training" / "mnist-arvae.csv").run.unique()) == ["seed0"]
     assert (tmp_path / "curves.png").stat().st_size > 1000

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from arvae.datasets import music, transform
+from arvae.datasets import transform
 from arvae.datasets.contract import Dataset, Split
 from arvae.evaluation import outputs
+from arvae.music import coding as music
 
 
 @pytest.fixture

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arvae.datasets import abc_notation, chorales, folk, tunes
-from arvae.datasets.tunes import Bar, Event, TuneError
+from arvae.datasets import bach as chorales
+from arvae.datasets import folk
+from arvae.music import abc as abc_notation
+from arvae.music import tunes
+from arvae.music.tunes import Bar, Event, TuneError
 
 GOLDEN = "tests/golden/chorale_lines.npz"  # computed with the paper's released implementation (2020)
 HOLD, REST = -1, -2

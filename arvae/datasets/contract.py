@@ -310,6 +310,6 @@ def _read_split(path: Path, files: Mapping[str, Any], remedy: str) -> Split:
 def _vocabulary(fields: Mapping[str, Any] | None) -> Any:
     if fields is None:
         return None
-    from arvae.datasets.music import Vocabulary
+    from arvae.music.coding import Vocabulary
 
     return Vocabulary(**fields)

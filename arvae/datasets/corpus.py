@@ -14,9 +14,10 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from arvae.datasets import music, tunes
 from arvae.datasets.contract import SPLITS, DataError, Dataset, Split, choose
 from arvae.datasets.reading import Coded, Written
+from arvae.music import coding as music
+from arvae.music import tunes
 
 SEED = 0  # of the split and of every random subset
 SHARES = (0.7, 0.1, 0.2)

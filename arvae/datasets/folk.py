@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from arvae.datasets import abc_notation, corpus, reading, sources, tunes
+from arvae.datasets import corpus, reading, sources
 from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Written
+from arvae.music import abc as abc_notation
+from arvae.music import tunes
 
 #: Folder in music21's corpus -> the collection's name.
 COLLECTIONS = {

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from arvae.datasets import abc_notation, corpus, folk, music, musicxml, reading, tunes
+from arvae.datasets import corpus, folk, reading
 from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Coded, Written
-from arvae.scores import midi
+from arvae.music import abc as abc_notation
+from arvae.music import coding as music
+from arvae.music import midi, musicxml, tunes
 
 ENDINGS = {
     ".mid": "midi",

@@ -6,14 +6,14 @@
 `tonal tension` is the function `tonal_tension`. A function is given a batch of examples as the data set holds
 them and returns one number for each: images are uint8 (m, height, width), measures of music int16 (m, 24), a
 tick holding a MIDI pitch where a note starts, -1 where the note or rest before goes on, -2 where a rest
-starts (see `arvae.datasets.music`). It need not be differentiable: only the order of its values matters. What
+starts (see `arvae.music.coding`). It need not be differentiable: only the order of its values matters. What
 the model decodes is measured by the same function. The first paragraph of its docstring is what reports say
 of it, a line that begins with `Unit:` gives its unit. What begins with an underscore is no attribute.
 """
 
 import numpy as np
 
-from arvae.datasets.music import BEATS, CONTINUE, GRID, TICKS
+from arvae.music.coding import BEATS, CONTINUE, GRID, TICKS
 
 # ------------------------------------------------------------------------------------------ tonal tension
 

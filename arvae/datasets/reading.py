@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from arvae.datasets import music, tunes
 from arvae.datasets.archives import DAMAGED
 from arvae.datasets.contract import DataError, write_npz
+from arvae.music import coding as music
+from arvae.music import tunes
 from arvae.progress import Progress
 
 _CHUNK = 64  # tunes: small enough for both cores to finish together, large enough to be few files

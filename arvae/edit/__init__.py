@@ -1,4 +1,4 @@
-"""Edit a melody, a digit or a shape by turning the knobs of a trained model.
+"""Edit a melody, a digit or a shape by turning the controls of a trained model.
 
 trained = load("folk")
 melody = read_melody("tune.abc", trained.vocabulary)
@@ -14,13 +14,13 @@ from arvae.edit.melody import read as read_melody
 from arvae.edit.picture import read as read_picture
 from arvae.edit.report import as_json, findings, knob_table, table, text
 from arvae.edit.search import Edited, edit
-from arvae.edit.trained import Knob, Trained, load
 from arvae.edit.wishes import Wish, parse, places
+from arvae.trained import Control, Trained, load
 
 __all__ = [
     "EditError",
     "Edited",
-    "Knob",
+    "Control",
     "Melody",
     "Trained",
     "Wish",

@@ -1,11 +1,11 @@
-"""Turn the knobs of a trained model on a melody, a digit or a shape.
+"""Turn the controls of a trained model on a melody, a digit or a shape.
 
     python -m arvae.edit tune.abc rhythmic_complexity=+1.5 -o edited.musicxml
     python -m arvae.edit tune.mid note_density=0.5 3-6:contour=-1 --model bach -o edited.mid
     python -m arvae.edit tune.musicxml                 # no wish: how faithfully each measure comes back
     python -m arvae.edit four.png slant=+1 -o slanted.png
 
-Wishes: NAME=+1.5 or NAME=-1.5 turns a knob by standard deviations; NAME=0.5 searches the knob for a value of
+Wishes: NAME=+1.5 or NAME=-1.5 turns a control by standard deviations; NAME=0.5 searches the control for a value of
 the attribute (NAME==-0.3 for a negative one); MEASURES:NAME=... does either in some measures only.
 """
 
@@ -18,10 +18,10 @@ import torch
 from arvae.edit import melody, picture, report
 from arvae.edit.faults import EditError
 from arvae.edit.search import edit
-from arvae.edit.trained import Trained, load
 from arvae.edit.wishes import parse, places
 from arvae.files import write_json
 from arvae.params import ParamsError
+from arvae.trained import Trained, load
 
 SCORES = (".mid", ".midi", ".musicxml", ".xml", ".mxl", ".abc")
 
@@ -33,11 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         is_score = given.input.suffix.lower() in SCORES
         name = given.model or ("folk" if is_score else _image_model(given.input))
-        trained = load(name, given.member)
-        if (trained.cell.kind == "music") != is_score:
-            kind = "melodies (" + ", ".join(SCORES) + ")" if trained.cell.kind == "music" else "pictures"
+        trained = load(name, given.run)
+        if (trained.setup.kind == "music") != is_score:
+            kind = "melodies (" + ", ".join(SCORES) + ")" if trained.setup.kind == "music" else "pictures"
             raise EditError(
-                f"{trained.cell.name} edits {kind}, {given.input.name} is none: choose another --model"
+                f"{trained.setup.name} edits {kind}, {given.input.name} is none: choose another --model"
             )
         (_edit_melody if is_score else _edit_picture)(given, trained)
     except (EditError, ParamsError, FileNotFoundError) as error:
@@ -56,9 +56,9 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", type=Path, help="where the result goes: .musicxml or .mid, .png for pictures"
     )
     parser.add_argument(
-        "--model", help="a data set (its AR-VAE), a cell (folk-betavae) or a folder with weights"
+        "--model", help="a data set (its AR-VAE), a setup (folk-betavae) or a folder with weights"
     )
-    parser.add_argument("--member", help="which training run, e.g. seed1 (default: the first)")
+    parser.add_argument("--run", help="which training run, e.g. seed1 (default: the first)")
     parser.add_argument("--json", type=Path, help="write all numbers to this file")
     music = parser.add_argument_group("melodies")
     music.add_argument("--measures", help="edit only these, e.g. 3-6 or 1,3,5-; the others stay as they are")
@@ -101,7 +101,7 @@ def _edit_melody(given: argparse.Namespace, trained: Trained) -> None:
     only = places(given.measures, count) if given.measures else None
     wishes = parse(given.wishes, trained, count)
     edited = edit(trained, tune.measures, wishes, only)
-    print(f"{given.input.name}: {count} measures, {trained.cell.name} ({trained.member})")
+    print(f"{given.input.name}: {count} measures, {trained.setup.name} ({trained.run})")
     for line in tune.adapted:
         print(f"  {line}")
     print(report.text(edited))
@@ -116,10 +116,10 @@ def _edit_melody(given: argparse.Namespace, trained: Trained) -> None:
 def _edit_picture(given: argparse.Namespace, trained: Trained) -> None:
     if given.output is not None and given.output.suffix.lower() != ".png":
         raise EditError(f"{given.output.name}: images are written as .png")
-    image, adapted = picture.read(given.input, trained.cell.dataset, given.invert)
+    image, adapted = picture.read(given.input, trained.setup.dataset, given.invert)
     wishes = parse(given.wishes, trained)
     edited = edit(trained, image, wishes)
-    print(f"{given.input.name}: {trained.cell.name} ({trained.member})")
+    print(f"{given.input.name}: {trained.setup.name} ({trained.run})")
     for line in adapted:
         print(f"  {line}")
     print(report.text(edited))

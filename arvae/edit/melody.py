@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from arvae import scores
-from arvae.datasets import abc_notation, music, musicxml, tunes
-from arvae.datasets.tunes import LONGEST, Bar, Event, TuneError
 from arvae.edit.faults import EditError
+from arvae.music import abc as abc_notation
+from arvae.music import coding as music
+from arvae.music import files as scores
+from arvae.music import musicxml, tunes
+from arvae.music.tunes import LONGEST, Bar, Event, TuneError
 
 ANY_PITCH = music.Vocabulary(0, 127)
 _HINTS = {

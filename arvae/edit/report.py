@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from arvae.edit.search import Edited, missed
-from arvae.edit.trained import Knob, Trained
-from arvae.figures.style import plain
+from arvae.report.figures.style import plain
+from arvae.trained import Control, Trained
 
 MISSED = (
     0.05  # of the range of the attribute that holds 95 % of the data: a wish further off is said to be missed
@@ -19,11 +19,11 @@ def table(edited: Edited) -> pd.DataFrame:
     `rebuilt` (on the reconstruction from the untouched code), `wished`, `now`; last, what of it stayed."""
     rows = np.flatnonzero(edited.touched)
     columns: dict[tuple[str, str], Any] = {}
-    for index, knob in enumerate(edited.trained.knobs):
-        name = plain(knob.attribute)
+    for index, control in enumerate(edited.trained.controls):
+        name = plain(control.attribute)
         columns[name, "given"] = edited.before[rows, index]
         columns[name, "rebuilt"] = edited.rebuilt[rows, index]
-        wished = [_wished(edited, knob, row) for row in rows]
+        wished = [_wished(edited, control, row) for row in rows]
         if any(wished):
             columns[name, "wished"] = wished
         if edited.wishes:
@@ -36,7 +36,7 @@ def table(edited: Edited) -> pd.DataFrame:
 
 
 def _music(edited: Edited) -> bool:
-    return edited.trained.cell.kind == "music"
+    return edited.trained.setup.kind == "music"
 
 
 def _pairs(edited: Edited) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -51,9 +51,9 @@ def same(before: np.ndarray, after: np.ndarray) -> float:
     return float((before == after).mean())
 
 
-def _wished(edited: Edited, knob: Knob, row: int) -> str:
+def _wished(edited: Edited, control: Control, row: int) -> str:
     for wish in edited.wishes:
-        if wish.attribute == knob.attribute and (wish.measures is None or row + 1 in wish.measures):
+        if wish.attribute == control.attribute and (wish.measures is None or row + 1 in wish.measures):
             return f"{wish.turn:+g} sd" if wish.turn is not None else f"{wish.target:g}"
     return ""
 
@@ -62,24 +62,24 @@ def text(edited: Edited) -> str:
     """The table and what there is to say about it, for a terminal."""
     trained = edited.trained
     lines = [
-        knob_line(trained.knob(name)) for name in dict.fromkeys(wish.attribute for wish in edited.wishes)
+        knob_line(trained.control(name)) for name in dict.fromkeys(wish.attribute for wish in edited.wishes)
     ]
     frame = table(edited)
     if not _music(edited):  # one row: its attributes stand below each other
         tall = frame.iloc[0].unstack(sort=False)
         tall = tall[[stage for stage in ("given", "rebuilt", "wished", "now") if stage in tall]]
-        tall = tall.astype(object).where(tall.notna(), "").map(_cell)
+        tall = tall.astype(object).where(tall.notna(), "").map(_setup)
         return "\n".join([*lines, "", tall.to_string(), "", *findings(edited)]).strip("\n")
     blocks = []
     for name in dict.fromkeys(a for a, _ in frame.columns):
-        part = frame[name].map(_cell)
+        part = frame[name].map(_setup)
         part.columns = [f"{stage:>8}" for stage in part.columns]
         blocks.append((name, part.to_string(index=False).splitlines()))
     lines += ["", *_side_by_side(frame.index, blocks), "", *findings(edited)]
     return "\n".join(lines).strip("\n")
 
 
-def _cell(value: Any) -> str:
+def _setup(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else _number(value)
@@ -103,8 +103,8 @@ def _side_by_side(index: pd.Index, blocks: list[tuple[str, list[str]]]) -> list[
             ).rstrip()
         )
         for place, label in enumerate(first):
-            cells = [f" {rows[place]:>{w}}" for (_, rows), w in zip(here, heads, strict=True)]
-            lines.append(" ".join([f"{label:>{width}}", *cells]).rstrip())
+            setups = [f" {rows[place]:>{w}}" for (_, rows), w in zip(here, heads, strict=True)]
+            lines.append(" ".join([f"{label:>{width}}", *setups]).rstrip())
         lines.append("")
 
     for block in blocks:
@@ -117,15 +117,17 @@ def _side_by_side(index: pd.Index, blocks: list[tuple[str, list[str]]]) -> list[
     return lines[:-1]
 
 
-def knob_line(knob: Knob) -> str:
+def knob_line(control: Control) -> str:
     """What turns an attribute, and how well, in a sentence."""
     how = (
-        "tied to it in training" if knob.tied else "not tied to it in training, only the most correlated one"
+        "tied to it in training"
+        if control.tied
+        else "not tied to it in training, only the most correlated one"
     )
-    down = "" if knob.sign > 0 else ", turned the other way round"
+    down = "" if control.sign > 0 else ", turned the other way round"
     return (
-        f"{plain(knob.attribute)} is turned by dimension {knob.dimension} ({how}{down}): rank correlation "
-        f"{knob.correlation:+.2f}, codes of the data from {knob.low:.2f} to {knob.high:.2f}, sd {knob.sd:.2f}"
+        f"{plain(control.attribute)} is turned by dimension {control.dimension} ({how}{down}): rank correlation "
+        f"{control.correlation:+.2f}, codes of the data from {control.low:.2f} to {control.high:.2f}, sd {control.sd:.2f}"
     )
 
 
@@ -135,11 +137,11 @@ def findings(edited: Edited) -> list[str]:
     unit = "symbols" if _music(edited) else "pixels"
     share = np.mean([same(edited.original[row], edited.reconstruction[row]) for row in rows])
     exact = sum(bool((edited.original[row] == edited.reconstruction[row]).all()) for row in rows)
-    lines = [f"Reconstruction, knobs untouched: {share:.1%} of the {unit} as given"]
+    lines = [f"Reconstruction, controls untouched: {share:.1%} of the {unit} as given"]
     if _music(edited):
         lines[0] += f", {exact} of {len(rows)} measures exactly"
     for wish in edited.wishes:
-        lines.append(_outcome(edited, trained.knob(wish.attribute), wish))
+        lines.append(_outcome(edited, trained.control(wish.attribute), wish))
     if edited.wishes and np.isfinite(edited.after[rows]).any():
         wished = {wish.attribute for wish in edited.wishes}
         moved = [
@@ -151,7 +153,7 @@ def findings(edited: Edited) -> list[str]:
         ]
         if moved:
             lines.append(
-                "What else changed with the knobs (mean, against the reconstruction): " + ", ".join(moved)
+                "What else changed with the controls (mean, against the reconstruction): " + ", ".join(moved)
             )
     outside = [
         row + 1
@@ -167,8 +169,8 @@ def findings(edited: Edited) -> list[str]:
     return lines
 
 
-def _turned(edited: Edited) -> list[Knob]:
-    return [edited.trained.knob(wish.attribute) for wish in edited.wishes]
+def _turned(edited: Edited) -> list[Control]:
+    return [edited.trained.control(wish.attribute) for wish in edited.wishes]
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
@@ -179,29 +181,29 @@ def _mean(values: np.ndarray) -> np.ndarray:
     )
 
 
-def _outcome(edited: Edited, knob: Knob, wish: Any) -> str:
-    index = edited.trained.names.index(knob.attribute)
+def _outcome(edited: Edited, control: Control, wish: Any) -> str:
+    index = edited.trained.names.index(control.attribute)
     rows = np.flatnonzero(edited.touched)
     rows = rows if wish.measures is None else rows[np.isin(rows + 1, wish.measures)]
     if not len(rows):
         return f"{wish}: nothing to edit there"
     given, now = (_mean(values[rows])[index] for values in (edited.before, edited.after))
-    line = f"{wish}: {plain(knob.attribute)} {_number(given)} as given, {_number(now)} now"
+    line = f"{wish}: {plain(control.attribute)} {_number(given)} as given, {_number(now)} now"
     if len(rows) > 1:
         line += " (means)"
     if wish.target is None:
         return line
-    miss = missed(edited.trained, edited.after[rows], knob, wish.target)
-    far = int((miss > MISSED * (knob.most - knob.least)).sum())
+    miss = missed(edited.trained, edited.after[rows], control, wish.target)
+    far = int((miss > MISSED * (control.most - control.least)).sum())
     if not far:
         return f"{line}: reached"
     worst = (
         f"by {np.max(miss[np.isfinite(miss)]):.2f}" if np.isfinite(miss).any() else "and cannot be measured"
     )
     where = f" in {far} of {len(rows)} measures, at most" if _music(edited) else ""
-    line += f": missed{where} {worst}; nearer the knob does not come"
-    if not knob.least <= wish.target <= knob.most:
-        line += f" (95 % of the data have {knob.least:.2f} to {knob.most:.2f})"
+    line += f": missed{where} {worst}; nearer the control does not come"
+    if not control.least <= wish.target <= control.most:
+        line += f" (95 % of the data have {control.least:.2f} to {control.most:.2f})"
     return line
 
 
@@ -212,8 +214,8 @@ def as_json(edited: Edited) -> dict[str, Any]:
         return [[float(v) if np.isfinite(v) else None for v in row] for row in values]
 
     return {
-        "cell": edited.trained.cell.name,
-        "member": edited.trained.member,
+        "setup": edited.trained.setup.name,
+        "run": edited.trained.run,
         "attributes": list(edited.trained.names),
         "wishes": [str(wish) for wish in edited.wishes],
         "edited": (np.flatnonzero(edited.touched) + 1).tolist(),
@@ -234,13 +236,13 @@ def knob_table(trained: Trained) -> pd.DataFrame:
     codes."""
     rows = [
         {
-            "dimension": knob.dimension,
-            "tied in training": "yes" if knob.tied else "no",
-            "rank correlation": f"{knob.correlation:+.2f}",
-            "from": f"{knob.low:+.2f}",
-            "to": f"{knob.high:+.2f}",
-            "standard deviation": f"{knob.sd:.2f}",
+            "dimension": control.dimension,
+            "tied in training": "yes" if control.tied else "no",
+            "rank correlation": f"{control.correlation:+.2f}",
+            "from": f"{control.low:+.2f}",
+            "to": f"{control.high:+.2f}",
+            "standard deviation": f"{control.sd:.2f}",
         }
-        for knob in trained.knobs
+        for control in trained.controls
     ]
     return pd.DataFrame(rows, index=pd.Index([plain(name) for name in trained.names], name="attribute"))

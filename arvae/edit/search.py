@@ -1,4 +1,4 @@
-"""The edit itself: encode, turn knobs, decode, measure. A wished value is searched along its knob's
+"""The edit itself: encode, turn controls, decode, measure. A wished value is searched along its control's
 dimension.
 
 The search decodes a grid over the range the data's codes span, keeps the place whose measured attribute is
@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from arvae.edit.trained import Knob, Trained
 from arvae.edit.wishes import Wish
 from arvae.evaluation import sprites
+from arvae.trained import Control, Trained
 
 POINTS, CLOSER = 41, 17  # places of the first grid, of each that looks closer
 ROUNDS = 4  # at most, of searching several wishes in turn
@@ -56,15 +56,15 @@ def edit(
     z = trained.encode(examples)[0].astype(np.float64)
     reconstruction = trained.decode(z)
     chosen = np.isin(np.arange(1, n + 1), list(only)) if only is not None else np.ones(n, bool)
-    goals = [(trained.knob(wish.attribute), wish, chosen & _concerned(wish, n)) for wish in wishes]
+    goals = [(trained.control(wish.attribute), wish, chosen & _concerned(wish, n)) for wish in wishes]
     touched = np.any([rows for _, _, rows in goals], axis=0) if goals else chosen
     z_after = z.copy()
-    for knob, wish, rows in goals:
+    for control, wish, rows in goals:
         if wish.turn is not None:
-            z_after[rows, knob.dimension] += wish.turn * knob.sd * knob.sign
+            z_after[rows, control.dimension] += wish.turn * control.sd * control.sign
     targets = [goal for goal in goals if goal[1].target is not None]
     for _ in range(ROUNDS if len(targets) > 1 else 1):
-        moved = [_search(trained, z, z_after, knob, wish.target, rows) for knob, wish, rows in targets]
+        moved = [_search(trained, z, z_after, control, wish.target, rows) for control, wish, rows in targets]
         if not any(moved):
             break
     shown = as_shown(examples)
@@ -89,26 +89,26 @@ def measure(trained: Trained, examples: np.ndarray) -> np.ndarray:
     """Attributes (n, k) of examples as the decoder gives them; NaN where there is no function to measure
     them."""
     if trained.measure is None or not len(examples):
-        return np.full((len(examples), len(trained.knobs)), np.nan)
+        return np.full((len(examples), len(trained.controls)), np.nan)
     return trained.measure(examples).astype(np.float64)
 
 
 def _search(
-    trained: Trained, start: np.ndarray, z: np.ndarray, knob: Knob, target: float, rows: np.ndarray
+    trained: Trained, start: np.ndarray, z: np.ndarray, control: Control, target: float, rows: np.ndarray
 ) -> bool:
-    """Set the knob's column of z (n, d), in `rows`, to where the decoded attribute is nearest to `target`.
+    """Set the control's column of z (n, d), in `rows`, to where the decoded attribute is nearest to `target`.
 
     start (n, d): the codes to stay close to. Returns whether anything moved.
     """
     rows = np.flatnonzero(rows)
-    home = z[rows, knob.dimension].copy()
+    home = z[rows, control.dimension].copy()
     low, high = (
-        np.minimum(knob.low, start[rows, knob.dimension]),
-        np.maximum(knob.high, start[rows, knob.dimension]),
+        np.minimum(control.low, start[rows, control.dimension]),
+        np.maximum(control.high, start[rows, control.dimension]),
     )
     grid = np.linspace(low, high, POINTS, axis=1)  # (rows, points)
-    grid = np.concatenate([start[rows, knob.dimension][:, None], home[:, None], grid], axis=1)
-    place, miss = _best(trained, start, z, knob, target, rows, grid)
+    grid = np.concatenate([start[rows, control.dimension][:, None], home[:, None], grid], axis=1)
+    place, miss = _best(trained, start, z, control, target, rows, grid)
     step = (high - low) / (POINTS - 1)
     for _ in range(2):
         if not (miss > SAME).any():
@@ -116,10 +116,10 @@ def _search(
         near = np.linspace(place - step, place + step, CLOSER, axis=1)
         near = np.clip(near, low[:, None], high[:, None])
         place, miss = _best(
-            trained, start, z, knob, target, rows, np.concatenate([place[:, None], near], axis=1)
+            trained, start, z, control, target, rows, np.concatenate([place[:, None], near], axis=1)
         )
         step = 2 * step / (CLOSER - 1)
-    z[rows, knob.dimension] = place
+    z[rows, control.dimension] = place
     return bool((np.abs(place - home) > 1e-9).any())
 
 
@@ -127,33 +127,33 @@ def _best(
     trained: Trained,
     start: np.ndarray,
     z: np.ndarray,
-    knob: Knob,
+    control: Control,
     target: float,
     rows: np.ndarray,
     grid: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of the places grid (m, points) of the knob the best for each of the m rows, and how far it misses:
+    """Of the places grid (m, points) of the control the best for each of the m rows, and how far it misses:
     (m,), (m,)."""
     codes = np.repeat(z[rows], grid.shape[1], axis=0)
-    codes[:, knob.dimension] = grid.ravel()
-    misses = missed(trained, measure(trained, trained.decode(codes)), knob, target).reshape(grid.shape)
+    codes[:, control.dimension] = grid.ravel()
+    misses = missed(trained, measure(trained, trained.decode(codes)), control, target).reshape(grid.shape)
     least = misses.min(axis=1)
-    away = np.abs(grid - start[rows, knob.dimension][:, None])
+    away = np.abs(grid - start[rows, control.dimension][:, None])
     away = np.where(misses <= least[:, None] + SAME, away, np.inf)
     best = away.argmin(axis=1)
     every = np.arange(len(rows))
     return grid[every, best], misses[every, best]
 
 
-def missed(trained: Trained, measured: np.ndarray, knob: Knob, target: float) -> np.ndarray:
+def missed(trained: Trained, measured: np.ndarray, control: Control, target: float) -> np.ndarray:
     """How far measured attributes (n, k) are from the wished value of one: (n,); infinite where not
     measurable.
 
     The orientation of a dSprites shape is the same after its period (a square's after a quarter turn).
     """
-    values = measured[:, trained.names.index(knob.attribute)]
+    values = measured[:, trained.names.index(control.attribute)]
     miss = np.abs(values - target)
-    if trained.names == sprites.NAMES and knob.attribute == "orientation":
+    if trained.names == sprites.NAMES and control.attribute == "orientation":
         shape = np.nan_to_num(measured[:, trained.names.index("shape")]).astype(int)
         miss = np.abs(
             sprites.angle_difference(values, np.full_like(values, target), np.take(sprites.PERIODS, shape))

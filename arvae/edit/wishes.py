@@ -1,7 +1,7 @@
 """What a person wishes for, as written on the command line, and where.
 
-rhythmic_complexity=+1.5      turn the knob by 1.5 standard deviations of its dimension
-note_density=0.5              find the place of the knob where the measured attribute is 0.5
+rhythmic_complexity=+1.5      turn the control by 1.5 standard deviations of its dimension
+note_density=0.5              find the place of the control where the measured attribute is 0.5
 contour==-0.3                 the same for a negative value (one "=" and a sign would be a turn)
 3-6:pitch_range=-1            only in measures 3 to 6; also 2: or 1,3,5-7:
 """
@@ -14,12 +14,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from arvae.edit.faults import EditError
-from arvae.edit.trained import Trained
+from arvae.trained import Trained
 
-FURTHEST = 10.0  # standard deviations a knob may be turned: beyond it nothing was ever decoded
+FURTHEST = 10.0  # standard deviations a control may be turned: beyond it nothing was ever decoded
 _WISH = re.compile(r"(?:(?P<where>[\d,\s-]+):)?\s*(?P<name>[^=:]+?)\s*(?P<sign>==?)\s*(?P<value>[^=]+)")
 _HOW = (
-    "write NAME=+1.5 or NAME=-1.5 to turn the knob by standard deviations, NAME=0.5 for a value of the "
+    "write NAME=+1.5 or NAME=-1.5 to turn the control by standard deviations, NAME=0.5 for a value of the "
     "attribute (NAME==-0.3 for a negative one), MEASURES:NAME=... for some measures"
 )
 
@@ -61,7 +61,7 @@ def _parse(text: str, trained: Trained, count: int | None) -> Wish:
     found = _WISH.fullmatch(text.strip())
     if not found:
         raise EditError(f"{text!r} is no wish: {_HOW}")
-    name = trained.knob(found["name"]).attribute
+    name = trained.control(found["name"]).attribute
     written = found["value"].replace("\N{MINUS SIGN}", "-").strip()
     try:
         value = float(written)
@@ -77,14 +77,14 @@ def _parse(text: str, trained: Trained, count: int | None) -> Wish:
     if found["sign"] == "=" and written[0] in "+-":
         if abs(value) > FURTHEST:
             raise EditError(
-                f"{text!r} turns the knob by {value:+g} standard deviations; codes of the data lie within "
+                f"{text!r} turns the control by {value:+g} standard deviations; codes of the data lie within "
                 f"about 3, and at most {FURTHEST:g} are allowed"
             )
         return Wish(name, turn=value, measures=where)
     if trained.measure is None:
         raise EditError(
             f"{text!r} asks for a value of {name}, but no function measures the attributes of "
-            f"{trained.cell.dataset} on a decoded example: turn the knob instead "
+            f"{trained.setup.dataset} on a decoded example: turn the control instead "
             f"({name.replace(' ', '_')}=+1)"
         )
     return Wish(name, target=value, measures=where)

@@ -1,8 +1,8 @@
-"""Evaluating a cell: encode the test split, decode it again, measure.
+"""Evaluating a setup: encode the test split, decode it again, measure.
 
 items = pick(dataset, sizes.codes)
-members = evaluate_cell(cell, dataset, items, "data/models/mnist-arvae", params.evaluation, judge)
-arvae.evaluation.records.write(cell, dataset, items, members, root)
+runs = evaluate_setup(setup, dataset, items, "data/models/mnist-arvae", params.evaluation, judge)
+arvae.evaluation.records.write(setup, dataset, items, runs, root)
 
 The encoder's *sampled* codes are evaluated, as published, with a generator of fixed seed. Networks run in the
 precision the engine chooses for training (images) or float32 (music).
@@ -21,12 +21,12 @@ from arvae import metrics
 from arvae.datasets.contract import Dataset
 from arvae.evaluation import content, controllability, outputs
 from arvae.evaluation.controllability import Traversals
+from arvae.evaluation.judge import DigitClassifier
 from arvae.files import read_json
 from arvae.metrics.density import observed_range, occupancy
-from arvae.models.classifier import DigitClassifier
 from arvae.objectives import sample
 from arvae.objectives.glsr import EXPRESSIBLE
-from arvae.params import Cell, EvaluationSizes
+from arvae.params import EvaluationSizes, Setup
 from arvae.progress import Progress
 from arvae.training import load_model
 from arvae.training.batches import Source
@@ -37,7 +37,7 @@ DENSITY_SAMPLES = 4  # random codes of the density ratio, for each traversed ite
 
 
 class EvaluationError(ValueError):
-    """A cell cannot be evaluated; the message says why and what to do."""
+    """A setup cannot be evaluated; the message says why and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Items:
 
 
 @dataclasses.dataclass(frozen=True)
-class MemberEvaluation:
-    """One member: codes (n, d), reconstructions as `Items.x`, traversals over -4..4, and all its numbers."""
+class RunEvaluation:
+    """One run: codes (n, d), reconstructions as `Items.x`, traversals over -4..4, and all its numbers."""
 
     name: str
     model: nn.Module
@@ -74,21 +74,23 @@ def pick(dataset: Dataset, codes: int, seed: int = SEED) -> Items:
     return Items(index, x, test.attributes[index], {key: value[index] for key, value in test.extra.items()})
 
 
-def regularized_dimensions(cell: Cell) -> dict[str, int]:
-    """Attribute -> latent dimension, for the attributes that the cell's loss regularizes (none: empty)."""
-    if cell.knobs.gamma == 0 or cell.knobs.objective == "fader":  # whose gamma weighs the adversary
+def regularized_dimensions(setup: Setup) -> dict[str, int]:
+    """Attribute -> latent dimension, for the attributes that the setup's loss regularizes (none: empty)."""
+    if (
+        setup.hyperparameters.gamma == 0 or setup.hyperparameters.objective == "fader"
+    ):  # whose gamma weighs the adversary
         return {}
-    pairs = dict(zip(cell.attributes, cell.dimensions, strict=True))
-    if cell.knobs.objective == "glsr":  # which can tie only what is differentiable
+    pairs = dict(zip(setup.attributes, setup.dimensions, strict=True))
+    if setup.hyperparameters.objective == "glsr":  # which can tie only what is differentiable
         return {name: dimension for name, dimension in pairs.items() if name in EXPRESSIBLE}
     return pairs
 
 
 def encode(
-    model: nn.Module, dataset: Dataset, cell: Cell, index: np.ndarray, seed: int = SEED
+    model: nn.Module, dataset: Dataset, setup: Setup, index: np.ndarray, seed: int = SEED
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sampled codes and means, float32 (n, d) each, of the test items at `index`."""
-    source = Source(dataset, dataset.test, cell, str(next(model.parameters()).device))
+    source = Source(dataset, dataset.test, setup, str(next(model.parameters()).device))
     batch = outputs.IMAGE_BATCH if dataset.kind == "images" else outputs.MUSIC_BATCH
     with torch.inference_mode():
         parts = [model.encode(source.take(part)[0]) for part in torch.from_numpy(index).split(batch)]
@@ -104,48 +106,50 @@ def reconstruction_accuracy(kind: str, originals: np.ndarray, reconstructions: n
     return float((originals == reconstructions).mean())
 
 
-def evaluate_cell(
-    cell: Cell,
+def evaluate_setup(
+    setup: Setup,
     dataset: Dataset,
     items: Items,
     directory: Path | str,
     sizes: EvaluationSizes,
     judge: DigitClassifier | None = None,
     log: Callable[[str], None] | None = None,
-) -> list[MemberEvaluation]:
-    """Evaluate every finished member in `directory` (data/models/<cell>), in the order of its members.json.
+) -> list[RunEvaluation]:
+    """Evaluate every finished run in `directory` (data/models/<setup>), in the order of its runs.json.
 
     judge: the digit classifier, for data with digits as labels. log: takes progress lines.
 
     Raises:
-        EvaluationError: no member is there, or one has codes that are not finite.
+        EvaluationError: no run is there, or one has codes that are not finite.
     """
-    finished = [member for member in members_in(directory) if member["status"] == "finished"]
+    finished = [run for run in runs_in(directory) if run["status"] == "finished"]
     if not finished:
-        raise EvaluationError(f"no finished member in {directory}: run `dvc repro train@{cell.name}`")
-    progress = Progress(len(finished), f"evaluate {cell.name}", "members", log=log)
+        raise EvaluationError(f"no finished run in {directory}: run `dvc repro train@{setup.name}`")
+    progress = Progress(len(finished), f"evaluate {setup.name}", "runs", log=log)
     evaluated = []
-    for member in finished:
-        evaluated.append(_evaluate_member(cell, dataset, items, directory, sizes, judge, member))
-        progress.update(1, f"{member['name']} done")
+    for run in finished:
+        evaluated.append(_evaluate_run(setup, dataset, items, directory, sizes, judge, run))
+        progress.update(1, f"{run['name']} done")
     progress.close()
     return evaluated
 
 
-def members_in(directory: Path | str) -> list[dict[str, Any]]:
-    """The training's own account of its members (members.json): name, seed, status, steps, ..."""
-    path = Path(directory) / "members.json"
+def runs_in(directory: Path | str) -> list[dict[str, Any]]:
+    """The training's own account of its runs (runs.json): name, seed, status, steps, ..."""
+    path = Path(directory) / "runs.json"
     if not path.is_file():
-        raise EvaluationError(f"no trained cell at {directory}: run `dvc repro train@{Path(directory).name}`")
+        raise EvaluationError(
+            f"no trained setup at {directory}: run `dvc repro train@{Path(directory).name}`"
+        )
     return read_json(path)
 
 
-def prepare(model: nn.Module, cell: Cell) -> nn.Module:
+def prepare(model: nn.Module, setup: Setup) -> nn.Module:
     """The model on the engine's device: images in the precision of training, music in float32."""
-    settled = plan(cell.engine)
+    settled = plan(setup.engine)
     model = model.to(settled.device)
     for parameter in model.parameters():  # buffers, such as a range of attributes, stay in float32
-        parameter.data = parameter.data.to(settled.dtype if cell.kind == "images" else torch.float32)
+        parameter.data = parameter.data.to(settled.dtype if setup.kind == "images" else torch.float32)
     return model
 
 
@@ -164,40 +168,40 @@ class Handles:
 
 
 def handles(
-    model: nn.Module, z: np.ndarray, items: Items, cell: Cell, names: tuple[str, ...], best: Sequence[int]
+    model: nn.Module, z: np.ndarray, items: Items, setup: Setup, names: tuple[str, ...], best: Sequence[int]
 ) -> Handles:
     """The handles of a trained model; best: the dimension that knows most of each attribute."""
-    tied = regularized_dimensions(cell)
+    tied = regularized_dimensions(setup)
     low, high = (np.full(len(names), end) for end in (controllability.LOW, controllability.HIGH))
     if hasattr(model, "complete"):
-        values = items.attributes[:, [names.index(name) for name in cell.attributes]]
+        values = items.attributes[:, [names.index(name) for name in setup.attributes]]
         device = next(model.parameters()).device
         given = model.complete(*(torch.from_numpy(part).to(device) for part in (z, values)))
         z, own = given.cpu().numpy(), z.shape[1]
-        tied = {name: own + i for i, name in enumerate(cell.attributes)}
+        tied = {name: own + i for i, name in enumerate(setup.attributes)}
         inputs = [name in tied for name in names]
         low, high = np.where(inputs, 0.0, low), np.where(inputs, 1.0, high)
     columns = tuple(tied.get(name, dimension) for name, dimension in zip(names, best, strict=True))
     return Handles(z, columns, low, high)
 
 
-def _evaluate_member(
-    cell: Cell,
+def _evaluate_run(
+    setup: Setup,
     dataset: Dataset,
     items: Items,
     directory: Path | str,
     sizes: EvaluationSizes,
     judge: DigitClassifier | None,
-    member: dict[str, Any],
-) -> MemberEvaluation:
+    run: dict[str, Any],
+) -> RunEvaluation:
     names, points, vocabulary = dataset.attribute_names, sizes.traversal_points, dataset.vocabulary
-    model = prepare(load_model(directory, member["name"]), cell)
-    z, mean = encode(model, dataset, cell, items.index)
+    model = prepare(load_model(directory, run["name"]), setup)
+    z, mean = encode(model, dataset, setup, items.index)
     if not np.isfinite(z).all():
-        raise EvaluationError(f"{cell.name} {member['name']}: its codes are not finite: train it again")
-    scores = metrics.evaluate(z, items.attributes, names, regularized_dimensions(cell) or None)
+        raise EvaluationError(f"{setup.name} {run['name']}: its codes are not finite: train it again")
+    scores = metrics.evaluate(z, items.attributes, names, regularized_dimensions(setup) or None)
     best = [scores["per_attribute"][name]["dimension"] for name in names]
-    turned = handles(model, z, items, cell, names, best)
+    turned = handles(model, z, items, setup, names, best)
     reconstructions = outputs.decode(model, turned.codes, vocabulary)
 
     columns = list(turned.columns)
@@ -234,11 +238,11 @@ def _evaluate_member(
         "observed_range": {
             name: [float(low[r]), float(high[r])] for name, r in zip(names, columns, strict=True)
         },
-        "steps": member["steps"],
+        "steps": run["steps"],
     }
     accuracy = reconstruction_accuracy(dataset.kind, items.x, reconstructions)
-    result = _flat(scores, details, accuracy) | {"seed": member["seed"], "details": scores | details}
-    return MemberEvaluation(member["name"], model, z, mean, turned, reconstructions, moved["fixed"], result)
+    result = _flat(scores, details, accuracy) | {"seed": run["seed"], "details": scores | details}
+    return RunEvaluation(run["name"], model, z, mean, turned, reconstructions, moved["fixed"], result)
 
 
 def preserved(
@@ -261,7 +265,7 @@ def preserved(
 
 
 def _flat(scores: dict[str, Any], details: dict[str, Any], accuracy: float) -> dict[str, float | None]:
-    """The scalars of a member, and the metrics along the regularized dimensions where there are any."""
+    """The scalars of a run, and the metrics along the regularized dimensions where there are any."""
     flat: dict[str, float | None] = {metric: scores[metric] for metric in metrics.METRICS}
     flat["reconstruction_accuracy"] = accuracy
     fixed, observed = (details["controllability"][key] or {} for key in ("fixed", "observed"))

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from arvae.evaluation import judge as classifiers
 from arvae.evaluation import sprites
 from arvae.evaluation.controllability import Traversals
+from arvae.evaluation.judge import DigitClassifier
 from arvae.evaluation.outputs import SEEN
-from arvae.models import classifier as classifiers
-from arvae.models.classifier import DigitClassifier
 
 
 def digits(

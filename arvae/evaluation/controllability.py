@@ -21,8 +21,8 @@ import numpy as np
 from scipy import stats
 from torch import nn
 
-from arvae.datasets.music import Vocabulary
 from arvae.evaluation import outputs, sprites
+from arvae.music.coding import Vocabulary
 
 LOW, HIGH = -4.0, 4.0  # the range the paper traverses (section 4.4)
 MIN_POINTS = 3

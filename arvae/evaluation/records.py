@@ -9,10 +9,10 @@ import torch
 
 from arvae import metrics
 from arvae.datasets.contract import Dataset, write_npz
-from arvae.evaluation import Items, MemberEvaluation, members_in
+from arvae.evaluation import Items, RunEvaluation, runs_in
 from arvae.files import read_json, write_json
-from arvae.params import Cell
-from arvae.tables import statistics
+from arvae.params import Setup
+from arvae.report.tables import statistics
 
 #: What `dvc metrics show` lists.
 SCORES = (
@@ -28,46 +28,46 @@ SCORES = (
 
 
 def write(
-    cell: Cell,
+    setup: Setup,
     dataset: Dataset,
     items: Items,
-    members: list[MemberEvaluation],
+    runs: list[RunEvaluation],
     root: Path | str,
     directory: Path | str | None = None,
     reports: Path | str | None = None,
 ) -> dict[str, Any]:
-    """Write data/codes/<cell>.npz, metrics/<cell>.json and scores/<cell>.json in `reports`; the metrics.
+    """Write data/codes/<setup>.npz, metrics/<setup>.json and scores/<setup>.json in `reports`; the metrics.
 
-    The first holds index, attributes, and z_<member>, mean_<member>; the second everything; the third the
-    means of SCORES alone, for `dvc metrics show`. directory: the trained cell, default
-    root/data/models/<cell>; reports: default root/reports.
+    The first holds index, attributes, and z_<run>, mean_<run>; the second everything; the third the
+    means of SCORES alone, for `dvc metrics show`. directory: the trained setup, default
+    root/data/models/<setup>; reports: default root/reports.
     """
     root = Path(root)
     reports = Path(reports) if reports is not None else root / "reports"
-    directory = Path(directory) if directory is not None else root / "data" / "models" / cell.name
+    directory = Path(directory) if directory is not None else root / "data" / "models" / setup.name
     arrays = {"index": items.index, "attributes": items.attributes}
-    for member in members:
-        arrays |= {f"z_{member.name}": member.z, f"mean_{member.name}": member.mean}
-    write_npz(root / "data" / "codes" / f"{cell.name}.npz", arrays)
-    results = {member.name: member.result for member in members}
+    for run in runs:
+        arrays |= {f"z_{run.name}": run.z, f"mean_{run.name}": run.mean}
+    write_npz(root / "data" / "codes" / f"{setup.name}.npz", arrays)
+    results = {run.name: run.result for run in runs}
     report = summarise(results) | {
-        "scale": cell.scale,
-        "dataset": cell.dataset,
-        "model": cell.model,
+        "scale": setup.scale,
+        "dataset": setup.dataset,
+        "model": setup.model,
         "seeds": [result["seed"] for result in results.values()],
-        "members": results,
+        "runs": results,
         "attributes": list(dataset.attribute_names),
-        "provenance": provenance(cell, dataset, len(items.index), members_in(directory)),
+        "provenance": provenance(setup, dataset, len(items.index), runs_in(directory)),
         "machine": machine(),
     }
-    write_json(reports / "metrics" / f"{cell.name}.json", report)
+    write_json(reports / "metrics" / f"{setup.name}.json", report)
     scores = {name: report["mean"][name] for name in SCORES if report["mean"].get(name) is not None}
-    write_json(reports / "scores" / f"{cell.name}.json", scores)
+    write_json(reports / "scores" / f"{setup.name}.json", scores)
     return report
 
 
 def summarise(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """mean, std and confidence_95 ([low, high]) of every scalar over members; None where undefined."""
+    """mean, std and confidence_95 ([low, high]) of every scalar over runs; None where undefined."""
     mean, std, confidence = {}, {}, {}
     first = next(iter(results.values()))
     for name in (key for key in first if key not in ("seed", "details")):
@@ -78,22 +78,22 @@ def summarise(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {"mean": mean, "std": std, "confidence_95": confidence}
 
 
-def provenance(cell: Cell, dataset: Dataset, codes: int, members: list[dict[str, Any]]) -> dict[str, Any]:
+def provenance(setup: Setup, dataset: Dataset, codes: int, runs: list[dict[str, Any]]) -> dict[str, Any]:
     """What a caption must say about how the numbers came about."""
-    done = [member for member in members if member["status"] == "finished"]
+    done = [run for run in runs if run["status"] == "finished"]
     return {
-        "scale": cell.scale,
-        "epochs": cell.schedule.epochs,
-        "steps": max(member["steps"] for member in done),
+        "scale": setup.scale,
+        "epochs": setup.schedule.epochs,
+        "steps": max(run["steps"] for run in done),
         "train_size": len(dataset.train),
         "test_codes": codes,
         "device": done[0]["device"],
         "precision": done[0]["precision"],
         "data_source": str(dataset.provenance.get("source", "unknown")),
-        "failed": {m["name"]: m["message"] for m in members if m["status"] != "finished"},
-        "beta": cell.knobs.beta,
-        "gamma": cell.knobs.gamma,
-        "delta": cell.knobs.delta,
+        "failed": {m["name"]: m["message"] for m in runs if m["status"] != "finished"},
+        "beta": setup.hyperparameters.beta,
+        "gamma": setup.hyperparameters.gamma,
+        "delta": setup.hyperparameters.delta,
     }
 
 
@@ -119,19 +119,19 @@ def processor() -> str:
 
 
 def load(
-    root: Path | str, cells: list[str] | None = None, reports: Path | str | None = None
+    root: Path | str, setups: list[str] | None = None, reports: Path | str | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Read <reports>/metrics: {cell: what `write` wrote}, for `cells` or for all there are.
+    """Read <reports>/metrics: {setup: what `write` wrote}, for `setups` or for all there are.
 
     reports: default root/reports.
 
     Raises:
-        ValueError: a cell that was asked for has not been evaluated.
+        ValueError: a setup that was asked for has not been evaluated.
     """
     folder = Path(reports if reports is not None else Path(root) / "reports") / "metrics"
     there = {path.stem: path for path in sorted(folder.glob("*.json"))}
-    missing = [cell for cell in cells or [] if cell not in there]
+    missing = [setup for setup in setups or [] if setup not in there]
     if missing:
         raise ValueError(f"no metrics of {', '.join(missing)} in {folder}: run `dvc repro evaluate`")
-    found = {cell: read_json(there[cell]) for cell in cells or there}
-    return {cell: report for cell, report in found.items() if "members" in report}
+    found = {setup: read_json(there[setup]) for setup in setups or there}
+    return {setup: report for setup, report in found.items() if "runs" in report}

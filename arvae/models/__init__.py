@@ -1,4 +1,4 @@
-"""All models behind one door: `build(cell)` gives the network of a cell, freshly initialised.
+"""All models behind one door: `build(setup)` gives the network of a setup, freshly initialised.
 
 Every model is an `nn.Module` with `kind` ("images" or "music"), `latent_dim`, `encode(x)` -> (mean, log_std)
 and `decode(z)` -> logits. A part that draws random numbers while training has an attribute `generator`,
@@ -9,17 +9,17 @@ import torch
 from torch import nn
 
 from arvae import objectives
-from arvae.models.image_vae import image_vae
-from arvae.params import Cell
+from arvae.models.image import image_vae
+from arvae.params import Setup
 
 
 def build(
-    cell: Cell,
+    setup: Setup,
     vocabulary_size: int | None = None,
     generator: torch.Generator | None = None,
     image_size: int | None = None,
 ) -> nn.Module:
-    """The network of a cell, Xavier-normal weights drawn from `generator` (default: one seeded with 0).
+    """The network of a setup, Xavier-normal weights drawn from `generator` (default: one seeded with 0).
 
     Args:
         vocabulary_size: number of symbols, needed for music.
@@ -28,17 +28,17 @@ def build(
     Raises:
         ValueError: where there is no such model for this kind of data, or the vocabulary is missing.
     """
-    objective = objectives.module(cell.knobs.objective)
-    if cell.kind not in objective.KINDS:
+    objective = objectives.module(setup.hyperparameters.objective)
+    if setup.kind not in objective.KINDS:
         raise ValueError(
-            f"cell {cell.name}: objective {cell.knobs.objective!r} is for {' and '.join(objective.KINDS)}, "
-            f"not for {cell.kind}: take the cell out of params.yaml, or give the model another objective"
+            f"setup {setup.name}: objective {setup.hyperparameters.objective!r} is for {' and '.join(objective.KINDS)}, "
+            f"not for {setup.kind}: take the setup out of params.yaml, or give the model another objective"
         )
-    builder = getattr(objective, "network", NETWORKS[cell.kind])
+    builder = getattr(objective, "network", NETWORKS[setup.kind])
     # torch's own initialisation draws from the global generator: keep that from leaking out.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = builder(cell, vocabulary_size, image_size)
+        model = builder(setup, vocabulary_size, image_size)
     return initialise(model, generator or torch.Generator().manual_seed(0))
 
 
@@ -65,19 +65,19 @@ def parameter_count(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _image_vae(cell: Cell, vocabulary_size: int | None, image_size: int | None) -> nn.Module:
-    architecture = cell.architecture.model_dump()
-    return image_vae(cell.latent_dim, **architecture, image_size=image_size)
+def _image_vae(setup: Setup, vocabulary_size: int | None, image_size: int | None) -> nn.Module:
+    architecture = setup.architecture.model_dump()
+    return image_vae(setup.latent_dim, **architecture, image_size=image_size)
 
 
-def _measure_vae(cell: Cell, vocabulary_size: int | None, image_size: int | None) -> nn.Module:
+def _measure_vae(setup: Setup, vocabulary_size: int | None, image_size: int | None) -> nn.Module:
     if vocabulary_size is None:
         raise ValueError(
-            f"cell {cell.name}: a music model needs vocabulary_size (the data set's vocabulary.size)"
+            f"setup {setup.name}: a music model needs vocabulary_size (the data set's vocabulary.size)"
         )
-    from arvae.models.measure_vae import MeasureVAE
+    from arvae.models.measure import MeasureVAE
 
-    return MeasureVAE(vocabulary_size, cell.latent_dim, **cell.architecture.model_dump())
+    return MeasureVAE(vocabulary_size, setup.latent_dim, **setup.architecture.model_dump())
 
 
 NETWORKS = {"images": _image_vae, "music": _measure_vae}

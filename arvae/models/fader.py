@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from arvae.fast.layers import SeluDropout
 from arvae.losses import at_least_float32
-from arvae.models.image_vae import image_vae
-from arvae.models.layers import SeluDropout
+from arvae.models.image import image_vae
 
 # What stands for the log-std of a deterministic code: a spread of 2e-9, finite where -infinity is not.
 LOG_STD = -20.0

@@ -2,15 +2,15 @@
 
 A module <name> has
 
-* a function <name>(model, x, attributes, cell, generator), which gives a dict of scalar tensors: "loss", what
+* a function <name>(model, x, attributes, setup, generator), which gives a dict of scalar tensors: "loss", what
   is minimised, and the terms it is made of ("reconstruction", "kl", "regularization", ...), to be logged;
 * KINDS, the kinds of data it is for;
-* if the networks of the paper will not do, a function network(cell, vocabulary_size, image_size) -> nn.Module
+* if the networks of the paper will not do, a function network(setup, vocabulary_size, image_size) -> nn.Module
   (what such a module must have: arvae/models/__init__.py).
 
-x: images float (m, 1, h, w) in 0..1, or music tokens int64 (m, 24); attributes: (m, k), the cell's attributes
-in the cell's order; generator: where all random numbers come from. To add a model: a module here, and its
-name and knobs under `models` (and in `cells`) in params.yaml.
+x: images float (m, 1, h, w) in 0..1, or music tokens int64 (m, 24); attributes: (m, k), the setup's attributes
+in the setup's order; generator: where all random numbers come from. To add a model: a module here, and its
+name and hyperparameters under `models` (and in `setups`) in params.yaml.
 """
 
 import importlib
@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from arvae import losses
-from arvae.params import Cell
+from arvae.params import Setup
 
 Terms = dict[str, Tensor]
-Objective = Callable[[nn.Module, Tensor, Tensor, Cell, torch.Generator], Terms]
+Objective = Callable[[nn.Module, Tensor, Tensor, Setup, torch.Generator], Terms]
 
 
 def module(name: str) -> ModuleType:

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from arvae import losses
-from arvae.datasets.music import WEIGHTS, Vocabulary
+from arvae.music.coding import WEIGHTS, Vocabulary
 from arvae.objectives import Terms, sample
-from arvae.params import Cell
+from arvae.params import Setup
 
 KINDS = ("music",)
 STEP = 0.25  # how far a code is moved along its dimension; smaller steps drown in bfloat16's rounding
@@ -45,7 +45,7 @@ def _weights(names: tuple[str, ...], device: torch.device) -> Tensor:
     return torch.stack([EXPRESSIBLE[name] for name in names], 1).to(device)
 
 
-def glsr(model: nn.Module, x: Tensor, attributes: Tensor, cell: Cell, generator: torch.Generator) -> Terms:
+def glsr(model: nn.Module, x: Tensor, attributes: Tensor, setup: Setup, generator: torch.Generator) -> Terms:
     """Reconstruction + beta |KL - C| + gamma * sum over attributes of the mean of -log N(slope).
 
     slope: finite difference of the attribute's expectation, in standard deviations of the batch's values, a
@@ -53,16 +53,16 @@ def glsr(model: nn.Module, x: Tensor, attributes: Tensor, cell: Cell, generator:
     is reported: the mean of the measured rates, whose aim is 1.
 
     Raises:
-        ValueError: where none of the cell's attributes can be expressed so.
+        ValueError: where none of the setup's attributes can be expressed so.
     """
-    chosen = [name for name in cell.attributes if name in EXPRESSIBLE]
+    chosen = [name for name in setup.attributes if name in EXPRESSIBLE]
     if not chosen or model.kind != "music":
         raise ValueError(
-            f"cell {cell.name}: GLSR-VAE needs attributes that are differentiable functions of the decoder's "
-            f"output, {' or '.join(EXPRESSIBLE)}; got {', '.join(cell.attributes)}"
+            f"setup {setup.name}: GLSR-VAE needs attributes that are differentiable functions of the decoder's "
+            f"output, {' or '.join(EXPRESSIBLE)}; got {', '.join(setup.attributes)}"
         )
-    knobs = cell.knobs
-    places = [cell.attributes.index(name) for name in chosen]
+    hyperparameters = setup.hyperparameters
+    places = [setup.attributes.index(name) for name in chosen]
     mean, log_std = model.encode(x)  # (m, d) each
     z = sample(mean, log_std, generator)
     forced = model.coin()
@@ -76,12 +76,16 @@ def glsr(model: nn.Module, x: Tensor, attributes: Tensor, cell: Cell, generator:
     slopes = []
     for k, place in enumerate(places):
         step = torch.zeros_like(z)
-        step[:, cell.dimensions[place]].fill_(STEP)
+        step[:, setup.dimensions[place]].fill_(STEP)
         after = expected(model.decode(z + step, fed, forced=True), chosen)
         slopes.append((after[:, k] - before[:, k]) / (STEP * units[k]))
     slope = torch.stack(slopes, 1)  # (m, k)
     regularization = (0.5 * ((slope - SLOPE) / SPREAD).square()).mean(0).sum()
-    loss = reconstruction + losses.kl_penalty(kl, knobs.beta, knobs.capacity) + knobs.gamma * regularization
+    loss = (
+        reconstruction
+        + losses.kl_penalty(kl, hyperparameters.beta, hyperparameters.capacity)
+        + hyperparameters.gamma * regularization
+    )
     return {
         "loss": loss,
         "reconstruction": reconstruction,

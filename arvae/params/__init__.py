@@ -1,7 +1,7 @@
 """`params.yaml` as frozen, checked objects: a typo or an impossible value is refused before anything runs.
 
 params = load()
-cell = params.cell("mnist", "arvae")     # all that decides one training: data set x model at a scale
+setup = params.setup("mnist", "arvae")     # all that decides one training: data set x model at a scale
 """
 
 from pathlib import Path
@@ -11,26 +11,26 @@ from ruamel.yaml.error import YAMLError
 
 from arvae import paths
 from arvae.params.faults import ParamsError, checked
-from arvae.params.project import Cell, Params
+from arvae.params.project import Params, Setup
 from arvae.params.schema import (
-    ClassifierKnobs,
+    ClassifierParams,
     ClassifierSchedule,
     Engine,
     EvaluationSizes,
+    Hyperparameters,
     ImageArchitecture,
-    ModelKnobs,
     MusicArchitecture,
     Schedule,
 )
 
 __all__ = [
-    "Cell",
-    "ClassifierKnobs",
+    "Setup",
+    "ClassifierParams",
     "ClassifierSchedule",
     "Engine",
     "EvaluationSizes",
     "ImageArchitecture",
-    "ModelKnobs",
+    "Hyperparameters",
     "MusicArchitecture",
     "Params",
     "ParamsError",

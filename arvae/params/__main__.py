@@ -8,4 +8,4 @@ try:
     params = load()
 except ParamsError as error:
     sys.exit(str(error))
-print(f"params.yaml is sound: scale {params.scale}, {len(params.cells)} cells, seeds {list(params.seeds)}")
+print(f"params.yaml is sound: scale {params.scale}, {len(params.setups)} setups, seeds {list(params.seeds)}")

@@ -10,30 +10,30 @@ from arvae.datasets import catalogue
 from arvae.params.faults import ParamsError, checked, unknown
 from arvae.params.schema import (
     Architecture,
-    CellName,
-    ClassifierKnobs,
+    ClassifierParams,
     ClassifierSchedule,
-    DatasetKnobs,
+    DatasetParams,
     Engine,
     EvaluationSizes,
+    Hyperparameters,
     Kind,
-    Knobs,
     ModelByKind,
-    ModelKnobs,
     Scale,
-    ScaleKnobs,
+    ScaleParams,
     Schedule,
+    Section,
     Seed,
+    SetupName,
     Source,
     Studies,
 )
 
 
-class Cell(Knobs):
-    """One training cell, data set x model, with all that decides its weights but the seed.
+class Setup(Section):
+    """One training setup, data set x model, with all that decides its weights but the seed.
 
-    A member of the cell is a seed and, in a study, other values for some of the loss's knobs:
-    `cell.replace(gamma=1.0)`.
+    A run of the setup is a seed and, in a study, other values for some of the loss's hyperparameters:
+    `setup.replace(gamma=1.0)`.
     """
 
     name: str
@@ -46,29 +46,31 @@ class Cell(Knobs):
     attributes: tuple[str, ...]
     dimensions: tuple[int, ...]
     architecture: Architecture
-    knobs: ModelKnobs
+    hyperparameters: Hyperparameters
     schedule: Schedule
     seeds: tuple[int, ...]
     engine: Engine
 
-    def replace(self, **knobs: float | str) -> "Cell":
-        """The same cell with other values for some of its loss's knobs, checked like params.yaml."""
-        changed = checked(ModelKnobs, self.knobs.model_dump() | knobs, f"cell {self.name}")
-        return self.model_copy(update={"knobs": changed})
+    def replace(self, **hyperparameters: float | str) -> "Setup":
+        """The same setup with other values for some of its loss's hyperparameters, checked like params.yaml."""
+        changed = checked(
+            Hyperparameters, self.hyperparameters.model_dump() | hyperparameters, f"setup {self.name}"
+        )
+        return self.model_copy(update={"hyperparameters": changed})
 
 
-class Params(Knobs):
+class Params(Section):
     """The whole of params.yaml."""
 
     scale: Scale
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
-    datasets: dict[str, DatasetKnobs]
+    datasets: dict[str, DatasetParams]
     data: dict[str, Source]
     models: dict[str, ModelByKind]
-    cells: dict[str, CellName]
-    classifier: ClassifierKnobs
+    setups: dict[str, SetupName]
+    classifier: ClassifierParams
     studies: Studies
-    scales: dict[Scale, ScaleKnobs]
+    scales: dict[Scale, ScaleParams]
     engine: Engine
 
     @model_validator(mode="after")
@@ -77,10 +79,10 @@ class Params(Knobs):
             raise ValueError(f"seeds: {list(self.seeds)} has a seed twice; give each run its own")
         if self.scale not in self.scales:
             raise ValueError(unknown("scale", self.scale, self.scales))
-        for where, cells in (("cells", self.cells), ("studies.cells", self.studies.cells)):
-            for key, cell in cells.items():
-                self._check_cell(f"{where}.{key}", key, cell)
-        for section, other in ((self.data, self.studies.data), (self.cells, self.studies.cells)):
+        for where, setups in (("setups", self.setups), ("studies.setups", self.studies.setups)):
+            for key, setup in setups.items():
+                self._check_setup(f"{where}.{key}", key, setup)
+        for section, other in ((self.data, self.studies.data), (self.setups, self.studies.setups)):
             for key in set(section) & set(other):
                 raise ValueError(f"{key} stands both under studies and outside; it can be made only once")
         self._check_entries("data", self.sources)
@@ -90,25 +92,25 @@ class Params(Knobs):
         for name in self.datasets:
             self._check_source(name, self.sources[name])
         grid = self.studies.grid
-        known = self.cells | self.studies.cells
+        known = self.setups | self.studies.setups
         if f"{grid.dataset}-{grid.model}" not in known:
             raise ValueError(unknown("studies.grid", f"{grid.dataset}-{grid.model}", known))
         return self
 
-    def _check_cell(self, where: str, key: str, cell: CellName) -> None:
-        if cell.dataset not in self.datasets:
-            raise ValueError(unknown(f"{where}.dataset", cell.dataset, self.datasets))
-        if cell.model not in self.models:
-            raise ValueError(unknown(f"{where}.model", cell.model, self.models))
-        if key != f"{cell.dataset}-{cell.model}":
-            raise ValueError(f"{where}: its name must be {cell.dataset}-{cell.model}")
-        kind = self.datasets[cell.dataset].kind
-        if cell.kind != kind:
+    def _check_setup(self, where: str, key: str, setup: SetupName) -> None:
+        if setup.dataset not in self.datasets:
+            raise ValueError(unknown(f"{where}.dataset", setup.dataset, self.datasets))
+        if setup.model not in self.models:
+            raise ValueError(unknown(f"{where}.model", setup.model, self.models))
+        if key != f"{setup.dataset}-{setup.model}":
+            raise ValueError(f"{where}: its name must be {setup.dataset}-{setup.model}")
+        kind = self.datasets[setup.dataset].kind
+        if setup.kind != kind:
             raise ValueError(
-                f"{where}.kind: {cell.kind}, but {cell.dataset} is {kind}; they must be the same"
+                f"{where}.kind: {setup.kind}, but {setup.dataset} is {kind}; they must be the same"
             )
-        if getattr(self.models[cell.model], cell.kind) is None:
-            raise ValueError(f"{where}: models.{cell.model} has no section {cell.kind}; add one")
+        if getattr(self.models[setup.model], setup.kind) is None:
+            raise ValueError(f"{where}: models.{setup.model} has no section {setup.kind}; add one")
 
     def _check_entries(self, where: str, section: Iterable[str]) -> None:
         for name in sorted(set(section) ^ set(self.datasets)):
@@ -136,36 +138,36 @@ class Params(Knobs):
         return self.data | self.studies.data
 
     def reports(self, name: str) -> Path:
-        """The folder, from the project's root, of the results of a cell or of a data set's report."""
-        aside = name in self.studies.cells or name in self.studies.data
+        """The folder, from the project's root, of the results of a setup or of a data set's report."""
+        aside = name in self.studies.setups or name in self.studies.data
         return Path("studies/reports" if aside else "reports")
 
-    def cell(self, dataset: str, model: str) -> Cell:
-        """The cell of a data set and a model at the chosen scale; ParamsError if there is none."""
-        key, known = f"{dataset}-{model}", self.cells | self.studies.cells
+    def setup(self, dataset: str, model: str) -> Setup:
+        """The setup of a data set and a model at the chosen scale; ParamsError if there is none."""
+        key, known = f"{dataset}-{model}", self.setups | self.studies.setups
         if key not in known:
-            raise ParamsError(unknown("cell", key, known))
+            raise ParamsError(unknown("setup", key, known))
         sizes = self.datasets[dataset]
-        return Cell(
+        return Setup(
             name=key,
             dataset=dataset,
             model=model,
             scale=self.scale,
-            knobs=getattr(self.models[model], sizes.kind),
+            hyperparameters=getattr(self.models[model], sizes.kind),
             schedule=self.scales[self.scale].training[dataset],
             seeds=self.seeds,
             engine=self.engine,
-            **{name: getattr(sizes, name) for name in DatasetKnobs.model_fields},
+            **{name: getattr(sizes, name) for name in DatasetParams.model_fields},
         )
 
-    def grid(self) -> tuple[Cell, dict[str, dict[str, float]]]:
-        """The hyperparameter study: its cell, named <data set>-grid, and each setting's knobs by its name.
+    def grid(self) -> tuple[Setup, dict[str, dict[str, float]]]:
+        """The hyperparameter study: its setup, named <data set>-grid, and each setting's hyperparameters by its name.
 
         The settings are all pairs of the scale's gamma and delta, at the study's beta.
         """
         study, sizes = self.studies.grid, self.scales[self.scale].grid
-        cell = self.cell(study.dataset, study.model).replace(beta=study.beta)
-        cell = cell.model_copy(
+        setup = self.setup(study.dataset, study.model).replace(beta=study.beta)
+        setup = setup.model_copy(
             update={
                 "name": f"{study.dataset}-grid",
                 "schedule": sizes.training,
@@ -177,7 +179,7 @@ class Params(Knobs):
             for gamma in sizes.gamma
             for delta in sizes.delta
         }
-        return cell, settings
+        return setup, settings
 
     def data_sizes(self, dataset: str) -> dict[str, int | None]:
         """How many examples of each split the data stage keeps at the chosen scale."""

@@ -17,13 +17,13 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
-class Knobs(BaseModel):
+class Section(BaseModel):
     """Base of all sections: frozen, strict about types, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class ImageArchitecture(Knobs):
+class ImageArchitecture(Section):
     """Sizes of an image VAE; `channels` is one number (dSprites) or one a layer (MNIST)."""
 
     channels: Count | Annotated[tuple[Count, Count, Count], Field(strict=False)]
@@ -31,7 +31,7 @@ class ImageArchitecture(Knobs):
     dropout: Share = 0.0
 
 
-class MusicArchitecture(Knobs):
+class MusicArchitecture(Section):
     """Sizes of MeasureVAE (the paper's Figure 5, after Pati et al. 2019)."""
 
     embedding: Count
@@ -43,7 +43,7 @@ class MusicArchitecture(Knobs):
 
 
 def _which_architecture(value: Any) -> str:
-    if isinstance(value, Knobs):
+    if isinstance(value, Section):
         return type(value).__name__
     return "ImageArchitecture" if isinstance(value, dict) and "channels" in value else "MusicArchitecture"
 
@@ -55,7 +55,7 @@ Architecture = Annotated[
 ]
 
 
-class DatasetKnobs(Knobs):
+class DatasetParams(Section):
     """A data set as models see it: sizes, and which attribute is tied to which latent dimension."""
 
     kind: Kind
@@ -91,7 +91,7 @@ class DatasetKnobs(Knobs):
         return self
 
 
-class ModelKnobs(Knobs):
+class Hyperparameters(Section):
     """The loss of one model on one kind of data (paper, section 3 and Table 1).
 
     gamma is the weight of what ties attributes to the code: L_AR (vae), the slopes' likelihood (glsr), or the
@@ -109,22 +109,22 @@ class ModelKnobs(Knobs):
     clip: Positive | None = None
 
 
-class ModelByKind(Knobs):
-    """A model's knobs for images and for music; one may be missing where the model has no such form."""
+class ModelByKind(Section):
+    """A model's hyperparameters for images and for music; one may be missing where the model has no such form."""
 
-    images: ModelKnobs | None = None
-    music: ModelKnobs | None = None
+    images: Hyperparameters | None = None
+    music: Hyperparameters | None = None
 
 
-class CellName(Knobs):
-    """One entry of `cells`: a data set and a model; `kind` repeats the data set's for dvc.yaml."""
+class SetupName(Section):
+    """One entry of `setups`: a data set and a model; `kind` repeats the data set's for dvc.yaml."""
 
     dataset: str
     model: str
     kind: Kind
 
 
-class Source(Knobs):
+class Source(Section):
     """Where a data set comes from."""
 
     source: str
@@ -135,7 +135,7 @@ class Source(Knobs):
     side: Literal[28, 64] | None = None  # own images are brought to this many pixels a side
 
 
-class Sizes(Knobs):
+class Sizes(Section):
     """How many examples of each split are kept (None: all); `tunes`: how many tunes are parsed (music)."""
 
     train: Count | None
@@ -144,8 +144,8 @@ class Sizes(Knobs):
     tunes: Count | None = None
 
 
-class Schedule(Knobs):
-    """How long and at which learning rate a cell trains."""
+class Schedule(Section):
+    """How long and at which learning rate a setup trains."""
 
     epochs: Positive
     schedule: Literal["constant", "one-cycle"]
@@ -162,7 +162,7 @@ class Schedule(Knobs):
         return self
 
 
-class ClassifierKnobs(Knobs):
+class ClassifierParams(Section):
     """The digit classifier."""
 
     batch_size: Annotated[int, Field(ge=2)]
@@ -172,15 +172,15 @@ class ClassifierKnobs(Knobs):
     seed: Seed
 
 
-class ClassifierSchedule(Knobs):
+class ClassifierSchedule(Section):
     """How long the digit classifier trains, on a one-cycle schedule up to `peak`."""
 
     epochs: Positive
     peak: Positive
 
 
-class EvaluationSizes(Knobs):
-    """How closely a cell is looked at: test codes, items traversed, points along a traversal."""
+class EvaluationSizes(Section):
+    """How closely a setup is looked at: test codes, items traversed, points along a traversal."""
 
     codes: Annotated[int, Field(ge=50)]
     traversal_items: Count
@@ -190,7 +190,7 @@ class EvaluationSizes(Knobs):
 Values = Annotated[tuple[Positive, ...], Field(min_length=1, strict=False)]
 
 
-class GridSizes(Knobs):
+class GridSizes(Section):
     """How finely the hyperparameter study looks, and how long each of its settings trains."""
 
     gamma: Values
@@ -206,7 +206,7 @@ class GridSizes(Knobs):
         return self
 
 
-class ScaleKnobs(Knobs):
+class ScaleParams(Section):
     """Everything a scale may change: sizes, lengths and schedules; never architecture or loss."""
 
     data: dict[str, Sizes]
@@ -216,8 +216,8 @@ class ScaleKnobs(Knobs):
     grid: GridSizes
 
 
-class Engine(Knobs):
-    """How members are run; except for device, precision, threads and graphs nothing here changes a result.
+class Engine(Section):
+    """How runs are run; except for device, precision, threads and graphs nothing here changes a result.
 
     graphs: on a GPU, record training steps as CUDA graphs and replay them. checkpoint_seconds: at most 60.
     """
@@ -233,8 +233,8 @@ class Engine(Knobs):
     graphs: bool = False
 
 
-class Grid(Knobs):
-    """The hyperparameter study: which cell's gamma and delta are varied, at which beta, from which seed."""
+class Grid(Section):
+    """The hyperparameter study: which setup's gamma and delta are varied, at which beta, from which seed."""
 
     dataset: str
     model: str
@@ -242,9 +242,9 @@ class Grid(Knobs):
     seed: Seed
 
 
-class Studies(Knobs):
+class Studies(Section):
     """What goes further than the main comparison: the pipeline of studies/dvc.yaml."""
 
     data: dict[str, Source]
-    cells: dict[str, CellName]
+    setups: dict[str, SetupName]
     grid: Grid

@@ -1,4 +1,4 @@
-"""The knobs in a notebook: ipywidgets sliders, and the picture, the score, the piano roll and the sound that
+"""The controls in a notebook: ipywidgets sliders, and the picture, the score, the piano roll and the sound that
 follow.
 
 Every app is an object with `root` (what the notebook shows) whose parts can be moved by code as by hand.
@@ -19,25 +19,25 @@ from arvae.edit import EditError, Trained, load, read_melody, read_picture
 from arvae.edit import picture as pictures
 from arvae.edit.melody import Melody
 from arvae.edit.search import as_shown, measure
+from arvae.music import audio, engraving
 from arvae.playground import items as chosen
 from arvae.playground.items import Item
 from arvae.playground.page import IMAGES
 from arvae.playground.roll import roll
-from arvae.scores import audio, engraving
 
 SHOWN = 8  # measures at most that are engraved and played while sliders move
 _SIDE = 280  # pixels of a shown image
 _WIDE = widgets.Layout(width="32rem")
 
 
-def open_app(dataset: str, member: str | None = None) -> widgets.Widget:
+def open_app(dataset: str, run: str | None = None) -> widgets.Widget:
     """What a notebook shows for a data set: its app, or in words why there is none and what to do."""
     try:
-        trained = load(dataset, member)
-        data = datasets.load(trained.cell.dataset)
-        if trained.cell.kind == "music":
+        trained = load(dataset, run)
+        data = datasets.load(trained.setup.dataset)
+        if trained.setup.kind == "music":
             return MelodyApp(trained, chosen.melodies(trained, data)).root
-        pick = IMAGES.get(trained.cell.dataset)
+        pick = IMAGES.get(trained.setup.dataset)
         if pick is None:
             return widgets.HTML(
                 f"<p>{html.escape(dataset)}: there is an app for {', '.join(IMAGES)}, and for music.</p>"
@@ -72,7 +72,7 @@ def _number(value: float) -> str:
 
 
 class _App:
-    """What both apps share: start items, a file of one's own, a slider a knob, what is measured."""
+    """What both apps share: start items, a file of one's own, a slider a control, what is measured."""
 
     def __init__(self, trained: Trained, items: Sequence[Item], accept: str) -> None:
         self.trained, self.items = trained, list(items)
@@ -81,17 +81,17 @@ class _App:
         self.said = widgets.HTML()
         self.sliders = [
             widgets.FloatSlider(
-                description=knob.attribute,
-                min=knob.low,
-                max=knob.high,
-                step=(knob.high - knob.low) / 200,
+                description=control.attribute,
+                min=control.low,
+                max=control.high,
+                step=(control.high - control.low) / 200,
                 readout_format="+.2f",
                 style={"description_width": "9rem"},
                 layout=_WIDE,
             )
-            for knob in trained.knobs
+            for control in trained.controls
         ]
-        self.measured = [widgets.HTML() for _ in trained.knobs]
+        self.measured = [widgets.HTML() for _ in trained.controls]
         self.reset = widgets.Button(description="Reset", icon="undo")
         self._quiet = False
         self.picker.observe(lambda _: self.choose(self.picker.value), "value")
@@ -99,7 +99,7 @@ class _App:
         self.reset.on_click(lambda _: self.choose(self.picker.value))
         for place, slider in enumerate(self.sliders):
             slider.observe(lambda change, place=place: self._turned(place, change["new"]), "value")
-        self.knobs = widgets.VBox(
+        self.controls = widgets.VBox(
             [widgets.HBox([a, b]) for a, b in zip(self.sliders, self.measured, strict=True)]
         )
 
@@ -124,8 +124,8 @@ class _App:
         self._quiet = False
 
     def _say(self, before: np.ndarray, now: np.ndarray) -> None:
-        for said, knob, a, b in zip(self.measured, self.trained.knobs, before, now, strict=True):
-            said.value = f"{_number(a)} → <b>{_number(b)}</b> {knob.unit}"
+        for said, control, a, b in zip(self.measured, self.trained.controls, before, now, strict=True):
+            said.value = f"{_number(a)} → <b>{_number(b)}</b> {control.unit}"
 
     def _uploaded(self) -> None:
         if not self.upload.value:
@@ -167,12 +167,12 @@ class ImageApp(_App):
         self.picture, self.original = (
             widgets.Image(format="png", width=side) for side in (_SIDE, _SIDE // 3)
         )
-        self.saver = _Saver(f"{trained.cell.dataset}.png", lambda path: pictures.write(path, self.image, 8))
+        self.saver = _Saver(f"{trained.setup.dataset}.png", lambda path: pictures.write(path, self.image, 8))
         self.root = widgets.VBox(
             [
                 widgets.HBox([self.picker, self.upload, self.reset]),
                 self.said,
-                widgets.HBox([widgets.VBox([self.picture, self.original]), self.knobs]),
+                widgets.HBox([widgets.VBox([self.picture, self.original]), self.controls]),
                 self.saver.root,
             ]
         )
@@ -186,13 +186,15 @@ class ImageApp(_App):
         self.z = item.z[0].astype(np.float64).copy()
         self.given = measure(self.trained, item.original[None])[0]
         self.original.value = _png(item.original)
-        at = [self.z[knob.dimension] for knob in self.trained.knobs]
-        self._set(at, [(min(k.low, v), max(k.high, v)) for k, v in zip(self.trained.knobs, at, strict=True)])
+        at = [self.z[control.dimension] for control in self.trained.controls]
+        self._set(
+            at, [(min(k.low, v), max(k.high, v)) for k, v in zip(self.trained.controls, at, strict=True)]
+        )
         self.draw()
 
     def turn(self, place: int, value: float) -> None:
-        """Set the dimension of a knob."""
-        self.z[self.trained.knobs[place].dimension] = value
+        """Set the dimension of a control."""
+        self.z[self.trained.controls[place].dimension] = value
 
     def draw(self) -> None:
         """Decode the code and show the image and what is measured on it."""
@@ -202,7 +204,7 @@ class ImageApp(_App):
 
     def read(self, path: Path) -> Item:
         """A picture of one's own; one that is dark on light is inverted."""
-        dataset = self.trained.cell.dataset
+        dataset = self.trained.setup.dataset
         try:
             image, adapted = read_picture(path, dataset)
         except EditError:
@@ -230,7 +232,7 @@ class MelodyApp(_App):
         self.own: dict[int, Melody] = {}
         super().__init__(trained, items, ".mid,.midi,.musicxml,.xml,.mxl,.abc")
         self.scope.observe(lambda _: None if self._quiet else self._scoped(), "value")
-        self.saver = _Saver(f"{trained.cell.dataset}.musicxml", self.save)
+        self.saver = _Saver(f"{trained.setup.dataset}.musicxml", self.save)
         self.root = widgets.VBox(
             [
                 widgets.HBox([self.picker, self.upload, self.reset]),
@@ -240,7 +242,7 @@ class MelodyApp(_App):
                 self.piano,
                 self.sound,
                 self.scope,
-                self.knobs,
+                self.controls,
                 self.saver.root,
             ]
         )
@@ -266,23 +268,23 @@ class MelodyApp(_App):
 
     def _scoped(self) -> None:
         rows, ranges = self._rows(), []
-        for knob in self.trained.knobs:
-            at = self.item.z[rows, knob.dimension]
-            ranges.append((min(0.0, knob.low - at.max()), max(0.0, knob.high - at.min())))
+        for control in self.trained.controls:
+            at = self.item.z[rows, control.dimension]
+            ranges.append((min(0.0, control.low - at.max()), max(0.0, control.high - at.min())))
         self._set(self.shifts[rows].mean(axis=0).tolist(), ranges)
         self.draw()
 
     def turn(self, place: int, value: float) -> None:
-        """Shift the codes of the chosen measures along a knob's dimension."""
+        """Shift the codes of the chosen measures along a control's dimension."""
         self.shifts[self._rows(), place] = value
 
     def codes(self) -> np.ndarray:
         """The codes as they are set, each within what codes of the data span."""
         z = self.item.z.astype(np.float64).copy()
-        for place, knob in enumerate(self.trained.knobs):
-            at = z[:, knob.dimension].copy()
-            low, high = np.minimum(knob.low, at), np.maximum(knob.high, at)
-            z[:, knob.dimension] = np.clip(at + self.shifts[:, place], low, high)
+        for place, control in enumerate(self.trained.controls):
+            at = z[:, control.dimension].copy()
+            low, high = np.minimum(control.low, at), np.maximum(control.high, at)
+            z[:, control.dimension] = np.clip(at + self.shifts[:, place], low, high)
         return z
 
     def draw(self) -> None:

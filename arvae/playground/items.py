@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from arvae.datasets import music
 from arvae.datasets.contract import Dataset
-from arvae.edit.trained import Trained, examples
+from arvae.music import coding as music
+from arvae.trained import Trained, examples
 
 LOOKED_AT = 2000  # images chosen among
 LEAST_ONSETS = 3  # of every measure of a melody

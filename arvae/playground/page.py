@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from arvae.datasets.contract import Dataset
-from arvae.edit.trained import Trained
-from arvae.figures.style import model_label
 from arvae.files import atomic_write
 from arvae.playground import items, weights
 from arvae.playground.items import Item
+from arvae.report.figures.style import model_label
+from arvae.trained import Trained
 
 LIMIT = 15_000_000  # bytes
 SCRIPTS = ("decoder.js", "music.js", "draw.js", "sound.js", "page.js", "melody.js")
@@ -45,7 +45,7 @@ def write(path: Path | str, models: Mapping[str, tuple[Trained, Dataset]], made:
     refused with ValueError, and so is a page over 15 MB.
     """
     panels, parts = [], {}
-    scored = {name: trained for name, (trained, _) in models.items() if trained.cell.kind == "music"}
+    scored = {name: trained for name, (trained, _) in models.items() if trained.setup.kind == "music"}
     styles = []
     for name, (trained, data) in models.items():
         if name not in IMAGES and name not in scored:
@@ -62,7 +62,7 @@ def write(path: Path | str, models: Mapping[str, tuple[Trained, Dataset]], made:
         here = {
             "name": name,
             "title": TITLES.get(name, name),
-            "knobs": knobs(trained),
+            "controls": controls(trained),
             "items": [_item(i) for i in chosen],
         }
         if name in scored:
@@ -92,14 +92,14 @@ def write(path: Path | str, models: Mapping[str, tuple[Trained, Dataset]], made:
     return {name: len(part[1]) for name, part in parts.items()} | {"page": size}
 
 
-def made(members: Mapping[str, str], model: str, scale: str) -> str:
+def made(runs: Mapping[str, str], model: str, scale: str) -> str:
     """The line at the page's foot that says where its models come from."""
-    listed = ", ".join(f"{name} {member}" for name, member in members.items())
-    return f"Decoders of {model_label(model)}, trained at scale {scale} (member of each data set: {listed})."
+    listed = ", ".join(f"{name} {run}" for name, run in runs.items())
+    return f"Decoders of {model_label(model)}, trained at scale {scale} (run of each data set: {listed})."
 
 
-def knobs(trained: Trained) -> list[dict[str, Any]]:
-    """The knobs as the page's sliders take them."""
+def controls(trained: Trained) -> list[dict[str, Any]]:
+    """The controls as the page's sliders take them."""
     return [
         {
             "attribute": k.attribute,
@@ -108,7 +108,7 @@ def knobs(trained: Trained) -> list[dict[str, Any]]:
             "high": _short(k.high),
             "sd": _short(k.sd),
         }
-        for k in trained.knobs
+        for k in trained.controls
     ]
 
 
@@ -124,7 +124,7 @@ def _item(item: Item) -> dict[str, Any]:
 
 
 def check(trained: Trained, chosen: Sequence[Item]) -> dict[str, Any]:
-    """Codes, some with a knob turned as far as it goes, and what torch decodes them to, for the page to
+    """Codes, some with a control turned as far as it goes, and what torch decodes them to, for the page to
     compare.
 
     output: float32 as base64: probabilities of images, scores of symbols of music.
@@ -134,13 +134,13 @@ def check(trained: Trained, chosen: Sequence[Item]) -> dict[str, Any]:
         row = np.array([[_short(value) for value in row] for row in item.z])
         codes.append(row)
         turned = row[:1].repeat(2, axis=0)
-        knob = trained.knobs[len(codes) % len(trained.knobs)]
-        turned[:, knob.dimension] = _short(knob.low), _short(knob.high)
+        control = trained.controls[len(codes) % len(trained.controls)]
+        turned[:, control.dimension] = _short(control.low), _short(control.high)
         codes.append(turned)
     z = np.concatenate(codes)
     with torch.inference_mode():
         logits = trained.model.decode(torch.from_numpy(z.astype(np.float32)))
-    output = logits.sigmoid() if trained.cell.kind == "images" else logits
+    output = logits.sigmoid() if trained.setup.kind == "images" else logits
     return {"z": z.tolist(), "output": base64.b64encode(output.numpy().astype("<f4").tobytes()).decode()}
 
 

@@ -4,8 +4,8 @@ import html
 
 import numpy as np
 
-from arvae.datasets import music
-from arvae.scores import midi
+from arvae.music import coding as music
+from arvae.music import midi
 
 _UNIT, _TALL, _LEFT = 4.0, 6.5, 34.0  # a twelfth of a quarter note, a semitone, room for names
 _FAINT = 'fill="currentColor" opacity=".05"'

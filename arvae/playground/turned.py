@@ -9,30 +9,30 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from arvae.datasets import music
 from arvae.datasets.contract import Dataset
-from arvae.edit import Edited, Knob, Melody, Trained, Wish, edit
-from arvae.edit.trained import examples
-from arvae.figures import style
-from arvae.figures.data import rungs
-from arvae.figures.music import signed
-from arvae.scores import engraving, midi
+from arvae.edit import Control, Edited, Melody, Trained, Wish, edit
+from arvae.music import coding as music
+from arvae.music import engraving, midi
+from arvae.report.figures import style
+from arvae.report.figures.data import rungs
+from arvae.report.figures.music import signed
+from arvae.trained import examples
 
 TURNS = (-2.0, -1.0, 0.0, 1.0, 2.0)  # standard deviations
 METRICS = ("interpretability", "scc", "mig", "dmig", "sap")
 STEERED = ("monotonicity", "range_covered", "selectivity")
 WIDE = 1.5  # standard deviations to either side, for the verdict
-WORKS, MOSTLY = 0.8, 0.6  # share of measures that follow their knob
+WORKS, MOSTLY = 0.8, 0.6  # share of measures that follow their control
 SAME = 1e-6
 
 
 def carried(report: Mapping[str, Any]) -> pd.DataFrame:
-    """What reports/metrics/<cell>.json says of each attribute, the mean of its members: a row an attribute.
+    """What reports/metrics/<setup>.json says of each attribute, the mean of its runs: a row an attribute.
 
     The paper's metrics along the dimension that the attribute is tied to, without modularity, which is one
     number a model; then controllability (see `arvae.evaluation.controllability`) over -4 .. 4.
     """
-    details = [member["details"] for member in report["members"].values()]
+    details = [run["details"] for run in report["runs"].values()]
     rows = {}
     for name in report["attributes"]:
         scores = {
@@ -56,7 +56,7 @@ def steps(data: Dataset, attribute: str, count: int = 5) -> np.ndarray:
 def turned(
     trained: Trained, measures: np.ndarray, attribute: str, turns: Sequence[float] = TURNS
 ) -> dict[str, Edited]:
-    """Measures (n, 24) with an attribute's knob turned: "+1 sd" -> what became of them."""
+    """Measures (n, 24) with an attribute's control turned: "+1 sd" -> what became of them."""
     return {
         f"{'+' if turn > 0 else ''}{signed(turn)} sd": edit(trained, measures, [Wish(attribute, turn=turn)])
         for turn in turns
@@ -121,26 +121,26 @@ def _notes(axes: Any, measures: np.ndarray, low: int, high: int) -> None:
 
 
 def changes(versions: Mapping[str, Edited], attribute: str) -> pd.DataFrame:
-    """A row a version: the attribute's mean as measured, the share of ticks that are as with the knob
+    """A row a version: the attribute's mean as measured, the share of ticks that are as with the control
     untouched, and how far the others moved from there, in shares of the range that holds 95 % of the data."""
     rows = {}
     for label, one in versions.items():
         moved = {
-            f"{style.plain(knob.attribute)}, change": np.nanmean(one.after[:, i] - one.rebuilt[:, i])
-            / _range(knob)
-            for i, knob in enumerate(one.trained.knobs)
-            if knob.attribute != attribute
+            f"{style.plain(control.attribute)}, change": np.nanmean(one.after[:, i] - one.rebuilt[:, i])
+            / _range(control)
+            for i, control in enumerate(one.trained.controls)
+            if control.attribute != attribute
         }
         rows[label] = {
             f"{style.plain(attribute)}, mean": np.nanmean(values(one, attribute)),
             "ticks unchanged": (one.result == one.reconstruction).mean(),
             **moved,
         }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("knob turned by")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("control turned by")
 
 
 def follows(trained: Trained, data: Dataset, attribute: str, count: int = 300) -> dict[str, Any]:
-    """What `count` test measures do when a knob is turned from -1.5 to +1.5 standard deviations.
+    """What `count` test measures do when a control is turned from -1.5 to +1.5 standard deviations.
 
     rise, stay, fall: shares of the measures by the attribute as measured; change: its mean change, in shares
     of the range that holds 95 % of the data; side: the same of the other attribute that changes most, and
@@ -151,7 +151,10 @@ def follows(trained: Trained, data: Dataset, attribute: str, count: int = 300) -
     low, high = (edit(trained, given, [Wish(attribute, turn=turn)]).after for turn in (-WIDE, WIDE))
     step = high - low
     mine = trained.names.index(attribute)
-    moved = {knob.attribute: np.nanmean(step[:, i]) / _range(knob) for i, knob in enumerate(trained.knobs)}
+    moved = {
+        control.attribute: np.nanmean(step[:, i]) / _range(control)
+        for i, control in enumerate(trained.controls)
+    }
     change = moved.pop(attribute)
     other = max(moved, key=lambda name: abs(moved[name]))
     return {
@@ -168,11 +171,11 @@ def follows(trained: Trained, data: Dataset, attribute: str, count: int = 300) -
 def verdict(attribute: str, found: Mapping[str, Any]) -> str:
     """`follows` in words (Markdown)."""
     if found["rise"] >= WORKS:
-        says = "**The knob works**, though not in every measure."
+        says = "**The control works**, though not in every measure."
     elif found["rise"] >= MOSTLY:
         says = "**It works in most measures**, and no more than that: listen before you keep what it wrote."
     else:
-        says = "**It works poorly**: in too many measures what is decoded does not follow the knob."
+        says = "**It works poorly**: in too many measures what is decoded does not follow the control."
     if abs(found["side"]) > abs(found["change"]):
         says += f" It moves {style.plain(found['other'])} further than what it is named after."
     return (
@@ -184,5 +187,5 @@ def verdict(attribute: str, found: Mapping[str, Any]) -> str:
     )
 
 
-def _range(knob: Knob) -> float:
-    return max(knob.most - knob.least, SAME)
+def _range(control: Control) -> float:
+    return max(control.most - control.least, SAME)

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from arvae import scores
 from arvae.datasets import folk
 from arvae.datasets.contract import Dataset
 from arvae.edit import EditError, Melody, Trained, Wish, edit, read_melody
-from arvae.edit.trained import correlations, examples
-from arvae.figures.style import plain
 from arvae.files import atomic_write
+from arvae.music import files as scores
 from arvae.playground import items
+from arvae.report.figures.style import plain
+from arvae.trained import correlations, examples
 
 COLLECTIONS = ("O'Neill's Music of Ireland", "Ryan's Mammoth Collection", "Aird's Airs")
 CANDIDATES = 40  # tunes looked at
@@ -69,37 +69,37 @@ def slug(text: str) -> str:
 
 
 def side_effects(trained: Trained, data: Dataset, turn: float = 1.0, count: int = 300) -> pd.DataFrame:
-    """What turning each knob by `turn` standard deviations does to every attribute of `count` test examples,
+    """What turning each control by `turn` standard deviations does to every attribute of `count` test examples,
     measured on what is decoded: mean change against the untouched reconstruction, in shares of the range that
-    holds 95 % of the data. Rows: the knob; columns: the attribute."""
+    holds 95 % of the data. Rows: the control; columns: the attribute."""
     chosen = np.random.default_rng(items.SEED).permutation(len(data.test))[:count]
     given = examples(data.test, np.sort(chosen))
     rows = {}
-    for knob in trained.knobs:
-        edited = edit(trained, given, [Wish(knob.attribute, turn=turn)])
-        rows[plain(knob.attribute)] = [
+    for control in trained.controls:
+        edited = edit(trained, given, [Wish(control.attribute, turn=turn)])
+        rows[plain(control.attribute)] = [
             np.nanmean(change) / max(k.most - k.least, 1e-9)
-            for change, k in zip((edited.after - edited.rebuilt).T, trained.knobs, strict=True)
+            for change, k in zip((edited.after - edited.rebuilt).T, trained.controls, strict=True)
         ]
     columns = [plain(name) for name in trained.names]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("knob turned")
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("control turned")
 
 
 def weak(effects: pd.DataFrame, least: float = 0.05) -> str:
-    """Which knobs do little, in a sentence (Markdown). effects: of `side_effects`; least: of the range."""
+    """Which controls do little, in a sentence (Markdown). effects: of `side_effects`; least: of the range."""
     lines = []
-    for knob, row in effects.iterrows():
-        own, others = row[knob], effects[knob].drop(knob)
+    for control, row in effects.iterrows():
+        own, others = row[control], effects[control].drop(control)
         if own < least or (others > own).any():
             rival = (
-                f"; the knob of {others.idxmax()} moves it by {others.max():+.2f}"
+                f"; the control of {others.idxmax()} moves it by {others.max():+.2f}"
                 if others.max() > own
                 else ""
             )
-            lines.append(f"{knob} by {own:+.2f} of its range{rival}")
+            lines.append(f"{control} by {own:+.2f} of its range{rival}")
     if not lines:
-        return "Every knob moves its own attribute most."
-    text = f"**Some knobs do little.** A standard deviation of its own knob moves {'; '.join(lines)}."
+        return "Every control moves its own attribute most."
+    text = f"**Some controls do little.** A standard deviation of its own control moves {'; '.join(lines)}."
     return text.replace("-", "\N{MINUS SIGN}")
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from arvae.models.image_vae import ImageVAE
-from arvae.models.layers import Dropout, SeluDropout
-from arvae.models.measure_vae import BEATS, TICKS, MeasureVAE
+from arvae.fast.layers import Dropout, SeluDropout
+from arvae.models.image import ImageVAE
+from arvae.models.measure import BEATS, TICKS, MeasureVAE
 
 LARGEST = 32767
 # By exact type: a subclass may well compute something else. Dropout does nothing outside training.

@@ -1,22 +1,22 @@
-"""The engine that trains members of a cell: independent seeds, resumable, reproducible to the bit.
+"""The engine that trains runs of a setup: independent seeds, resumable, reproducible to the bit.
 
-cell = arvae.params.load().cell("mnist", "arvae")
-results = train(cell, "data/prepared/mnist", members_of(cell), "data/checkpoints")
+setup = arvae.params.load().setup("mnist", "arvae")
+results = train(setup, "data/prepared/mnist", runs_of(setup), "data/checkpoints")
 model = load_model("data/models/mnist-arvae", "seed0")
 """
 
 from arvae.training.engine import load_model, train
 from arvae.training.executors import WorkerDiedError
 from arvae.training.loop import DivergedError
-from arvae.training.members import Member, MemberResult, TrainingError, members_of
+from arvae.training.runs import Run, RunResult, TrainingError, runs_of
 
 __all__ = [
     "DivergedError",
-    "Member",
-    "MemberResult",
+    "Run",
+    "RunResult",
     "TrainingError",
     "WorkerDiedError",
     "load_model",
-    "members_of",
+    "runs_of",
     "train",
 ]

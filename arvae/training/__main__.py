@@ -1,4 +1,4 @@
-"""A member's process: see `worker`."""
+"""A run's process: see `worker`."""
 
 import sys
 

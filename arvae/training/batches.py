@@ -1,6 +1,6 @@
 """Training data held in memory (or on the device) as it is stored, made into batches in a few operations.
 
-The order of the examples depends on the member's seed and the epoch alone: nothing has to be remembered to
+The order of the examples depends on the run's seed and the epoch alone: nothing has to be remembered to
 go on from the middle of an epoch.
 """
 
@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from arvae.datasets.contract import Dataset, PackedImages, Split
-from arvae.params import Cell
+from arvae.params import Setup
 
 
 class Source:
-    """One split as tensors: x as stored (bit-packed, bytes or tokens), and the cell's attributes."""
+    """One split as tensors: x as stored (bit-packed, bytes or tokens), and the setup's attributes."""
 
-    def __init__(self, dataset: Dataset, split: Split, cell: Cell, device: str = "cpu") -> None:
+    def __init__(self, dataset: Dataset, split: Split, setup: Setup, device: str = "cpu") -> None:
         self.kind, self.packed = dataset.kind, isinstance(split.x, PackedImages)
         if self.packed:
             x: np.ndarray = split.x.packed
@@ -24,7 +24,7 @@ class Source:
         else:
             x = split.x
         self.x = torch.from_numpy(np.ascontiguousarray(x)).to(device)
-        columns = attribute_columns(dataset, cell)
+        columns = attribute_columns(dataset, setup)
         self.attributes = torch.from_numpy(np.ascontiguousarray(split.attributes[:, columns])).to(device)
         self.device = device
 
@@ -65,15 +65,15 @@ def some(count: int, n: int) -> Tensor:
     return torch.from_numpy(chosen)
 
 
-def attribute_columns(dataset: Dataset, cell: Cell) -> list[int]:
-    """Which columns of the data set's attributes the cell regularizes, in the cell's order."""
-    unknown = [name for name in cell.attributes if name not in dataset.attribute_names]
+def attribute_columns(dataset: Dataset, setup: Setup) -> list[int]:
+    """Which columns of the data set's attributes the setup regularizes, in the setup's order."""
+    unknown = [name for name in setup.attributes if name not in dataset.attribute_names]
     if unknown:
         raise ValueError(
-            f"cell {cell.name}: attribute {unknown[0]!r} is not one of data set {dataset.name}'s: "
-            f"{', '.join(dataset.attribute_names)}; correct datasets.{cell.dataset}.attributes in params.yaml"
+            f"setup {setup.name}: attribute {unknown[0]!r} is not one of data set {dataset.name}'s: "
+            f"{', '.join(dataset.attribute_names)}; correct datasets.{setup.dataset}.attributes in params.yaml"
         )
-    return [dataset.attribute_names.index(name) for name in cell.attributes]
+    return [dataset.attribute_names.index(name) for name in setup.attributes]
 
 
 class Order:

@@ -1,4 +1,4 @@
-"""A member's folder: checkpoints to go on from, the finished weights, a lock, and what it is doing now.
+"""A run's folder: checkpoints to go on from, the finished weights, a lock, and what it is doing now.
 
 Two checkpoints take turns, so that one that turns out damaged costs a minute and not the run. Every file is
 written whole or not at all and carries a checksum of its content.
@@ -107,19 +107,19 @@ def load_final(folder: Path, log: Log) -> tuple[Tensors, dict[str, Any]] | None:
         return read_tensors(path)
     except DamagedError as error:
         path.unlink(missing_ok=True)
-        log(f"{error}: removed; the member is trained again from its last checkpoint, or from the start")
+        log(f"{error}: removed; the run is trained again from its last checkpoint, or from the start")
         return None
 
 
 def clear_checkpoints(folder: Path) -> None:
-    """Remove the checkpoints of a member that is finished."""
+    """Remove the checkpoints of a run that is finished."""
     for name in CHECKPOINTS:
         (folder / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def lock(folder: Path, log: Log, every: float = 0.2) -> Iterator[None]:
-    """Hold the member for this process; wait while another one has it. Lost with the process, kill -9 too."""
+    """Hold the run for this process; wait while another one has it. Lost with the process, kill -9 too."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w", encoding="utf-8") as file:
         waiting = False
@@ -129,7 +129,7 @@ def lock(folder: Path, log: Log, every: float = 0.2) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if not waiting:
-                    log(f"another process trains this member ({folder.name}): waiting for it")
+                    log(f"another process trains this run ({folder.name}): waiting for it")
                 waiting = True
                 time.sleep(every)
         yield

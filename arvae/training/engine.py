@@ -1,4 +1,4 @@
-"""Training a cell: all its members, wherever they run, with their weights and histories as the outcome."""
+"""Training a setup: all its runs, wherever they run, with their weights and histories as the outcome."""
 
 import collections
 import concurrent.futures
@@ -16,31 +16,23 @@ from torch import Tensor, nn
 from arvae import models, paths
 from arvae.datasets.contract import DataError
 from arvae.files import BARRED, atomic_write, explained, write_json
-from arvae.params import Cell
+from arvae.params import Setup
 from arvae.progress import clock
 from arvae.training import checkpoints, executors, worker
 from arvae.training.loop import SMALLER
-from arvae.training.members import (
-    Member,
-    MemberResult,
-    TrainingError,
-    cell_from,
-    check_members,
-    key,
-    science,
-)
 from arvae.training.precision import Plan, plan
+from arvae.training.runs import Run, RunResult, TrainingError, check_runs, key, science, setup_from
 
 TELL_EVERY = 5.0  # seconds between lines at first; later 15 % of the time so far, a minute at most
-ATTEMPTS = 3  # deaths of a member's worker in a row, without a step gained, before it is given up
+ATTEMPTS = 3  # deaths of a run's worker in a row, without a step gained, before it is given up
 _FIRST = ("step", "epoch", "seconds", "loss", "reconstruction", "kl", "regularization")
 
 
 @dataclasses.dataclass
 class _Job:
-    """A member on its way: its folder, the task sent off, and how it fares."""
+    """A run on its way: its folder, the task sent off, and how it fares."""
 
-    members: list[Member]
+    runs: list[Run]
     folder: Path
     text: str = ""
     future: Any = None
@@ -52,88 +44,88 @@ class _Job:
 
 
 def train(
-    cell: Cell,
+    setup: Setup,
     dataset_directory: Path | str,
-    members: Iterable[Member],
+    runs: Iterable[Run],
     checkpoint_root: Path | str,
     executor: Any = None,
     log: Callable[[str], None] = print,
     directory: Path | str | None = None,
-) -> list[MemberResult]:
-    """Train members of a cell; those trained before by the same science, data and code are reused.
+) -> list[RunResult]:
+    """Train runs of a setup; those trained before by the same science, data and code are reused.
 
     Args:
-        cell: data set, model, loss and schedule.
+        setup: data set, model, loss and schedule.
         dataset_directory: the prepared data set.
-        members: which runs; `members_of(cell)` for one a seed.
+        runs: which runs; `runs_of(setup)` for one a seed.
         checkpoint_root: where checkpoints and finished weights are kept, by content.
-        executor: anything with `submit(function, text) -> Future`; None: what cell.engine asks for.
+        executor: anything with `submit(function, text) -> Future`; None: what setup.engine asks for.
         log: told one line every five seconds, in a long run every minute, and about everything unusual.
-        directory: where <member>.safetensors, <member>.csv and members.json go; None: data/models/<cell>.
+        directory: where <run>.safetensors, <run>.csv and runs.json go; None: data/models/<setup>.
 
     Returns:
-        One result a member, in order. One that diverged has status "failed" and says why; it has a history
+        One result a run, in order. One that diverged has status "failed" and says why; it has a history
         but no weights, and does not stop the others.
 
     Raises:
-        TrainingError: when no member could be trained, or one for a reason that is not the science's (killed,
-            disk full): half a cell must not pass for done. The others are kept, and reused the next time.
-        ValueError: for bad members, cells or data.
+        TrainingError: when no run could be trained, or one for a reason that is not the science's (killed,
+            disk full): half a setup must not pass for done. The others are kept, and reused the next time.
+        ValueError: for bad runs, setups or data.
     """
-    members, data, root = check_members(members, cell), Path(dataset_directory), Path(checkpoint_root)
+    runs, data, root = check_runs(runs, setup), Path(dataset_directory), Path(checkpoint_root)
     if not (data / "manifest.json").is_file():
-        raise DataError(f"no prepared data set in {data}: make it with `dvc repro data@{cell.dataset}`")
-    directory = Path(directory) if directory is not None else paths.root() / "data" / "models" / cell.name
-    settled = plan(cell.engine)
+        raise DataError(f"no prepared data set in {data}: make it with `dvc repro data@{setup.dataset}`")
+    directory = Path(directory) if directory is not None else paths.root() / "data" / "models" / setup.name
+    settled = plan(setup.engine)
     jobs: dict[str, _Job] = {}
-    for member in members:
-        name = key(cell, member, data, settled)
-        jobs.setdefault(name, _Job([], root / name)).members.append(member)
-    todo = [job for job in jobs.values() if not _finished(job, cell, log)]
+    for run in runs:
+        name = key(setup, run, data, settled)
+        jobs.setdefault(name, _Job([], root / name)).runs.append(run)
+    todo = [job for job in jobs.values() if not _finished(job, setup, log)]
     own = executor is None and bool(todo)
-    runner = executors.make(cell.engine, settled.device, len(todo)) if own else executor
+    runner = executors.make(setup.engine, settled.device, len(todo)) if own else executor
     try:
         for job in todo:
-            _send(job, cell, data, settled, runner)
-        _watch(todo, cell, data, settled, runner, log)
+            _send(job, setup, data, settled, runner)
+        _watch(todo, setup, data, settled, runner, log)
     finally:
         if own:
             runner.shutdown()
-    by_name = {member.name: (member, job) for job in jobs.values() for member in job.members}
-    results = [_publish(cell, *by_name[member.name], directory, settled, log) for member in members]
-    write_json(directory / "members.json", [_as_json(result) for result in results])
+    by_name = {run.name: (run, job) for job in jobs.values() for run in job.runs}
+    results = [_publish(setup, *by_name[run.name], directory, settled, log) for run in runs]
+    write_json(directory / "runs.json", [_as_json(result) for result in results])
     failed = [result for result in results if result.status != "finished"]
     if len(failed) == len(results) or not all(r.message.startswith("diverged") for r in failed):
         reasons = "\n".join(f"  - {result.name}: {result.message}" for result in failed)
         if len(failed) == len(results):
-            raise TrainingError(f"cell {cell.name}: no member could be trained\n{reasons}")
+            raise TrainingError(f"setup {setup.name}: no run could be trained\n{reasons}")
         raise TrainingError(
-            f"cell {cell.name}: {len(failed)} of {len(results)} members could not be trained; run it again, "
+            f"setup {setup.name}: {len(failed)} of {len(results)} runs could not be trained; run it again, "
             f"the others are kept\n{reasons}"
         )
     return results
 
 
-def _finished(job: _Job, cell: Cell, log: Callable[[str], None]) -> bool:
+def _finished(job: _Job, setup: Setup, log: Callable[[str], None]) -> bool:
     if checkpoints.load_final(job.folder, log) is None:
         return False
     job.outcome = {"status": "finished", "message": "", "reused": True}
-    log(f"{cell.name}: {_names(job)} trained already with this code, data and science: reused")
+    log(f"{setup.name}: {_names(job)} trained already with this code, data and science: reused")
     return True
 
 
 def _names(job: _Job) -> str:
-    return " = ".join(member.name for member in job.members)
+    return " = ".join(run.name for run in job.runs)
 
 
-def _send(job: _Job, cell: Cell, data: Path, settled: Plan, runner: Any) -> None:
-    job.text = worker.task(cell, job.members[0], data, job.folder, settled)
+def _send(job: _Job, setup: Setup, data: Path, settled: Plan, runner: Any) -> None:
+    job.text = worker.task(setup, job.runs[0], data, job.folder, settled)
     job.told = 0
-    job.future = runner.submit(worker.run_member, job.text)
+    job.future = runner.submit(worker.train_run, job.text)
 
 
 def _watch(
-    jobs: list[_Job], cell: Cell, data: Path, settled: Plan, runner: Any, log: Callable[[str], None]
+    jobs: list[_Job], setup: Setup, data: Path, settled: Plan, runner: Any, log: Callable[[str], None]
 ) -> None:
     """Wait for all jobs, tell how they fare, send those whose worker died again."""
     began = last = time.monotonic()
@@ -141,42 +133,42 @@ def _watch(
     while any(job.outcome is None for job in jobs):
         time.sleep(0.2)
         for job in jobs:
-            _look(job, cell, log)
+            _look(job, setup, log)
             if job.outcome is None and job.future.done():
-                _collect(job, cell, data, settled, runner, log)
+                _collect(job, setup, data, settled, runner, log)
         now = time.monotonic()
         if now - last >= max(TELL_EVERY, min(0.15 * (now - began), 60.0)):
             last = now
             line = _all(jobs)
-            if line != said:  # nothing new to say of members that wait
-                log(f"{cell.name} [{clock(now - began)}] {line}")
+            if line != said:  # nothing new to say of runs that wait
+                log(f"{setup.name} [{clock(now - began)}] {line}")
             said = line
 
 
-def _look(job: _Job, cell: Cell, log: Callable[[str], None]) -> None:
+def _look(job: _Job, setup: Setup, log: Callable[[str], None]) -> None:
     try:
         fields = json.loads((job.folder / "progress.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
-    if fields.get("run") != json.loads(job.text)["run"]:
+    if fields.get("attempt") != json.loads(job.text)["attempt"]:
         return
     job.seen = fields
     if len(fields["events"]) < job.told:  # the executor itself began the task again
         job.told = 0
     for line in fields["events"][job.told :]:
-        log(f"{cell.name}: {_names(job)}: {line}")
+        log(f"{setup.name}: {_names(job)}: {line}")
     job.told = len(fields["events"])
 
 
 def _collect(
-    job: _Job, cell: Cell, data: Path, settled: Plan, runner: Any, log: Callable[[str], None]
+    job: _Job, setup: Setup, data: Path, settled: Plan, runner: Any, log: Callable[[str], None]
 ) -> None:
     try:
         job.outcome = json.loads(job.future.result())
     except (KeyboardInterrupt, concurrent.futures.CancelledError):
         raise
     except Exception as error:  # whatever the executor reports when a worker is gone
-        _look(job, cell, log)
+        _look(job, setup, log)
         step = job.seen.get("step", 0)
         job.deaths = job.deaths + 1 if step <= job.step_at_death else 1
         job.step_at_death = max(step, job.step_at_death)
@@ -184,19 +176,19 @@ def _collect(
         if job.deaths >= ATTEMPTS or barred:
             job.outcome = {"status": "failed", "message": explained(error), "reused": False}
         else:
-            log(f"{cell.name}: {_names(job)}: {error}; started again from its last checkpoint")
+            log(f"{setup.name}: {_names(job)}: {error}; started again from its last checkpoint")
             try:
-                _send(job, cell, data, settled, runner)
+                _send(job, setup, data, settled, runner)
             except Exception as refusal:  # an executor that is broken for good
                 job.outcome = {"status": "failed", "message": f"{error}; {refusal}", "reused": False}
     if job.outcome is not None:
-        _look(job, cell, log)
+        _look(job, setup, log)
         if job.outcome["status"] == "failed":
-            log(f"{cell.name}: {_names(job)} FAILED: {job.outcome['message']}")
+            log(f"{setup.name}: {_names(job)} FAILED: {job.outcome['message']}")
 
 
 def _all(jobs: list[_Job]) -> str:
-    """How all members fare, in a line: those in training one by one, the others counted."""
+    """How all runs fare, in a line: those in training one by one, the others counted."""
     lines, counted = [], collections.Counter()
     for job in jobs:
         seen = job.seen
@@ -214,33 +206,33 @@ def _all(jobs: list[_Job]) -> str:
 
 
 def _publish(
-    cell: Cell, member: Member, job: _Job, directory: Path, settled: Plan, log: Callable[[str], None]
-) -> MemberResult:
-    """Copy a member's outcome to the cell's directory: weights (free of times) and history."""
+    setup: Setup, run: Run, job: _Job, directory: Path, settled: Plan, log: Callable[[str], None]
+) -> RunResult:
+    """Copy a run's outcome to the setup's directory: weights (free of times) and history."""
     outcome, weights = dict(job.outcome or {}), None
     found = checkpoints.load_final(job.folder, log) if outcome["status"] == "finished" else None
     if outcome["status"] == "finished" and found is None:
         outcome = outcome | {"status": "failed", "message": "its weights were damaged on the way: run again"}
-    target = directory / f"{member.name}.safetensors"
+    target = directory / f"{run.name}.safetensors"
     if found is not None:
         tensors, record = found
         outcome |= {name: record.pop(name) for name in ("rows", "steps", "seconds")}
         if wrong := _not_numbers(tensors, outcome["rows"]):
             found, message = None, f"diverged: {wrong} at the end: {SMALLER}"
             outcome |= {"status": "failed", "message": message}
-            log(f"{cell.name}: {member.name} FAILED: {message}")
+            log(f"{setup.name}: {run.name} FAILED: {message}")
     if found is not None:
-        record["cell"] |= {"name": cell.name, "model": cell.model, "scale": cell.scale}
-        checkpoints.write_tensors(target, tensors, record | {"member": science(cell, member)})
+        record["setup"] |= {"name": setup.name, "model": setup.model, "scale": setup.scale}
+        checkpoints.write_tensors(target, tensors, record | {"run": science(setup, run)})
         weights = target
     else:
         target.unlink(missing_ok=True)  # an older one would pass for this one
     rows, seconds, steps = (outcome.get(name) or empty for name, empty in _EMPTY)
-    history = _write_history(directory / f"{member.name}.csv", rows)
-    return MemberResult(
-        name=member.name,
-        seed=member.seed,
-        overrides=dict(member.overrides),
+    history = _write_history(directory / f"{run.name}.csv", rows)
+    return RunResult(
+        name=run.name,
+        seed=run.seed,
+        overrides=dict(run.overrides),
         status=outcome["status"],
         message=outcome["message"],
         reused=bool(outcome["reused"]),
@@ -279,30 +271,28 @@ def _write_history(path: Path, rows: list[dict[str, float]]) -> Path | None:
     return path
 
 
-def _as_json(result: MemberResult) -> dict[str, Any]:
+def _as_json(result: RunResult) -> dict[str, Any]:
     fields = dataclasses.asdict(result)
     last = {name: value if math.isfinite(value) else None for name, value in result.last.items()}
     fields |= {"last": last}  # JSON has no NaN
     return fields | {name: fields[name] and Path(fields[name]).name for name in ("weights", "history")}
 
 
-def load_model(directory: Path | str, member: str) -> nn.Module:
-    """The trained network of a member, float32, on the CPU, in eval mode.
+def load_model(directory: Path | str, run: str) -> nn.Module:
+    """The trained network of a run, float32, on the CPU, in eval mode.
 
     Args:
-        directory: where `train` put its weights (data/models/<cell>).
-        member: its name, e.g. "seed0".
+        directory: where `train` put its weights (data/models/<setup>).
+        run: its name, e.g. "seed0".
 
     Raises:
-        FileNotFoundError: where there is no such member; ValueError: for a damaged file.
+        FileNotFoundError: where there is no such run; ValueError: for a damaged file.
     """
-    path = Path(directory) / f"{member}.safetensors"
+    path = Path(directory) / f"{run}.safetensors"
     if not path.is_file():
         there = ", ".join(sorted(file.stem for file in Path(directory).glob("*.safetensors"))) or "none"
-        raise FileNotFoundError(
-            f"no trained member {member!r} in {directory} (there: {there}): train it first"
-        )
+        raise FileNotFoundError(f"no trained run {run!r} in {directory} (there: {there}): train it first")
     tensors, record = checkpoints.read_tensors(path)
-    model = models.build(cell_from(record["cell"]), **record["build"])
+    model = models.build(setup_from(record["setup"]), **record["build"])
     model.load_state_dict(tensors)
     return model.eval()

@@ -1,4 +1,4 @@
-"""Where members run: in processes of their own on this machine, one after another here, or on a Dask cluster.
+"""Where runs run: in processes of their own on this machine, one after another here, or on a Dask cluster.
 
 Every executor is used through `submit(function, text) -> Future` alone, as in `concurrent.futures`; `train`
 takes any object that has it.
@@ -30,28 +30,31 @@ class WorkerDiedError(RuntimeError):
 class ProcessExecutor:
     """Each task in a fresh Python process with `threads` threads; at most `workers` at a time.
 
-    A fresh process has nothing of this one's state, so a member's weights cannot depend on what else runs
+    A fresh process has nothing of this one's state, so a run's weights cannot depend on what else runs
     here, and its thread count is set before any library starts. It dies when this process dies.
     """
 
     def __init__(self, workers: int, threads: int) -> None:
         self.threads = threads
-        self._pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="member")
+        self._pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="run")
         self._running: set[subprocess.Popen[str]] = set()
         self._guard = threading.Lock()
         self._closed = False
 
     def submit(self, function: TextFunction, text: str) -> concurrent.futures.Future[str]:
-        """Run a `worker.task`; `function` must be `worker.run_member` (it is what the process runs)."""
+        """Run a `worker.task`; `function` must be `worker.train_run` (it is what the process runs)."""
         if function.__module__ != "arvae.training.worker":
-            raise ValueError(f"ProcessExecutor runs arvae.training.worker.run_member only, not {function!r}")
+            raise ValueError(f"ProcessExecutor runs arvae.training.worker.train_run only, not {function!r}")
         return self._pool.submit(self._run, text)
 
     def _run(self, text: str) -> str:
         fields = json.loads(text)
         folder = Path(fields["folder"])
         folder.mkdir(parents=True, exist_ok=True)
-        outcome, errors = folder / f"outcome-{fields['run']}.json", folder / f"errors-{fields['run']}.txt"
+        outcome, errors = (
+            folder / f"outcome-{fields['attempt']}.json",
+            folder / f"errors-{fields['attempt']}.txt",
+        )
         with open(errors, "w", encoding="utf-8") as file:
             with self._guard:
                 if self._closed:
@@ -120,7 +123,7 @@ class SerialExecutor:
     """One task after another in a thread of this process: for a debugger, or where there can be no other."""
 
     def __init__(self) -> None:
-        self._pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="member")
+        self._pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="run")
 
     def submit(self, function: TextFunction, text: str) -> concurrent.futures.Future[str]:
         """Run function(text) when its turn comes."""
@@ -135,7 +138,7 @@ class DaskExecutor:
     """Tasks on an existing Dask cluster (`pip install "dask[distributed]"`), given its scheduler's address.
 
     The workers must see the same files under the same paths. A worker that dies costs only time: Dask gives
-    its member to another one, which goes on from the last checkpoint.
+    its run to another one, which goes on from the last checkpoint.
     """
 
     def __init__(self, address: str | None) -> None:
@@ -156,17 +159,17 @@ class DaskExecutor:
         self._client.close()
 
 
-def make(engine: Engine, device: str, members: int) -> Any:
+def make(engine: Engine, device: str, runs: int) -> Any:
     """The executor that params.yaml asks for."""
     if engine.executor == "dask":
         return DaskExecutor(engine.address)
     if engine.executor == "serial":
         return SerialExecutor()
-    return ProcessExecutor(worker_count(engine, device, members), engine.threads)
+    return ProcessExecutor(worker_count(engine, device, runs), engine.threads)
 
 
-def worker_count(engine: Engine, device: str, members: int) -> int:
-    """Members at once: what params.yaml says, else what the cores (or one GPU) can take."""
+def worker_count(engine: Engine, device: str, runs: int) -> int:
+    """Runs at once: what params.yaml says, else what the cores (or one GPU) can take."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     natural = 4 if device == "cuda" else max(1, cores // engine.threads)
-    return max(1, min(members, engine.workers or natural))
+    return max(1, min(runs, engine.workers or natural))

@@ -72,7 +72,7 @@ class CudaGraph:
         """One graph for the whole step."""
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.generator)
-        # Of this thread's work only: other members may be at work in others.
+        # Of this thread's work only: other runs may be at work in others.
         with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
             terms = step()
 

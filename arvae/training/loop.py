@@ -1,4 +1,4 @@
-"""The training of one member, from its first step or its last checkpoint to its weights."""
+"""The training of one run, from its first step or its last checkpoint to its weights."""
 
 import math
 import time
@@ -12,12 +12,12 @@ from torch import Tensor
 
 from arvae import losses, models, objectives
 from arvae.datasets.contract import Dataset
-from arvae.params import Cell, Schedule
+from arvae.params import Schedule, Setup
 from arvae.training import checkpoints
 from arvae.training.batches import Order, Source, some
 from arvae.training.graphs import Compute, CudaGraph, Recorded
-from arvae.training.members import Member, describe
 from arvae.training.precision import FlatModel, Plan
+from arvae.training.runs import Run, describe
 
 ROWS = 24  # rows of the history at least, where there are as many steps
 VALIDATION = 512  # examples looked at for each row
@@ -40,42 +40,42 @@ def learning_rate(step: int, steps: int, schedule: Schedule, base: float) -> flo
     return low + (schedule.peak - low) * 0.5 * (1 - math.cos(math.pi * part))
 
 
-def total_steps(cell: Cell, order: Order) -> int:
+def total_steps(setup: Setup, order: Order) -> int:
     """Steps of the whole run; epochs may be a fraction."""
-    return max(1, round(cell.schedule.epochs * order.per_epoch))
+    return max(1, round(setup.schedule.epochs * order.per_epoch))
 
 
-class Run:
-    """A member in training: model, optimizer, generators, history; `go` trains it to its end.
+class Trainer:
+    """A run in training: model, optimizer, generators, history; `go` trains it to its end.
 
     dataset: the prepared data; plan: device and precision; folder: where its checkpoints are.
     """
 
-    def __init__(self, cell: Cell, member: Member, dataset: Dataset, plan: Plan, folder: Path) -> None:
-        self.cell, self.member, self.plan, self.folder = (
-            cell.replace(**member.overrides),
-            member,
+    def __init__(self, setup: Setup, run: Run, dataset: Dataset, plan: Plan, folder: Path) -> None:
+        self.setup, self.run, self.plan, self.folder = (
+            setup.replace(**run.overrides),
+            run,
             plan,
             folder,
         )
-        self.train = Source(dataset, dataset.train, cell, plan.device)
-        self.validation = Source(dataset, dataset.validation, cell, plan.device)
-        self.order = Order(len(self.train), cell.batch_size, member.seed, plan.device)
-        self.steps = total_steps(cell, self.order)
-        self.every = max(1, self.steps // max(ROWS, min(200, round(cell.schedule.epochs))))
-        seeds = np.random.SeedSequence([member.seed, 0]).generate_state(2, np.uint64) >> np.uint64(1)
+        self.train = Source(dataset, dataset.train, setup, plan.device)
+        self.validation = Source(dataset, dataset.validation, setup, plan.device)
+        self.order = Order(len(self.train), setup.batch_size, run.seed, plan.device)
+        self.steps = total_steps(setup, self.order)
+        self.every = max(1, self.steps // max(ROWS, min(200, round(setup.schedule.epochs))))
+        seeds = np.random.SeedSequence([run.seed, 0]).generate_state(2, np.uint64) >> np.uint64(1)
         self.build = {
             "vocabulary_size": None if dataset.vocabulary is None else dataset.vocabulary.size,
             "image_size": int(dataset.train.x.shape[-1]) if dataset.kind == "images" else None,
         }
         initial = torch.Generator().manual_seed(int(seeds[0]))
-        self.model = models.build(self.cell, generator=initial, **self.build)
+        self.model = models.build(self.setup, generator=initial, **self.build)
         if hasattr(self.model, "fit_attributes"):
             self.model.fit_attributes(self.train.attributes.cpu())
-        self.flat = FlatModel(self.model, plan, self.cell.knobs.learning_rate)
+        self.flat = FlatModel(self.model, plan, self.setup.hyperparameters.learning_rate)
         self.generator = torch.Generator(plan.device).manual_seed(int(seeds[1]))
         models.set_generator(self.model, self.generator)
-        self.objective = objectives.find(self.cell.knobs.objective)
+        self.objective = objectives.find(self.setup.hyperparameters.objective)
         self.compute: Compute = self._compute
         if plan.graphs:
             self.compute = Recorded(self._compute, CudaGraph(self.generator))
@@ -153,11 +153,13 @@ class Run:
 
     def _one_step(self) -> dict[str, Tensor]:
         self.flat.set_rate(
-            learning_rate(self.step, self.steps, self.cell.schedule, self.cell.knobs.learning_rate)
+            learning_rate(
+                self.step, self.steps, self.setup.schedule, self.setup.hyperparameters.learning_rate
+            )
         )
         forced = None
         if hasattr(self.model, "forced"):  # decided here: a draw on a GPU would have to be waited for
-            draw = np.random.default_rng([self.member.seed, 2, self.step]).random()
+            draw = np.random.default_rng([self.run.seed, 2, self.step]).random()
             self.model.forced = forced = bool(draw < self.model.teacher_forcing)
         terms = self.compute(self.order.batch(self.step), forced)
         self.step += 1
@@ -173,16 +175,18 @@ class Run:
         """The step on the examples numbered `index`: what the device does, and nothing that waits for it."""
         x, attributes = self.train.take(index)
         self.flat.zero_grad()
-        terms = self.objective(self.model, x, attributes, self.cell, self.generator)
+        terms = self.objective(self.model, x, attributes, self.setup, self.generator)
         terms["loss"].backward()
-        self.flat.step(self.cell.knobs.clip)
+        self.flat.step(self.setup.hyperparameters.clip)
         return {name: term.detach() for name, term in terms.items()}
 
     def _check(self) -> None:
         loss = self.worst.item()
         if math.isfinite(loss) and (not self.rows or loss < 1000 * (abs(self.rows[0]["loss"]) + 1)):
             return
-        rate = learning_rate(self.step - 1, self.steps, self.cell.schedule, self.cell.knobs.learning_rate)
+        rate = learning_rate(
+            self.step - 1, self.steps, self.setup.schedule, self.setup.hyperparameters.learning_rate
+        )
         raise DivergedError(
             f"diverged: the loss is {loss:g} at step {self.step:,} of {self.steps:,} "
             f"(learning rate {rate:.2g}): {SMALLER}"
@@ -206,7 +210,7 @@ class Run:
                 **means,
                 **{f"validation_{name}": value for name, value in found.items()},
                 "learning_rate": learning_rate(
-                    self.step - 1, self.steps, self.cell.schedule, self.cell.knobs.learning_rate
+                    self.step - 1, self.steps, self.setup.schedule, self.setup.hyperparameters.learning_rate
                 ),
                 "examples_per_second": round(self.step * self.order.batch_size / max(self.seconds, 1e-9), 1),
             }
@@ -228,7 +232,7 @@ class Run:
             reconstruction = losses.reconstruction_music(logits, x)
             accuracy = (logits.argmax(-1) == x).float().mean()
         regularization = losses.attribute_regularization(
-            mean[:, list(self.cell.dimensions)], attributes, self.cell.knobs.delta
+            mean[:, list(self.setup.dimensions)], attributes, self.setup.hyperparameters.delta
         )
         kl = losses.kl_divergence(mean, log_std)
         if getattr(self.model, "deterministic", False):
@@ -240,7 +244,7 @@ class Run:
     def record(self) -> dict[str, Any]:
         """What is stored beside the weights: only what decides them, so that equal runs give equal bytes."""
         return {
-            "cell": describe(self.cell, self.member),
+            "setup": describe(self.setup, self.run),
             "build": self.build,
             "steps": self.steps,
             "precision": self.plan.precision,

@@ -1,4 +1,4 @@
-"""On which device and in which precision a member is trained, and the flat buffers it is trained in."""
+"""On which device and in which precision a run is trained, and the flat buffers it is trained in."""
 
 import contextlib
 import dataclasses
@@ -17,7 +17,7 @@ _ALIGN = 32  # elements: every parameter starts on a 64-byte line, in bfloat16 t
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """device: "cpu" or "cuda"; precision: "bfloat16" or "float32"; threads: of the processor, a member.
+    """device: "cpu" or "cuda"; precision: "bfloat16" or "float32"; threads: of the processor, a run.
 
     graphs: on CUDA, steps are recorded and replayed (graphs.py).
     """
@@ -145,7 +145,7 @@ class FlatModel:
         """One Adam step with the gradients that backward() has left, scaled down to the norm `clip`."""
         if self.gradient is not self.master.grad:
             self.master.grad.copy_(self.gradient)
-        if clip is not None:  # a NaN stays one, and stops the member
+        if clip is not None:  # a NaN stays one, and stops the run
             self.master.grad.mul_(clip / self.master.grad.norm().clamp_min(clip))
         self.optimizer.step()
         self.refresh()

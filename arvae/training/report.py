@@ -1,4 +1,4 @@
-"""What a training's report shows: configuration, what became of the members, a look at what one learned."""
+"""What a training's report shows: configuration, what became of the runs, a look at what one learned."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,57 +9,61 @@ import torch
 from torch import nn
 
 from arvae.datasets.contract import Dataset, Split
-from arvae.params import Cell
+from arvae.params import Setup
 from arvae.progress import clock
 from arvae.training.batches import Source, some
-from arvae.training.members import MemberResult
 from arvae.training.precision import plan
+from arvae.training.runs import RunResult
 
 
-def configuration(cell: Cell, data: Dataset) -> pd.DataFrame:
-    """All that decides the weights of a cell's members, one line a knob, in words."""
-    knobs, schedule = cell.knobs, cell.schedule
-    tied = ", ".join(f"{name} → z{d}" for name, d in zip(cell.attributes, cell.dimensions, strict=True))
-    rate = f"{knobs.learning_rate:g}, constant"
+def configuration(setup: Setup, data: Dataset) -> pd.DataFrame:
+    """All that decides the weights of a setup's runs, one line a hyperparameter, in words."""
+    hyperparameters, schedule = setup.hyperparameters, setup.schedule
+    tied = ", ".join(f"{name} → z{d}" for name, d in zip(setup.attributes, setup.dimensions, strict=True))
+    rate = f"{hyperparameters.learning_rate:g}, constant"
     if schedule.schedule == "one-cycle":
         rate = (
             f"one cycle: up to {schedule.peak:g} in the first {schedule.warmup:.0%} of the steps, then to 0"
         )
-    settled, sizes = plan(cell.engine), cell.architecture.model_dump()
+    settled, sizes = plan(setup.engine), setup.architecture.model_dump()
     lines = {
         "data": f"{data.name}, {len(data.train):,} training examples",
-        "scale": cell.scale,
-        "loss": f"{knobs.objective}: beta {knobs.beta:g}, gamma {knobs.gamma:g}, delta {knobs.delta:g}, "
-        f"capacity {knobs.capacity:g}",
-        "attributes and their dimensions": tied if knobs.gamma else f"none regularized (watched: {tied})",
-        "regularized": _REGULARIZED[knobs.regularize] if knobs.objective == "vae" and knobs.gamma else None,
-        "largest norm of a gradient": None if knobs.clip is None else f"{knobs.clip:g}",
-        "latent dimensions": f"{cell.latent_dim}",
-        "batch, epochs": f"{cell.batch_size}, {schedule.epochs:g}",
+        "scale": setup.scale,
+        "loss": f"{hyperparameters.objective}: beta {hyperparameters.beta:g}, gamma {hyperparameters.gamma:g}, delta {hyperparameters.delta:g}, "
+        f"capacity {hyperparameters.capacity:g}",
+        "attributes and their dimensions": tied
+        if hyperparameters.gamma
+        else f"none regularized (watched: {tied})",
+        "regularized": _REGULARIZED[hyperparameters.regularize]
+        if hyperparameters.objective == "vae" and hyperparameters.gamma
+        else None,
+        "largest norm of a gradient": None if hyperparameters.clip is None else f"{hyperparameters.clip:g}",
+        "latent dimensions": f"{setup.latent_dim}",
+        "batch, epochs": f"{setup.batch_size}, {schedule.epochs:g}",
         "Adam's learning rate": rate,
-        "seeds": ", ".join(map(str, cell.seeds)),
+        "seeds": ", ".join(map(str, setup.seeds)),
         "network": ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in sizes.items()),
         "arithmetic": f"{settled.precision} on {settled.device}, float32 weights",
     }
     lines = {name: value for name, value in lines.items() if value is not None}
-    return pd.DataFrame({"value": lines.values()}, index=pd.Index(lines.keys(), name="knob"))
+    return pd.DataFrame({"value": lines.values()}, index=pd.Index(lines.keys(), name="hyperparameter"))
 
 
-_REGULARIZED = {"sample": "sampled codes", "mean": "means of the codes"}  # the knob `regularize`
+_REGULARIZED = {"sample": "sampled codes", "mean": "means of the codes"}  # the hyperparameter `regularize`
 
 
 def _plain(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
-def summary(results: Sequence[MemberResult]) -> pd.DataFrame:
-    """What became of each member: status, steps, time, throughput, its last validation values."""
+def summary(results: Sequence[RunResult]) -> pd.DataFrame:
+    """What became of each run: status, steps, time, throughput, its last validation values."""
     rows = []
     for result in results:
         last = {name: value for name, value in result.last.items() if name.startswith("validation_")}
         rows.append(
             {
-                "member": result.name,
+                "run": result.name,
                 "status": result.status if not result.message else f"{result.status}: {result.message}",
                 "steps": f"{result.steps:,}",
                 "time (min:s)": clock(result.seconds),
@@ -67,7 +71,7 @@ def summary(results: Sequence[MemberResult]) -> pd.DataFrame:
                 **{name.replace("_", " "): f"{value:.3f}" for name, value in last.items()},
             }
         )
-    return pd.DataFrame(rows).set_index("member")
+    return pd.DataFrame(rows).set_index("run")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,14 +89,14 @@ class Look:
 
 @torch.no_grad()
 def look(
-    model: nn.Module, data: Dataset, split: Split, cell: Cell, n: int, generator: torch.Generator
+    model: nn.Module, data: Dataset, split: Split, setup: Setup, n: int, generator: torch.Generator
 ) -> Look:
     """Encode and reconstruct n examples of a split (`batches.some`) with a trained model."""
-    x, attributes = Source(data, split, cell).take(some(len(split), n))
+    x, attributes = Source(data, split, setup).take(some(len(split), n))
     mean, log_std = model.encode(x)
     z = mean + log_std.exp() * torch.randn(mean.shape, generator=generator)
     logits = model.decode(model.complete(mean, attributes) if hasattr(model, "complete") else mean)
-    if cell.kind == "images":
+    if setup.kind == "images":
         return Look(x[:, 0].numpy(), attributes.numpy(), z.numpy(), logits.sigmoid()[:, 0].numpy())
     decode = data.vocabulary.decode
     return Look(decode(x.numpy()), attributes.numpy(), z.numpy(), decode(logits.argmax(-1).numpy()))

@@ -1,7 +1,7 @@
-"""The process that trains one member: `python -m arvae.training`, its task as JSON on standard input.
+"""The process that trains one run: `python -m arvae.training`, its task as JSON on standard input.
 
 Task and outcome are JSON texts, so any executor can carry them, a cluster's too. What the worker is doing
-stands in progress.json in the member's folder.
+stands in progress.json in the run's folder.
 """
 
 import contextlib
@@ -21,23 +21,23 @@ import torch
 
 from arvae.datasets.contract import Dataset
 from arvae.files import explained
-from arvae.params import Cell
+from arvae.params import Setup
 from arvae.training import checkpoints
-from arvae.training.loop import DivergedError, Run
-from arvae.training.members import Member, key
+from arvae.training.loop import DivergedError, Trainer
 from arvae.training.precision import Plan, repeatable
+from arvae.training.runs import Run, key
 
 
-def task(cell: Cell, member: Member, data: Path, folder: Path, plan: Plan) -> str:
+def task(setup: Setup, run: Run, data: Path, folder: Path, plan: Plan) -> str:
     """All that a worker needs, as JSON."""
     fields = {
-        "cell": cell.model_dump(mode="json"),
-        "member": {"name": member.name, "seed": member.seed, "overrides": member.overrides},
+        "setup": setup.model_dump(mode="json"),
+        "run": {"name": run.name, "seed": run.seed, "overrides": run.overrides},
         "data": str(data.resolve()),
         "folder": str(folder.resolve()),
         "plan": dataclasses.asdict(plan),
-        "key": key(cell, member, data, plan),
-        "run": uuid.uuid4().hex,
+        "key": key(setup, run, data, plan),
+        "attempt": uuid.uuid4().hex,
     }
     return json.dumps(fields)
 
@@ -46,7 +46,7 @@ class Progress:
     """progress.json: replaced as a whole, so that a reader never sees half of it."""
 
     def __init__(self, folder: Path, run: str) -> None:
-        self.path, self.fields = folder / "progress.json", {"run": run, "events": []}
+        self.path, self.fields = folder / "progress.json", {"attempt": run, "events": []}
 
     def report(self, values: dict[str, Any]) -> None:
         """Write the newest values; a full disk is no reason to stop training."""
@@ -61,16 +61,16 @@ class Progress:
         self.report({"events": [*self.fields["events"], line]})
 
 
-def run_member(text: str) -> str:
-    """Train the member of a `task` and give its outcome as JSON: {"status", "message", "reused"}.
+def train_run(text: str) -> str:
+    """Train the run of a `task` and give its outcome as JSON: {"status", "message", "reused"}.
 
-    The weights lie in final.safetensors of its folder. A member that diverges, or whose files cannot be
+    The weights lie in final.safetensors of its folder. A run that diverges, or whose files cannot be
     written, has status "failed": the others are not concerned.
     """
     fields = json.loads(text)
     folder, plan = Path(fields["folder"]), Plan(**fields["plan"])
     folder.mkdir(parents=True, exist_ok=True)
-    progress = Progress(folder, fields["run"])
+    progress = Progress(folder, fields["attempt"])
     before = torch.get_num_threads()
     torch.set_num_threads(plan.threads)
     try:
@@ -100,25 +100,27 @@ def _failed(message: str) -> str:
 def _train(fields: dict[str, Any], folder: Path, plan: Plan, progress: Progress) -> str:
     for stray in folder.glob(".*.safetensors"):  # a kill left it half written
         stray.unlink(missing_ok=True)
-    cell = Cell.model_validate_json(json.dumps(fields["cell"]))
-    member = Member(**fields["member"])
-    if key(cell, member, Path(fields["data"]), plan) != fields["key"]:
+    setup = Setup.model_validate_json(json.dumps(fields["setup"]))
+    run = Run(**fields["run"])
+    if key(setup, run, Path(fields["data"]), plan) != fields["key"]:
         return _failed(
             "code, data or libraries are not those this run began with: they were changed meanwhile, or are "
             "others on this machine; run it again, with the same everywhere"
         )
     if checkpoints.load_final(folder, progress.log) is not None:
         return json.dumps({"status": "finished", "message": "", "reused": True})
-    run = Run(cell, member, Dataset.load(fields["data"], cell.dataset), plan, folder)
-    run.resume(progress.log)
+    trainer = Trainer(setup, run, Dataset.load(fields["data"], setup.dataset), plan, folder)
+    trainer.resume(progress.log)
     outcome = {"status": "finished", "message": "", "reused": False}
     try:
-        run.go(progress.report, progress.log, cell.engine.checkpoint_seconds)
+        trainer.go(progress.report, progress.log, setup.engine.checkpoint_seconds)
     except DivergedError as error:
         outcome = {"status": "failed", "message": str(error), "reused": False}
-    history = {"rows": run.rows, "steps": run.step, "seconds": run.seconds}
+    history = {"rows": trainer.rows, "steps": trainer.step, "seconds": trainer.seconds}
     if outcome["status"] == "finished":
-        checkpoints.write_tensors(folder / checkpoints.FINAL, run.flat.weights(), run.record() | history)
+        checkpoints.write_tensors(
+            folder / checkpoints.FINAL, trainer.flat.weights(), trainer.record() | history
+        )
         checkpoints.clear_checkpoints(folder)
     return json.dumps(outcome | ({} if outcome["status"] == "finished" else history))
 
@@ -130,9 +132,9 @@ def main() -> int:
     """
     text = sys.stdin.readline()
     threading.Thread(target=_follow_parent, daemon=True).start()
-    outcome = run_member(text)
+    outcome = train_run(text)
     fields = json.loads(text)
-    path = Path(fields["folder"]) / f"outcome-{fields['run']}.json"
+    path = Path(fields["folder"]) / f"outcome-{fields['attempt']}.json"
     temporary = path.with_suffix(".part")
     temporary.write_text(outcome, encoding="utf-8")
     os.replace(temporary, path)

@@ -1,0 +1,98 @@
+"""`bach`: single 4/4 measures of the soprano of Bach's four-part chorales, from music21's own corpus.
+
+The chorales are those that music21 lists by Riemenschneider's numbers. Of each MusicXML file only the first
+of four parts is given to music21's reader, which is what takes the time.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from arvae.datasets import corpus, reading, sources
+from arvae.datasets.contract import DataError, Dataset, choose
+from arvae.datasets.reading import Written
+from arvae.music import musicxml, tunes
+
+PARTS = 4
+NOT_FOUR = "not in four parts"
+_COLLECTION = "Riemenschneider"
+
+
+def prepare(
+    sizes: Mapping[str, int | None],
+    source: str,
+    raw: Path,
+    cache: Path,
+    log: Callable[[str], None] = print,
+) -> Dataset:
+    """The chorales as a data set; `sizes["tunes"]` limits how many are read (a random choice, fixed seed).
+
+    source: "auto" or "music21" (its corpus; nothing is downloaded). Raises DataError for another.
+    """
+    written, used = sources.first(
+        "bach", {"music21": find}, source, by_hand="reinstall music21 with its corpus", log=log
+    )
+    chosen = [written[i] for i in choose(len(written), sizes.get("tunes"), corpus.SEED, "chorales")]
+    coded = reading.read_all(chosen, read, [__file__, musicxml.__file__], cache, "reading chorales", log)
+    import music21
+
+    return corpus.assemble(
+        "bach",
+        chosen,
+        coded,
+        sizes,
+        {
+            "source": used,
+            "music21": music21.__version__,
+            "what": "soprano of the four-part chorales that music21 lists by Riemenschneider's numbers",
+            "licence": "music in the public domain; encodings distributed with music21 (corpus/license.txt)",
+            "tunes found": {_COLLECTION: len(written)},
+            "asked": dict(sizes),
+        },
+    )
+
+
+def find() -> list[Written]:
+    """The chorales of music21's list, by Riemenschneider's number, each with the bytes of its file."""
+    from music21 import common
+    from music21.corpus import chorales
+
+    folder = common.getCorpusFilePath() / "bach"
+    listed = chorales.ChoraleListRKBWV().byRiemenschneider
+    written = []
+    for number in sorted(listed):
+        stem = f"bwv{listed[number]['bwv']}"
+        # one name of the list is cut short (bwv18.5-l for bwv18.5-lz): hence the last pattern
+        files = [
+            *folder.glob(f"{stem}.mxl"),
+            *folder.glob(f"{stem}.xml"),
+            *sorted(folder.glob(f"{stem}*.mxl")),
+        ]
+        if not files:
+            raise DataError(
+                f"chorale {number} ({stem}) is not in music21's corpus {folder}: "
+                "reinstall music21 with its corpus"
+            )
+        title = f"BWV {listed[number]['bwv']}, {listed[number]['title']}"
+        written.append(Written(_COLLECTION, str(number), title, files[0].read_bytes()))
+    return written
+
+
+def read(content: bytes) -> tuple[np.ndarray, int]:
+    """A chorale's file (MusicXML, compressed or not) -> its soprano's measures (n, 24), and bars dropped.
+
+    Raises TuneError where it has not four parts or cannot be coded.
+    """
+    return tunes.code(tunes.stream_bars(soprano(content)))
+
+
+def soprano(content: bytes) -> Any:
+    """The first of a MusicXML file's four parts, as a music21 Part. Raises TuneError for another number."""
+
+    def four(parts: int) -> None:
+        if parts != PARTS:
+            raise tunes.TuneError(NOT_FOUR, f"it has {parts} parts, needed are {PARTS}")
+
+    return musicxml.first_part(content, four)
