@@ -1,0 +1,347 @@
+"""A score as its notes and bars, whatever it was read from, and the one way from there to measures.
+
+A reader (`abc`, `midi`, `musicxml`) gives a `Score`; one of its parts goes to `measures`. A part stands there
+as it is *written*, each repeat and each ending once; `unfold` gives it as it is played.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import zip_longest
+
+import numpy as np
+
+from arvae.music.coding import BEATS, CONTINUE, END, GRID, REST, START, TICKS
+
+OTHER_METRE = "other metre"
+CHORDS = "chords or several voices"
+OFF_GRID = "off the grid"
+IRREGULAR = "irregular bars"
+SILENT = "no complete measure with a note"
+WIDE = "range too wide"
+BROKEN = "unreadable"
+PARTS = "several parts"
+
+LONGEST = 10_000  # measures: a few bytes can ask for millions
+
+#: The colours by which a written rest says that it stands for another symbol than a plain rest does, so that
+#: every measure can be written as a score and read again: a rest that follows a rest but is one of its
+#: own, what goes on from before the measure, padding.
+MARKS = {"#010101": REST, "#909090": CONTINUE, "#8F8F8F": START, "#8E8E8E": END}
+
+# All in twelfths of a quarter note.
+_BEAT = 12
+_MEASURE = _BEAT * BEATS
+_TICKS = [_BEAT * beat + int(offset * _BEAT) for beat in range(BEATS) for offset in GRID]
+_SLACK = 0.25  # (10 ms at 120 a minute) onsets this close to the grid are on it: played, or written rounded
+_BREATH = 1.5  # an overlap, or a silence after a note that ends off the grid, is how it was played up to this
+_DETACHED = 1 / 8  # ... or up to this share of the time to the next note
+
+
+class TuneError(ValueError):
+    """A tune that cannot be read: `reason` is the kind, to count by; `detail` names the bar, the cause and
+    the remedy."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.reason, self.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note, tied ones as one: start and duration in quarter notes from the start of the part, MIDI pitch as
+    it sounds. Among a part's `marks`, the pitch is the symbol (see MARKS) that a coloured rest stands for."""
+
+    start: Fraction
+    duration: Fraction
+    pitch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What stands between two bar lines. In quarter notes: where it starts in the part, how long its music
+    is, how long its metre says that it is (0 without a metre)."""
+
+    number: str
+    start: Fraction
+    length: Fraction
+    nominal: Fraction
+    metre: str = "4/4"  # as messages name it
+    section: bool = False  # a double bar, a repeat sign or the bracket of an ending stands before it
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a score: notes, which may overlap (chords, voices), and the bars, in order, without gap."""
+
+    name: str
+    notes: tuple[Note, ...]
+    bars: tuple[Bar, ...]
+    percussion: bool = False
+    marks: tuple[Note, ...] = ()
+    played: tuple[int, ...] = ()  # the bars, from 0, in the order in which they are played; (): as they stand
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a file, or one tune of it, holds; metre, key and tempo (quarter notes a minute) at its start."""
+
+    title: str
+    parts: tuple[Part, ...]
+    metre: str = ""
+    number: str = ""
+    key: str = ""
+    tempo: float | None = None
+
+
+def measures(part: Part, monophonic: bool = False, quantize: bool = False) -> np.ndarray:
+    """One part in 4/4 (or 2/4, two bars a measure) -> its measures int16 (n, 24), as written.
+
+    A short first bar is a pick-up: a rest stands before it. Short bars that add up to a measure (around a
+    repeat sign) are joined. Between two sections each is completed as the first and the last bar are: a rest
+    before it, its last note held. A bar of 8, 12, .. quarter notes is cut. The same part has the same
+    measures with every option that it does not need.
+
+    monophonic: of notes that sound together the highest. A note that starts below a sounding one does not
+    count. quantize: onsets go to the nearest tick; of two on one tick the longer stays.
+    Raises TuneError, naming the bar, the cause and the remedy.
+    """
+    bars = _full_bars(part.bars)
+    line = _line(part, bars, monophonic, quantize)
+    if not line:
+        raise TuneError(SILENT, f"no note in {len(part.bars)} bars: choose a part that has notes")
+    symbols = np.full(bars.count * TICKS, CONTINUE, np.int16)
+    symbols[::TICKS] = REST  # a rest starts anew in every measure; held notes take these back
+    for first, last, pitch in line:
+        symbols[first:last] = CONTINUE
+        symbols[first] = pitch
+        if last < len(symbols):
+            symbols[last] = REST
+    for mark in part.marks:
+        first, last = (_nearest(bars.time(at)) for at in (mark.start, mark.start + mark.duration))
+        if mark.pitch in (START, END):
+            symbols[first:last] = mark.pitch
+        else:
+            symbols[first] = mark.pitch
+    return symbols.reshape(-1, TICKS)
+
+
+def sounding(measures: np.ndarray) -> np.ndarray:
+    """Which measures (n, 24) have an onset or hold a note from before, bool (n,)."""
+    return (measures >= 0).any(axis=1) | (measures[:, 0] == CONTINUE)
+
+
+def unfold(part: Part) -> Part:
+    """The part as it is played, its repeats and endings one after the other."""
+    if not part.played:
+        return part
+    bars, notes, marks = [], [], []
+    now = Fraction(0)
+    for index in part.played:
+        bar = part.bars[index]
+        end, shift = bar.start + bar.length, now - bar.start
+        bars.append(replace(bar, start=now))
+        for source, target in ((part.notes, notes), (part.marks, marks)):
+            target += [
+                replace(note, start=note.start + shift) for note in source if bar.start <= note.start < end
+            ]
+        now += bar.length
+    return replace(part, notes=tuple(notes), bars=tuple(bars), marks=tuple(marks), played=())
+
+
+Span = tuple[float, float, int]  # start, end, pitch
+
+
+def highest(notes: Sequence[Span], slack: float = 0) -> Iterator[Span]:
+    """The upper line of (start, end, pitch), sorted by start, higher first: what starts while nothing above
+    it sounds (for longer than `slack`). A note ends where the next one of the line starts."""
+    held: list[tuple[float, float, int]] = []  # the line's notes that may still sound
+    last: tuple[float, float, int] | None = None
+    for note in notes:
+        start, _, pitch = note
+        held = [other for other in held if other[1] > start + slack]
+        if any(other[2] >= pitch for other in held) or (last and last[0] == start):
+            continue
+        held.append(note)
+        if last:
+            yield last[0], min(last[1], start), last[2]
+        last = note
+    if last:
+        yield last
+
+
+@dataclass
+class _Bars:
+    """Where each bar lies once all are completed to measures, in twelfths of a quarter note."""
+
+    starts: list[float]  # in the part
+    moved: list[float]  # by how much to the right
+    held: list[float]  # how long what sounds at its end goes on, before the next bar
+    bars: Sequence[Bar]
+    count: int  # measures
+
+    def index(self, time: float) -> int:
+        return max(int(np.searchsorted(self.starts, time + 1e-6, side="right")) - 1, 0)
+
+    def time(self, at: Fraction) -> float:
+        time = float(at * _BEAT)
+        return time + self.moved[self.index(time)]
+
+    def end(self, at: Fraction) -> float:
+        """Where a note that ends `at` ends; held through the padding of its bar if it ends with it."""
+        time = float(at * _BEAT)
+        index = self.index(time - 1e-5)
+        bar_end = self.starts[index] + float(self.bars[index].length * _BEAT)
+        return time + self.moved[index] + (self.held[index] if time > bar_end - _SLACK else 0)
+
+    def place(self, at: Fraction) -> str:
+        index = self.index(float(at * _BEAT))
+        return f"bar {self.bars[index].number}, {at - self.bars[index].start} quarter notes in"
+
+
+def _full_bars(bars: Sequence[Bar]) -> _Bars:
+    """Bars completed to measures of four quarter notes. TuneError for another metre or length."""
+    bars = [bar for bar in bars if bar.length > 0]
+    for bar in bars:
+        _check(bar)
+    laid = _Bars([float(bar.start * _BEAT) for bar in bars], [], [0.0] * len(bars), bars, 0)
+    now, group = Fraction(0), 0  # where the next bar starts; the first bar of the measure under way
+    for index, bar in enumerate(bars):
+        within = now % BEATS
+        if within == 0:
+            group = index
+            if _is_pick_up(bars, index):
+                within = BEATS - bar.length
+                now += within
+        elif within + bar.length > BEATS and not (bar.nominal < BEATS and bar.length == BEATS):
+            cut = next((i for i in range(index, group, -1) if bars[i].section), None)
+            if cut is None:
+                short = bars[group]
+                raise TuneError(
+                    IRREGULAR,
+                    f"bar {short.number} lasts {short.length} quarter notes, needed are {short.nominal}: "
+                    "fill it up with rests",
+                )
+            after = sum((b.length for b in bars[cut:index]), Fraction(0))
+            pad = BEATS - (within - after)
+            laid.held[cut - 1] = float(min(pad, max(bars[cut - 1].nominal - bars[cut - 1].length, 0)) * _BEAT)
+            move = pad + (BEATS - after if after else 0)
+            for i in range(cut, index):
+                laid.moved[i] += float(move * _BEAT)
+            now += move
+            group = index if not after or (now % BEATS) == 0 else cut
+            if not after and _is_pick_up(bars, index):
+                now += BEATS - bar.length
+        laid.moved.append(float((now - bar.start) * _BEAT))
+        now += bar.length
+    missing = -now % BEATS
+    if bars and missing:
+        laid.held[-1] = float(min(missing, max(bars[-1].nominal - bars[-1].length, 0)) * _BEAT)
+    laid.count = int(-(-now // BEATS))
+    return laid
+
+
+def _check(bar: Bar) -> None:
+    if bar.nominal not in (BEATS, Fraction(BEATS, 2)):
+        raise TuneError(
+            OTHER_METRE, f"bar {bar.number} has metre {bar.metre or 'none'}, needed is 4/4, C, C| or 2/4"
+        )
+    if bar.start + bar.length > LONGEST * BEATS:
+        raise TuneError(
+            BROKEN,
+            f"bar {bar.number} ends after more than {LONGEST:,} measures: correct its length, or cut it",
+        )
+    if bar.length > bar.nominal and bar.length % bar.nominal:
+        raise TuneError(
+            IRREGULAR,
+            f"bar {bar.number} lasts {bar.length} quarter notes, needed are {bar.nominal}: put a bar line "
+            "in, or correct its notes",
+        )
+
+
+def _is_pick_up(bars: Sequence[Bar], index: int) -> bool:
+    """Whether a bar at the start of a measure is one: it starts the tune or a section, is short, and what
+    follows is neither another section nor, before more of this one, the rest of its measure."""
+    bar = bars[index]
+    if bar.length >= bar.nominal or not (bar.section or index == 0):
+        return False
+    following = bars[index + 1 : index + 3]
+    if not following:
+        return index == 0
+    if following[0].section and index:
+        return False
+    completes = bar.length + following[0].length == bar.nominal
+    return not (completes and len(following) == 2 and not following[1].section)
+
+
+def _line(part: Part, bars: _Bars, monophonic: bool, quantize: bool) -> list[tuple[int, int, int]]:
+    """The notes as (first tick, last tick + 1, pitch), one after the other."""
+    played = []
+    for note in part.notes:
+        start = bars.time(note.start)
+        on = _nearest(start)
+        played.append((on, bars.end(note.start + note.duration), note.pitch, start, note))
+    played.sort(key=lambda note: (note[0], -note[2] if monophonic else note[3], -note[2]))
+    if monophonic:
+        # the notes themselves, found again by their start and pitch
+        line = list(highest([(_time(on), end, pitch) for on, end, pitch, _, _ in played], _BREATH))
+        first = {}
+        for entry in played:
+            first.setdefault((_time(entry[0]), entry[2]), entry)
+        played = [(*first[start, pitch][:1], end, *first[start, pitch][2:]) for start, end, pitch in line]
+    written: list[tuple[int, int, int]] = []
+    kept: list[tuple] = []
+    for entry in played:
+        on, _, _, start, note = entry
+        if not quantize and abs(_time(on) - start) > _SLACK:
+            raise TuneError(
+                OFF_GRID,
+                f"{bars.place(note.start)}: onsets must fall on sixteenths or triplets of a quarter note "
+                "(quantize the tune)",
+            )
+        if kept:
+            before = kept[-1]
+            if before[1] > start + _BREATH and not (quantize and before[0] == on and before[1] <= start):
+                raise TuneError(
+                    CHORDS,
+                    f"{bars.place(note.start)}: a note starts before the last one ends (keep one voice)",
+                )
+            if before[0] == on:
+                if entry[1] - start > before[1] - before[3]:
+                    kept[-1] = entry
+                continue
+        kept.append(entry)
+    final = _time(bars.count * TICKS)
+    for entry, following in zip_longest(kept, kept[1:]):
+        on, end, pitch = entry[:3]
+        written.append((on, _last(on, end, _time(following[0]) if following else final), pitch))
+    return written
+
+
+def _last(on: int, end: float, following: float) -> int:
+    """The tick at which a note ends: where it does, or with the next onset where only a breath is between."""
+    tick = _nearest(end)
+    off_grid = abs(_time(tick) - end) > _SLACK
+    gap = following - end
+    if end > following or (off_grid and gap <= max(_BREATH, _DETACHED * (following - _time(on)))):
+        tick = _nearest(following)
+    return max(tick, on + 1)
+
+
+def _nearest(time: float) -> int:
+    """The tick closest to a time in twelfths of a quarter note."""
+    beat, within = divmod(time, _BEAT)
+    place = min(range(len(_EDGES)), key=lambda i: abs(_EDGES[i] - within))
+    return int(beat) * len(GRID) + place
+
+
+_EDGES = [int(offset * _BEAT) for offset in GRID] + [_BEAT]
+
+
+def _time(tick: int) -> int:
+    beat, place = divmod(tick, len(GRID))
+    return beat * _BEAT + _EDGES[place]
