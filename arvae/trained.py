@@ -1,51 +1,63 @@
-"""A trained model with its controls: which latent dimension turns which attribute, and over what range.
+"""A trained model: encode, decode, measure, and turn the latent dimension of an attribute.
 
-A control's unit is the standard deviation of its dimension over codes of test examples, and its range is where
-those codes lie: beyond it the decoder was never asked for anything, and what it answers means little.
+model = TrainedModel.load("folk")                       # the first run of the AR-VAE trained on folk tunes
+z, _ = model.encode(measures)                           # means of the codes (n, d)
+model.dimension_of("note density")                      # 2
+model.traverse(z, "note density", [0.0, 1.0, 2.0])      # decoded measures (3, n, 24)
+
+Which attribute is regularized along which dimension, and which dimension is turned where none is, is decided
+here and nowhere else. A Fader network has no such dimension: its decoder takes the attributes themselves,
+scaled to 0..1. They stand behind the latent code, so that its codes here are (n, d + inputs).
 """
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, Self
 
 import numpy as np
 import torch
-from scipy import stats
-from torch import nn
+from torch import Tensor, nn
 
-from arvae import datasets, paths
-from arvae.datasets.contract import DataError, Dataset, PackedImages, Split
-from arvae.edit.faults import EditError
-from arvae.evaluation import outputs
+from arvae import datasets, metrics, paths
+from arvae.datasets.contract import Dataset, PackedImages, Split
+from arvae.datasets.measuring import Measure, measurer
 from arvae.files import read_json, sha256, write_json
 from arvae.music.coding import Vocabulary
+from arvae.objectives.glsr import EXPRESSIBLE
 from arvae.params import Setup
 from arvae.params.faults import unknown
 from arvae.training import checkpoints, load_model
+from arvae.training.precision import plan
 from arvae.training.runs import setup_from
 
-SAMPLES = {"images": 2000, "music": 4000}  # codes that ranges are taken from
-OUTSIDE = 0.005  # share of the codes left out at either end of the range
-_VERSION = 1
-_BATCH = 250
+LOW, HIGH = -4.0, 4.0  # the range of a latent dimension that the paper traverses (section 4.4)
+SAMPLES = {"images": 2000, "music": 4000}  # test codes that controls are measured on
+_BATCH = {"images": 128, "music": 1024}
+_VERSION = 2  # of the kept controls
+
+
+class ModelError(ValueError):
+    """A trained model that is not there or cannot be used; the message says what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Control:
-    """One attribute's dimension.
+    """One attribute's dimension, as measured on codes of test examples.
 
-    sign: +1 where the attribute grows with z, -1 where it falls; tied: regularized in training, else found as
-    the dimension with the largest rank correlation; correlation: Spearman's rho of z and attribute over test
-    codes; mean, sd, low, high: of the codes in this dimension (low, high: 0.5 % and 99.5 % quantile);
-    least, most: the attribute's values in the data, 2.5 % and 97.5 % quantile.
+    sign: +1 where the attribute grows with z, -1 where it falls; regularized: by the loss, else the
+    dimension was found (`TrainedModel.dimension_of`); correlation: Spearman's rho of z and the attribute;
+    mean, sd, low, high: of the codes in this dimension (low, high: 0.5 % and 99.5 % quantile; 0 and 1 for an
+    input of a Fader network); least, most: the attribute's values in the data, 2.5 % and 97.5 % quantile.
     """
 
     attribute: str
     unit: str
     dimension: int
     sign: int
-    tied: bool
+    regularized: bool
     correlation: float
     mean: float
     sd: float
@@ -56,83 +68,327 @@ class Control:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Trained:
-    """A trained run of a setup, its controls in the order of the data set's attributes, and how to measure
-    outputs.
+class TrainedModel:
+    """A run of a setup with what its data set says of it; frozen, its methods give arrays.
 
-    measure: outputs (n, ...) -> attributes (n, k), or None for a data set whose attributes are not computed
-    from the example; see `arvae.evaluation.outputs.measurer`.
+    network: in eval mode; measurer: see `arvae.datasets.measuring`, None where attributes are not computed
+    from the example; controls: in the order of the attributes, empty until `fitted`; information: mutual
+    information (d, k) of latent dimensions and attributes in nats.
     """
 
     setup: Setup
     run: str
-    model: nn.Module
-    controls: tuple[Control, ...]
-    vocabulary: Vocabulary | None
-    measure: outputs.Measure | None
+    network: nn.Module
+    attribute_names: tuple[str, ...]
+    attribute_units: tuple[str, ...]
+    vocabulary: Vocabulary | None = None
+    measurer: Measure | None = None
+    controls: tuple[Control, ...] = ()
+    information: np.ndarray | None = None
+
+    @classmethod
+    def load(
+        cls, name: str, run: str | None = None, home: Path | None = None, data: Dataset | None = None
+    ) -> Self:
+        """A trained model with its controls, measured once on the test split and then kept in data/cache.
+
+        Args:
+            name: a data set ("folk": its AR-VAE), a setup ("folk-betavae"), or a folder with weights.
+            run: "seed1"; None: the first there is.
+            home: the project's folder; data: the prepared data set, if it is at hand already.
+
+        Raises:
+            ModelError: no such model or run, damaged weights, or no data to measure the controls on.
+        """
+        home = home or paths.root()
+        folder, run = find(name, run, home)
+        path = folder / f"{run}.safetensors"
+        try:
+            setup = setup_from(checkpoints.read_tensors(path)[1]["setup"])
+            prepared = home / "data" / "prepared" / setup.dataset
+            facts = _facts(prepared)
+            model = cls.of(setup, run, load_model(folder, run), facts)
+        except checkpoints.DamagedError as error:
+            raise ModelError(f"{error}: train it again with `dvc repro -f train@{folder.name}`") from error
+        key = f"{_VERSION} {sha256(path)} {facts.test}"
+        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+        kept = home / "data" / "cache" / "controls" / f"{folder.name}-{run}-{digest}.json"
+        known = _kept(kept)
+        if known is None:
+            try:
+                data = data or datasets.load(setup.dataset, prepared)
+            except datasets.DataError as error:
+                raise ModelError(str(error)) from error
+            model = model.fitted(*model.test_codes(data, SAMPLES[setup.kind]))
+            write_json(kept, model.record())
+            return model
+        return dataclasses.replace(model, **known)
+
+    @classmethod
+    def of(cls, setup: Setup, run: str, network: nn.Module, data: Any) -> Self:
+        """A model without controls. data: its data set, or what has the same names, units, vocabulary ..."""
+        names = tuple(data.attribute_names)
+        measure = measurer(data.kind, names, data.provenance)
+        return cls(setup, run, network, names, tuple(data.attribute_units), data.vocabulary, measure)
+
+    # ------------------------------------------------------------------ which attribute, which dimension
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The attributes, in the order of what `measure` returns."""
-        return tuple(control.attribute for control in self.controls)
+    def regularized(self) -> dict[str, int]:
+        """Attribute -> dimension, for what the loss regularized: none at gamma 0, with GLSR-VAE only what it
+        can express. With a Fader network: attribute -> the decoder's input."""
+        setup, pairs = self.setup, zip(self.setup.attributes, self.setup.dimensions, strict=True)
+        if self.has_inputs:
+            return {name: setup.latent_dim + place for place, name in enumerate(setup.attributes)}
+        if setup.hyperparameters.gamma == 0:
+            return {}
+        if setup.hyperparameters.objective == "glsr":
+            return {name: dimension for name, dimension in pairs if name in EXPRESSIBLE}
+        return dict(pairs)
 
-    def control(self, name: str) -> Control:
-        """The control of an attribute; spaces and underscores are the same. EditError with the nearest name."""
-        plain = name.replace("_", " ").strip().lower()
-        for control in self.controls:
-            if control.attribute.replace("_", " ").lower() == plain:
-                return control
-        raise EditError(unknown(f"attribute of {self.setup.dataset}", plain, self.names))
+    @property
+    def has_inputs(self) -> bool:
+        """Whether the decoder takes attributes beside the code (Fader network)."""
+        return hasattr(self.network, "complete")
 
-    def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Examples (see `inputs`) -> means and standard deviations of their codes, (n, d) each."""
-        parts = []
+    def dimension_of(self, attribute: str) -> int:
+        """The dimension that is turned for an attribute: the regularized one, else the one with the largest
+        mutual information, which is the published rule."""
+        name = self._name(attribute)
+        if name in self.regularized:
+            return self.regularized[name]
+        if self.information is None:
+            raise ModelError(f"which dimension knows {name} is not measured yet: load the model, or `fitted`")
+        return int(metrics.choose_dimensions(self.information)[self.attribute_names.index(name)])
+
+    def pair(self, a: str, b: str) -> tuple[int, int]:
+        """Two different dimensions for two attributes: where both have the same one, b gets its next best."""
+        first, second = self.dimension_of(a), self.dimension_of(b)
+        if first == second and self.information is not None:
+            known = self.information[:, self.attribute_names.index(self._name(b))].copy()
+            known[first] = -np.inf
+            second = int(known.argmax())
+        return first, second
+
+    def range_of(self, attribute: str) -> tuple[float, float]:
+        """What the paper traverses: -4..4 of a latent dimension; 0..1 of a decoder's input."""
+        return (0.0, 1.0) if self.dimension_of(attribute) >= self.setup.latent_dim else (LOW, HIGH)
+
+    def control(self, attribute: str) -> Control:
+        """The control of an attribute; spaces and underscores are the same."""
+        return self.controls[self.attribute_names.index(self._name(attribute))]
+
+    def _name(self, attribute: str) -> str:
+        plain = attribute.replace("_", " ").strip().lower()
+        for name in self.attribute_names:
+            if name.replace("_", " ").lower() == plain:
+                return name
+        raise ModelError(unknown(f"attribute of {self.setup.dataset}", plain, self.attribute_names))
+
+    # ------------------------------------------------------------------ examples, codes, attributes
+
+    def encode(self, x: np.ndarray, attributes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Means and standard deviations of codes, float32 (n, d) each.
+
+        x: examples as the data set gives them: images (n, h, w), bool or bytes 0..255, or measures (n, 24).
+        attributes (n, k): what a Fader network's decoder is given; None: measured on x.
+        """
+        size, parts = _BATCH[self.setup.kind], []
         with torch.inference_mode():
-            for start in range(0, len(x), _BATCH):
-                mean, log_std = self.model.encode(inputs(x[start : start + _BATCH], self.vocabulary))
-                parts.append((mean.numpy(), log_std.exp().numpy()))
-        if not parts:
-            return np.empty((0, self.setup.latent_dim), np.float32), np.empty(
-                (0, self.setup.latent_dim), np.float32
+            for start in range(0, len(x), size):
+                parts.append(self.network.encode(self._inputs(x[start : start + size])))
+            empty = torch.empty(0, self.setup.latent_dim)
+            mean, log_std = (
+                torch.cat(side).float() for side in zip(*(parts or [(empty, empty)]), strict=True)
             )
-        return np.concatenate([mean for mean, _ in parts]), np.concatenate([std for _, std in parts])
+            std = log_std.exp()
+            if self.has_inputs:
+                values = self.measure(x) if attributes is None else attributes
+                if values is None:
+                    raise ModelError(f"{self.setup.name}: give `attributes`: they cannot be measured on x")
+                columns = [self.attribute_names.index(name) for name in self.setup.attributes]
+                given = torch.from_numpy(np.ascontiguousarray(values[:, columns], np.float32)).to(mean)
+                mean = self.network.complete(mean, given)
+                std = torch.cat([std, torch.zeros_like(given)], dim=1)
+        return mean.cpu().numpy(), std.cpu().numpy()
+
+    def sample(self, x: np.ndarray, seed: int, attributes: np.ndarray | None = None) -> np.ndarray:
+        """Codes drawn from the posterior of each example, float32 (n, d); see `encode`."""
+        return draw(*self.encode(x, attributes), seed)
+
+    def _inputs(self, x: np.ndarray) -> Tensor:
+        device = next(self.network.parameters()).device
+        if self.vocabulary is not None:
+            return torch.from_numpy(self.vocabulary.encode(np.asarray(x))).to(device)
+        top = 255.0 if x.dtype == np.uint8 else 1.0
+        return (torch.from_numpy(np.ascontiguousarray(x, np.float32)) / top).unsqueeze(1).to(device)
 
     def decode(self, z: np.ndarray) -> np.ndarray:
-        """Codes (n, d) -> images uint8 (n, h, w), 0..255, or measures int16 (n, 24)."""
-        return outputs.decode(self.model, z, self.vocabulary)
+        """Codes (n, d) -> images uint8 (n, h, w), probabilities times 256 (128 and more: above one half), or
+        measures int16 (n, 24), the decoder's own arg-max symbols."""
+        device = next(self.network.parameters()).device
+        codes = torch.as_tensor(np.ascontiguousarray(z), dtype=torch.float32).to(device)
+        with torch.inference_mode():
+            parts = [self._shown(self.network.decode(part)) for part in codes.split(_BATCH[self.setup.kind])]
+        decoded = torch.cat(parts).cpu().numpy()
+        return decoded if self.vocabulary is None else self.vocabulary.decode(decoded)
+
+    def _shown(self, logits: Tensor) -> Tensor:
+        return logits.argmax(dim=-1) if self.vocabulary is not None else as_bytes(logits)
+
+    @property
+    def measurable(self) -> bool:
+        """Whether the attributes can be measured on examples."""
+        return self.measurer is not None
+
+    def measure(self, examples: np.ndarray) -> np.ndarray | None:
+        """Attributes of examples as `decode` gives them (or bool images): float64 (n, k), NaN where one
+        cannot be measured; None where nothing measures this data set's attributes."""
+        if self.measurer is None:
+            return None
+        if not len(examples):
+            return np.empty((0, len(self.attribute_names)))
+        return self.measurer(as_shown(examples)).astype(np.float64)
+
+    # ------------------------------------------------------------------ turning dimensions
+
+    def traverse(self, z: np.ndarray, attribute: str, values: Sequence[float] | np.ndarray) -> np.ndarray:
+        """Codes z (n, d) decoded with the attribute's dimension set to each of p values: (p, n, ...)."""
+        z = np.asarray(z, np.float32)
+        codes = np.repeat(z[None], len(values), axis=0)  # (p, n, d)
+        codes[:, :, self.dimension_of(attribute)] = np.asarray(values)[:, None]
+        decoded = self.decode(codes.reshape(-1, z.shape[1]))
+        return decoded.reshape(len(values), len(z), *decoded.shape[1:])
+
+    def plane(
+        self,
+        z: np.ndarray,
+        a: str,
+        b: str,
+        values_a: Sequence[float] | np.ndarray,
+        values_b: Sequence[float] | np.ndarray,
+    ) -> np.ndarray:
+        """One code z (d,) decoded over a grid of two attributes' dimensions (`pair`): (len(b), len(a), ...).
+
+        a grows along a row; row 0 has b at values_b[0].
+        """
+        first, second = self.pair(a, b)
+        codes = np.tile(np.asarray(z, np.float32), (len(values_b), len(values_a), 1))
+        codes[:, :, first] = np.asarray(values_a)
+        codes[:, :, second] = np.asarray(values_b)[:, None]
+        decoded = self.decode(codes.reshape(-1, codes.shape[-1]))
+        return decoded.reshape(len(values_b), len(values_a), *decoded.shape[1:])
+
+    def surface(
+        self,
+        z: np.ndarray,
+        a: str,
+        b: str,
+        values_a: Sequence[float] | np.ndarray,
+        values_b: Sequence[float] | np.ndarray,
+    ) -> np.ndarray | None:
+        """Every attribute measured on `plane`: (len(b), len(a), k), NaN where it cannot be; see `measure`."""
+        frames = self.plane(z, a, b, values_a, values_b)
+        measured = self.measure(frames.reshape(-1, *frames.shape[2:]))
+        return None if measured is None else measured.reshape(*frames.shape[:2], -1)
+
+    # ------------------------------------------------------------------ controls
+
+    def test_codes(self, data: Dataset, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Sampled codes (m, d) and attributes (m, k) of `count` test examples chosen by `seed` (or all)."""
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(data.test))[:count])
+        attributes = data.test.attributes[chosen]
+        return self.sample(examples(data.test, chosen), seed, attributes), attributes
+
+    def fitted(self, z: np.ndarray, attributes: np.ndarray, information: np.ndarray | None = None) -> Self:
+        """The same model with controls measured on codes z (n, d) and attributes (n, k) of the same examples.
+
+        information: the mutual information (d, k) of both, where it is known already.
+        """
+        if information is None:
+            information = metrics.mutual_information(z[:, : self.setup.latent_dim], attributes)
+        model = dataclasses.replace(self, information=np.asarray(information))
+        rho = metrics.spearman_matrix(z, attributes)
+        controls = []
+        for column, name in enumerate(self.attribute_names):
+            dimension, regularized = model.dimension_of(name), name in self.regularized
+            here, correlation = z[:, dimension].astype(np.float64), float(rho[dimension, column])
+            low, high = (end.item() for end in metrics.observed_range(here[:, None]))
+            if dimension >= self.setup.latent_dim:
+                low, high = 0.0, 1.0
+            least, most = np.quantile(attributes[:, column], [0.025, 0.975])
+            controls.append(
+                Control(
+                    attribute=name,
+                    unit=self.attribute_units[column],
+                    dimension=dimension,
+                    sign=1 if regularized or correlation >= 0 else -1,
+                    regularized=regularized,
+                    correlation=round(correlation, 4),
+                    mean=float(here.mean()),
+                    sd=float(here.std()),
+                    low=low,
+                    high=high,
+                    least=float(least),
+                    most=float(most),
+                )
+            )
+        return dataclasses.replace(model, controls=tuple(controls))
+
+    def record(self) -> dict[str, Any]:
+        """What `fitted` measured, as JSON values."""
+        return {
+            "controls": [dataclasses.asdict(control) for control in self.controls],
+            "information": np.asarray(self.information).tolist(),
+        }
+
+    def prepared(self) -> Self:
+        """The network on the engine's device: images in the precision of training, music in float32."""
+        settled = plan(self.setup.engine)
+        network = self.network.to(settled.device)
+        for parameter in network.parameters():  # buffers, such as a range of attributes, stay in float32
+            parameter.data = parameter.data.to(
+                settled.dtype if self.setup.kind == "images" else torch.float32
+            )
+        return dataclasses.replace(self, network=network)
 
 
-def inputs(x: np.ndarray, vocabulary: Vocabulary | None) -> torch.Tensor:
-    """Examples as a model takes them: measures (n, 24) as tokens; images (n, h, w), bool or bytes 0..255, as
-    float32 (n, 1, h, w) in 0..1."""
-    if vocabulary is not None:
-        return torch.from_numpy(vocabulary.encode(np.asarray(x)))
-    top = 255.0 if x.dtype == np.uint8 else 1.0
-    return torch.from_numpy(np.ascontiguousarray(x, np.float32) / top).unsqueeze(1)
+def draw(mean: np.ndarray, std: np.ndarray, seed: int) -> np.ndarray:
+    """One code (n, d) from N(mean, std^2)."""
+    noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(seed))
+    return mean + std * noise.numpy()
+
+
+def as_bytes(logits: Tensor) -> Tensor:
+    """Logits (n, 1, h, w) -> probabilities as uint8 (n, h, w); 128 and more where logit >= 0."""
+    return (logits[:, 0].float().sigmoid() * 256).clamp_(0, 255).to(torch.uint8)
+
+
+def as_shown(examples: np.ndarray) -> np.ndarray:
+    """Examples as a decoder gives them: bool images as bytes 0 and 255, all else as it is."""
+    return examples.astype(np.uint8) * 255 if examples.dtype == bool else examples
 
 
 def examples(split: Split, index: np.ndarray) -> np.ndarray:
-    """Examples of a split as `inputs` takes them; binary images, kept as bits, come as bool."""
-    x = split.x[index]
+    """Examples of a split as `TrainedModel.encode` takes them; binary images, kept as bits, come as bool."""
+    x = np.asarray(split.x[index])
     return x.astype(bool) if isinstance(split.x, PackedImages) else x
 
 
 def find(name: str, run: str | None = None, home: Path | None = None) -> tuple[Path, str]:
-    """The folder and the run that `name` means: a data set ("folk": its AR-VAE), a setup ("folk-betavae"),
-    or a folder with weights. `run`: None for the first there is. EditError where there is none."""
-    home = home or paths.root()
-    models = home / "data" / "models"
+    """The folder with weights and the run that a name means; see `TrainedModel.load`."""
+    models = (home or paths.root()) / "data" / "models"
     choices = [models / name, models / f"{name}-arvae", Path(name)]
     folder = next((folder for folder in choices if any(folder.glob("*.safetensors"))), None)
     if folder is None:
         there = sorted(path.name for path in models.glob("*") if any(path.glob("*.safetensors")))
-        raise EditError(
+        raise ModelError(
             f"no trained model {name!r} (trained here: {', '.join(there) or 'none'}): "
             f"train it with `dvc repro train@{name if '-' in name else name + '-arvae'}`"
         )
     runs = sorted((path.stem for path in folder.glob("*.safetensors")), key=_natural)
     if run is not None and run not in runs:
-        raise EditError(unknown(f"run of {folder.name}", run, runs))
+        raise ModelError(unknown(f"run of {folder.name}", run, runs))
     return folder, run or runs[0]
 
 
@@ -141,119 +397,27 @@ def _natural(name: str) -> tuple[str, int]:
     return name.rstrip("0123456789"), int(digits or 0)
 
 
-def load(name: str, run: str | None = None, home: Path | None = None, data: Dataset | None = None) -> Trained:
-    """Load a trained model and its controls; these are measured on the test split once and then kept in
-    data/cache.
-
-    Args:
-        name, run: see `find`.
-        data: the prepared data set, if it is at hand already.
-
-    Raises:
-        EditError: no such model, a model that has no controls (Fader network), or no data to measure them on.
-    """
-    home = home or paths.root()
-    folder, run = find(name, run, home)
-    path = folder / f"{run}.safetensors"
-    try:
-        record = checkpoints.read_tensors(path)[1]
-        model = load_model(folder, run)
-    except checkpoints.DamagedError as error:
-        raise EditError(f"{error}: train it again with `dvc repro -f train@{folder.name}`") from error
-    setup = setup_from(record["setup"])
-    if hasattr(model, "complete"):
-        raise EditError(
-            f"{folder.name} is a {setup.hyperparameters.objective} model: it takes attributes as inputs and has no "
-            "latent dimension to turn; use a beta-VAE or AR-VAE"
+def _facts(prepared: Path) -> SimpleNamespace:
+    """What the manifest of a prepared data set says, without reading its arrays."""
+    path = prepared / "manifest.json"
+    if not path.is_file():
+        raise ModelError(
+            f"the range of each control is measured on {prepared.name}, which is not in {prepared}: "
+            f"make it with `dvc repro data@{prepared.name}`"
         )
-    prepared = home / "data" / "prepared" / setup.dataset
-    manifest = prepared / "manifest.json"
-    if not manifest.is_file():
-        raise EditError(
-            f"the range of each control is measured on {setup.dataset}, which is not in {prepared}: "
-            f"make it with `dvc repro data@{setup.dataset}`"
-        )
-    facts = read_json(manifest)
+    facts = read_json(path)
     vocabulary = Vocabulary(**facts["vocabulary"]) if facts["vocabulary"] else None
-    measure = outputs.measurer(
-        SimpleNamespace(
-            kind=setup.kind,
-            attribute_names=tuple(facts["attribute_names"]),
-            provenance=facts["provenance"],
-        )
-    )
-    bare = Trained(setup, run, model, (), vocabulary, measure)
-    key = hashlib.sha256(
-        f"{_VERSION} {sha256(path)} {facts['files']['test.npz']['sha256']}".encode()
-    ).hexdigest()[:16]
-    kept = home / "data" / "cache" / "controls" / f"{folder.name}-{run}-{key}.json"
-    controls = _kept(kept)
-    if controls is None:
-        try:
-            controls = measured(bare, data or datasets.load(setup.dataset, prepared))
-        except DataError as error:
-            raise EditError(str(error)) from error
-        write_json(kept, [dataclasses.asdict(control) for control in controls])
-    return dataclasses.replace(bare, controls=controls)
+    test = facts["files"]["test.npz"]["sha256"]
+    return SimpleNamespace(**(facts | {"vocabulary": vocabulary, "test": test}))
 
 
-def _kept(path: Path) -> tuple[Control, ...] | None:
+def _kept(path: Path) -> dict[str, Any] | None:
+    """A kept `TrainedModel.record` as fields of the model; None where there is none, or it is damaged."""
     if not path.is_file():
         return None
     try:
-        return tuple(Control(**fields) for fields in read_json(path))
-    except (ValueError, TypeError):  # damaged: measured again
+        record = read_json(path)
+        controls = tuple(Control(**fields) for fields in record["controls"])
+        return {"controls": controls, "information": np.array(record["information"], dtype=float)}
+    except (ValueError, TypeError, KeyError):
         return None
-
-
-def codes(trained: Trained, data: Dataset, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Sampled codes z (m, d) and attributes (m, k) of `count` test examples chosen by `seed` (all, if
-    fewer)."""
-    random = np.random.default_rng(seed)
-    chosen = np.sort(random.permutation(len(data.test))[:count])
-    mean, std = trained.encode(examples(data.test, chosen))
-    return mean + std * random.standard_normal(mean.shape, np.float32), data.test.attributes[chosen]
-
-
-def measured(trained: Trained, data: Dataset) -> tuple[Control, ...]:
-    """The controls of a model, from codes of the test split."""
-    z, attributes = codes(trained, data, SAMPLES[trained.setup.kind])
-    tied = dict(zip(trained.setup.attributes, trained.setup.dimensions, strict=True))
-    if trained.setup.hyperparameters.gamma == 0:
-        tied = {}
-    rho = correlations(z, attributes)  # (d, k)
-    free = np.setdiff1d(np.arange(z.shape[1]), list(tied.values()))
-    controls = []
-    for column, (name, unit) in enumerate(zip(data.attribute_names, data.attribute_units, strict=True)):
-        dimension = tied.get(name)
-        if dimension is None:
-            dimension = int(free[np.abs(rho[free, column]).argmax()])
-        here = z[:, dimension].astype(np.float64)
-        low, high = np.quantile(here, [OUTSIDE, 1 - OUTSIDE])
-        least, most = np.quantile(attributes[:, column], [0.025, 0.975])
-        controls.append(
-            Control(
-                attribute=name,
-                unit=unit,
-                dimension=dimension,
-                sign=1 if name in tied or rho[dimension, column] >= 0 else -1,
-                tied=name in tied,
-                correlation=round(float(rho[dimension, column]), 4),
-                mean=float(here.mean()),
-                sd=float(here.std()),
-                low=float(low),
-                high=float(high),
-                least=float(least),
-                most=float(most),
-            )
-        )
-    return tuple(controls)
-
-
-def correlations(z: np.ndarray, attributes: np.ndarray) -> np.ndarray:
-    """Spearman's rho of every dimension of z (n, d) with every attribute (n, k): (d, k); 0 for what is
-    constant."""
-    ranks = [stats.rankdata(values, axis=0) for values in (z, attributes)]
-    a, b = (r - r.mean(axis=0) for r in ranks)
-    power = np.sqrt((a**2).sum(axis=0)[:, None] * (b**2).sum(axis=0)[None])
-    return np.where(power > 0, a.T @ b / np.where(power > 0, power, 1), 0.0)

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arvae import datasets
-from arvae.datasets import about, added, catalogue, morphology, own
+from arvae.datasets import about, added, catalogue, morphology, own, sprites
 from arvae.datasets.contract import DataError, Dataset, Split
-from arvae.evaluation import outputs, sprites
+from arvae.evaluation import outputs
 from arvae.music import coding as music
 from arvae.report.figures import data as figures
 from arvae.report.figures import music as scores

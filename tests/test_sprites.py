@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from arvae.datasets import dsprites
-from arvae.evaluation import sprites
+from arvae.datasets import dsprites, sprites
 
 
 @pytest.fixture(scope="module")

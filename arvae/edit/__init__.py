@@ -1,6 +1,6 @@
 """Edit a melody, a digit or a shape by turning the controls of a trained model.
 
-trained = load("folk")
+trained = TrainedModel.load("folk")
 melody = read_melody("tune.abc", trained.vocabulary)
 edited = edit(trained, melody.measures, parse(["note_density=+1"], trained, len(melody.measures)))
 melody.save("edited.musicxml", edited.result)
@@ -15,20 +15,19 @@ from arvae.edit.picture import read as read_picture
 from arvae.edit.report import as_json, findings, knob_table, table, text
 from arvae.edit.search import Edited, edit
 from arvae.edit.wishes import Wish, parse, places
-from arvae.trained import Control, Trained, load
+from arvae.trained import Control, TrainedModel
 
 __all__ = [
     "EditError",
     "Edited",
     "Control",
     "Melody",
-    "Trained",
+    "TrainedModel",
     "Wish",
     "as_json",
     "edit",
     "findings",
     "knob_table",
-    "load",
     "parse",
     "places",
     "read_melody",

@@ -21,7 +21,7 @@ from arvae.edit.search import edit
 from arvae.edit.wishes import parse, places
 from arvae.files import write_json
 from arvae.params import ParamsError
-from arvae.trained import Trained, load
+from arvae.trained import ModelError, TrainedModel
 
 SCORES = (".mid", ".midi", ".musicxml", ".xml", ".mxl", ".abc")
 
@@ -33,14 +33,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         is_score = given.input.suffix.lower() in SCORES
         name = given.model or ("folk" if is_score else _image_model(given.input))
-        trained = load(name, given.run)
+        trained = TrainedModel.load(name, given.run)
         if (trained.setup.kind == "music") != is_score:
             kind = "melodies (" + ", ".join(SCORES) + ")" if trained.setup.kind == "music" else "pictures"
             raise EditError(
                 f"{trained.setup.name} edits {kind}, {given.input.name} is none: choose another --model"
             )
         (_edit_melody if is_score else _edit_picture)(given, trained)
-    except (EditError, ParamsError, FileNotFoundError) as error:
+    except (EditError, ModelError, ParamsError, FileNotFoundError) as error:
         print(f"arvae.edit: {error}", file=sys.stderr)
         return 1
     return 0
@@ -85,7 +85,7 @@ def _image_model(path: Path) -> str:
     return "dsprites" if picture.size(path) == (picture.SPRITE, picture.SPRITE) else "mnist"
 
 
-def _edit_melody(given: argparse.Namespace, trained: Trained) -> None:
+def _edit_melody(given: argparse.Namespace, trained: TrainedModel) -> None:
     if given.output is not None and given.output.suffix.lower() not in (".musicxml", ".xml", ".mid", ".midi"):
         raise EditError(f"{given.output.name}: melodies are written as .musicxml or .mid")
     tune = melody.read(
@@ -113,7 +113,7 @@ def _edit_melody(given: argparse.Namespace, trained: Trained) -> None:
         write_json(given.json, report.as_json(edited))
 
 
-def _edit_picture(given: argparse.Namespace, trained: Trained) -> None:
+def _edit_picture(given: argparse.Namespace, trained: TrainedModel) -> None:
     if given.output is not None and given.output.suffix.lower() != ".png":
         raise EditError(f"{given.output.name}: images are written as .png")
     image, adapted = picture.read(given.input, trained.setup.dataset, given.invert)

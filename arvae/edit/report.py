@@ -7,7 +7,7 @@ import pandas as pd
 
 from arvae.edit.search import Edited, missed
 from arvae.report.figures.style import plain
-from arvae.trained import Control, Trained
+from arvae.trained import Control, TrainedModel
 
 MISSED = (
     0.05  # of the range of the attribute that holds 95 % of the data: a wish further off is said to be missed
@@ -121,7 +121,7 @@ def knob_line(control: Control) -> str:
     """What turns an attribute, and how well, in a sentence."""
     how = (
         "tied to it in training"
-        if control.tied
+        if control.regularized
         else "not tied to it in training, only the most correlated one"
     )
     down = "" if control.sign > 0 else ", turned the other way round"
@@ -147,7 +147,7 @@ def findings(edited: Edited) -> list[str]:
         moved = [
             f"{plain(name)} {change:+.2f}"
             for name, change in zip(
-                trained.names, _mean(edited.after[rows] - edited.rebuilt[rows]), strict=True
+                trained.attribute_names, _mean(edited.after[rows] - edited.rebuilt[rows]), strict=True
             )
             if name not in wished and np.isfinite(change)
         ]
@@ -182,7 +182,7 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 
 def _outcome(edited: Edited, control: Control, wish: Any) -> str:
-    index = edited.trained.names.index(control.attribute)
+    index = edited.trained.attribute_names.index(control.attribute)
     rows = np.flatnonzero(edited.touched)
     rows = rows if wish.measures is None else rows[np.isin(rows + 1, wish.measures)]
     if not len(rows):
@@ -216,7 +216,7 @@ def as_json(edited: Edited) -> dict[str, Any]:
     return {
         "setup": edited.trained.setup.name,
         "run": edited.trained.run,
-        "attributes": list(edited.trained.names),
+        "attributes": list(edited.trained.attribute_names),
         "wishes": [str(wish) for wish in edited.wishes],
         "edited": (np.flatnonzero(edited.touched) + 1).tolist(),
         "given": plain_values(edited.before),
@@ -231,13 +231,13 @@ def as_json(edited: Edited) -> dict[str, Any]:
     }
 
 
-def knob_table(trained: Trained) -> pd.DataFrame:
+def knob_table(trained: TrainedModel) -> pd.DataFrame:
     """A row an attribute: its dimension, how it was found, how well the attribute follows it, the range of
     codes."""
     rows = [
         {
             "dimension": control.dimension,
-            "tied in training": "yes" if control.tied else "no",
+            "tied in training": "yes" if control.regularized else "no",
             "rank correlation": f"{control.correlation:+.2f}",
             "from": f"{control.low:+.2f}",
             "to": f"{control.high:+.2f}",
@@ -245,4 +245,6 @@ def knob_table(trained: Trained) -> pd.DataFrame:
         }
         for control in trained.controls
     ]
-    return pd.DataFrame(rows, index=pd.Index([plain(name) for name in trained.names], name="attribute"))
+    return pd.DataFrame(
+        rows, index=pd.Index([plain(name) for name in trained.attribute_names], name="attribute")
+    )

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from arvae.datasets import sprites
 from arvae.edit.wishes import Wish
-from arvae.evaluation import sprites
-from arvae.trained import Control, Trained
+from arvae.trained import Control, TrainedModel
 
 POINTS, CLOSER = 41, 17  # places of the first grid, of each that looks closer
 ROUNDS = 4  # at most, of searching several wishes in turn
@@ -31,7 +31,7 @@ class Edited:
     which were to be edited; the others are the original in `result`.
     """
 
-    trained: Trained
+    trained: TrainedModel
     wishes: tuple[Wish, ...]
     original: np.ndarray
     reconstruction: np.ndarray
@@ -45,7 +45,10 @@ class Edited:
 
 
 def edit(
-    trained: Trained, examples: np.ndarray, wishes: Sequence[Wish] = (), only: Sequence[int] | None = None
+    trained: TrainedModel,
+    examples: np.ndarray,
+    wishes: Sequence[Wish] = (),
+    only: Sequence[int] | None = None,
 ) -> Edited:
     """Edit examples (measures int16 (n, 24), or images (n, h, w) as bool or bytes 0..255).
 
@@ -85,16 +88,16 @@ def as_shown(examples: np.ndarray) -> np.ndarray:
     return examples.astype(np.uint8) * 255 if examples.dtype == bool else examples
 
 
-def measure(trained: Trained, examples: np.ndarray) -> np.ndarray:
+def measure(trained: TrainedModel, examples: np.ndarray) -> np.ndarray:
     """Attributes (n, k) of examples as the decoder gives them; NaN where there is no function to measure
     them."""
-    if trained.measure is None or not len(examples):
+    if not trained.measurable or not len(examples):
         return np.full((len(examples), len(trained.controls)), np.nan)
     return trained.measure(examples).astype(np.float64)
 
 
 def _search(
-    trained: Trained, start: np.ndarray, z: np.ndarray, control: Control, target: float, rows: np.ndarray
+    trained: TrainedModel, start: np.ndarray, z: np.ndarray, control: Control, target: float, rows: np.ndarray
 ) -> bool:
     """Set the control's column of z (n, d), in `rows`, to where the decoded attribute is nearest to `target`.
 
@@ -124,7 +127,7 @@ def _search(
 
 
 def _best(
-    trained: Trained,
+    trained: TrainedModel,
     start: np.ndarray,
     z: np.ndarray,
     control: Control,
@@ -145,16 +148,16 @@ def _best(
     return grid[every, best], misses[every, best]
 
 
-def missed(trained: Trained, measured: np.ndarray, control: Control, target: float) -> np.ndarray:
+def missed(trained: TrainedModel, measured: np.ndarray, control: Control, target: float) -> np.ndarray:
     """How far measured attributes (n, k) are from the wished value of one: (n,); infinite where not
     measurable.
 
     The orientation of a dSprites shape is the same after its period (a square's after a quarter turn).
     """
-    values = measured[:, trained.names.index(control.attribute)]
+    values = measured[:, trained.attribute_names.index(control.attribute)]
     miss = np.abs(values - target)
-    if trained.names == sprites.NAMES and control.attribute == "orientation":
-        shape = np.nan_to_num(measured[:, trained.names.index("shape")]).astype(int)
+    if trained.attribute_names == sprites.NAMES and control.attribute == "orientation":
+        shape = np.nan_to_num(measured[:, trained.attribute_names.index("shape")]).astype(int)
         miss = np.abs(
             sprites.angle_difference(values, np.full_like(values, target), np.take(sprites.PERIODS, shape))
         )

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from arvae.edit.faults import EditError
-from arvae.trained import Trained
+from arvae.trained import TrainedModel
 
 FURTHEST = 10.0  # standard deviations a control may be turned: beyond it nothing was ever decoded
 _WISH = re.compile(r"(?:(?P<where>[\d,\s-]+):)?\s*(?P<name>[^=:]+?)\s*(?P<sign>==?)\s*(?P<value>[^=]+)")
@@ -41,7 +41,7 @@ class Wish:
         return f"{self.attribute} to {self.target:g}{where}"
 
 
-def parse(texts: Iterable[str], trained: Trained, count: int | None = None) -> tuple[Wish, ...]:
+def parse(texts: Iterable[str], trained: TrainedModel, count: int | None = None) -> tuple[Wish, ...]:
     """Wishes as written, checked against the model's attributes and the number of measures (None: an image).
 
     Raises EditError for what is no wish, an unknown attribute, a value that cannot be, or two wishes for the
@@ -57,7 +57,7 @@ def parse(texts: Iterable[str], trained: Trained, count: int | None = None) -> t
     return wishes
 
 
-def _parse(text: str, trained: Trained, count: int | None) -> Wish:
+def _parse(text: str, trained: TrainedModel, count: int | None) -> Wish:
     found = _WISH.fullmatch(text.strip())
     if not found:
         raise EditError(f"{text!r} is no wish: {_HOW}")
@@ -81,7 +81,7 @@ def _parse(text: str, trained: Trained, count: int | None) -> Wish:
                 f"about 3, and at most {FURTHEST:g} are allowed"
             )
         return Wish(name, turn=value, measures=where)
-    if trained.measure is None:
+    if not trained.measurable:
         raise EditError(
             f"{text!r} asks for a value of {name}, but no function measures the attributes of "
             f"{trained.setup.dataset} on a decoded example: turn the control instead "

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from arvae.datasets import sprites
 from arvae.evaluation import judge as classifiers
-from arvae.evaluation import sprites
 from arvae.evaluation.controllability import Traversals
 from arvae.evaluation.judge import DigitClassifier
 from arvae.evaluation.outputs import SEEN

@@ -21,7 +21,8 @@ import numpy as np
 from scipy import stats
 from torch import nn
 
-from arvae.evaluation import outputs, sprites
+from arvae.datasets import sprites
+from arvae.evaluation import outputs
 from arvae.music.coding import Vocabulary
 
 LOW, HIGH = -4.0, 4.0  # the range the paper traverses (section 4.4)

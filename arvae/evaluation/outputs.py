@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from arvae.datasets import catalogue, morphology, transform
+from arvae.datasets import catalogue, morphology, sprites, transform
 from arvae.datasets.added import compute
 from arvae.datasets.contract import Dataset
-from arvae.evaluation import sprites
 from arvae.music import coding as music
 
 IMAGE_BATCH, MUSIC_BATCH, DIGIT_BATCH = 128, 1024, 250

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from arvae import datasets, paths
-from arvae.edit import EditError, Trained, load, read_melody, read_picture
+from arvae.edit import EditError, TrainedModel, read_melody, read_picture
 from arvae.edit import picture as pictures
 from arvae.edit.melody import Melody
 from arvae.edit.search import as_shown, measure
@@ -24,6 +24,7 @@ from arvae.playground import items as chosen
 from arvae.playground.items import Item
 from arvae.playground.page import IMAGES
 from arvae.playground.roll import roll
+from arvae.trained import ModelError
 
 SHOWN = 8  # measures at most that are engraved and played while sliders move
 _SIDE = 280  # pixels of a shown image
@@ -33,7 +34,7 @@ _WIDE = widgets.Layout(width="32rem")
 def open_app(dataset: str, run: str | None = None) -> widgets.Widget:
     """What a notebook shows for a data set: its app, or in words why there is none and what to do."""
     try:
-        trained = load(dataset, run)
+        trained = TrainedModel.load(dataset, run)
         data = datasets.load(trained.setup.dataset)
         if trained.setup.kind == "music":
             return MelodyApp(trained, chosen.melodies(trained, data)).root
@@ -43,7 +44,7 @@ def open_app(dataset: str, run: str | None = None) -> widgets.Widget:
                 f"<p>{html.escape(dataset)}: there is an app for {', '.join(IMAGES)}, and for music.</p>"
             )
         return ImageApp(trained, pick(trained, data)).root
-    except (EditError, datasets.DataError) as error:
+    except (EditError, ModelError, datasets.DataError) as error:
         return widgets.HTML(f"<p><b>{html.escape(dataset)}:</b> {html.escape(str(error))}</p>")
 
 
@@ -74,7 +75,7 @@ def _number(value: float) -> str:
 class _App:
     """What both apps share: start items, a file of one's own, a slider a control, what is measured."""
 
-    def __init__(self, trained: Trained, items: Sequence[Item], accept: str) -> None:
+    def __init__(self, trained: TrainedModel, items: Sequence[Item], accept: str) -> None:
         self.trained, self.items = trained, list(items)
         self.picker = widgets.Dropdown(description="start from", layout=_WIDE)
         self.upload = widgets.FileUpload(accept=accept, description="your own")
@@ -162,7 +163,7 @@ class _App:
 class ImageApp(_App):
     """A digit or a shape: the decoded image beside the original, and the attributes measured on both."""
 
-    def __init__(self, trained: Trained, items: Sequence[Item]) -> None:
+    def __init__(self, trained: TrainedModel, items: Sequence[Item]) -> None:
         super().__init__(trained, items, ".png,.jpg,.jpeg,.gif,.bmp")
         self.picture, self.original = (
             widgets.Image(format="png", width=side) for side in (_SIDE, _SIDE // 3)
@@ -224,7 +225,7 @@ class MelodyApp(_App):
     """Measures with a code each; sliders shift the codes of all of them or of one; score, roll and sound
     follow."""
 
-    def __init__(self, trained: Trained, items: Sequence[Item]) -> None:
+    def __init__(self, trained: TrainedModel, items: Sequence[Item]) -> None:
         self.transpose = widgets.Checkbox(value=True, description="transpose into range", indent=False)
         self.monophonic = widgets.Checkbox(value=False, description="keep the highest voice", indent=False)
         self.scope = widgets.Dropdown(description="sliders move", layout=_WIDE)

@@ -7,7 +7,7 @@ import numpy as np
 
 from arvae.datasets.contract import Dataset
 from arvae.music import coding as music
-from arvae.trained import Trained, examples
+from arvae.trained import TrainedModel, examples
 
 LOOKED_AT = 2000  # images chosen among
 LEAST_ONSETS = 3  # of every measure of a melody
@@ -24,7 +24,7 @@ class Item:
     original: np.ndarray
 
 
-def digits(trained: Trained, data: Dataset, each: int = 2) -> list[Item]:
+def digits(trained: TrainedModel, data: Dataset, each: int = 2) -> list[Item]:
     """Of every digit the test images whose codes are nearest to the mean code of that digit: typical ones."""
     index = _some(data)
     labels, z = data.test.extra["label"][index], trained.encode(examples(data.test, index))[0]
@@ -38,7 +38,7 @@ def digits(trained: Trained, data: Dataset, each: int = 2) -> list[Item]:
     return items
 
 
-def shapes(trained: Trained, data: Dataset, each: int = 4) -> list[Item]:
+def shapes(trained: TrainedModel, data: Dataset, each: int = 4) -> list[Item]:
     """Of every shape some test images at random, of the larger half and not at the very edge."""
     index = _some(data)
     values = dict(zip(data.attribute_names, data.test.attributes[index].T, strict=True))
@@ -80,7 +80,7 @@ def tunes(data: Dataset) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     return result
 
 
-def melodies(trained: Trained, data: Dataset, count: int = 6, length: int = 4) -> list[Item]:
+def melodies(trained: TrainedModel, data: Dataset, count: int = 6, length: int = 4) -> list[Item]:
     """The opening measures, as many as `length`, of those test tunes that the model reconstructs best.
 
     Shorter ones where a small data set has no tune with so many neighbouring measures.

@@ -16,7 +16,7 @@ from arvae.files import atomic_write
 from arvae.playground import items, weights
 from arvae.playground.items import Item
 from arvae.report.figures.style import model_label
-from arvae.trained import Trained
+from arvae.trained import TrainedModel
 
 LIMIT = 15_000_000  # bytes
 SCRIPTS = ("decoder.js", "music.js", "draw.js", "sound.js", "page.js", "melody.js")
@@ -31,14 +31,14 @@ ABOUT = {
     "the original and, measured, of what you hear.",
 }
 TITLES = {"mnist": "A digit", "dsprites": "A shape", "folk": "Folk tunes", "bach": "Bach chorales"}
-IMAGES: dict[str, Callable[[Trained, Dataset], list[Item]]] = {
+IMAGES: dict[str, Callable[[TrainedModel, Dataset], list[Item]]] = {
     "mnist": items.digits,
     "dsprites": items.shapes,
 }
 KNOWN = (*IMAGES, "folk", "bach")  # data sets in the order of the page's panels
 
 
-def write(path: Path | str, models: Mapping[str, tuple[Trained, Dataset]], made: str) -> dict[str, int]:
+def write(path: Path | str, models: Mapping[str, tuple[TrainedModel, Dataset]], made: str) -> dict[str, int]:
     """Write the page for trained models by data set name; the parts' sizes in bytes.
 
     made: a line on where the models come from, for the page's foot. Data sets the page has no panel for are
@@ -57,7 +57,7 @@ def write(path: Path | str, models: Mapping[str, tuple[Trained, Dataset]], made:
             raise ValueError(
                 f"{name}: its test split has nothing to start from; make it larger (scales in params.yaml)"
             )
-        program, blob = weights.export(trained.model).packed()
+        program, blob = weights.export(trained.network).packed()
         parts[name] = ({"program": program, "check": check(trained, chosen)}, blob)
         here = {
             "name": name,
@@ -98,7 +98,7 @@ def made(runs: Mapping[str, str], model: str, scale: str) -> str:
     return f"Decoders of {model_label(model)}, trained at scale {scale} (run of each data set: {listed})."
 
 
-def controls(trained: Trained) -> list[dict[str, Any]]:
+def controls(trained: TrainedModel) -> list[dict[str, Any]]:
     """The controls as the page's sliders take them."""
     return [
         {
@@ -123,7 +123,7 @@ def _item(item: Item) -> dict[str, Any]:
     return {"name": item.name, "z": z, "original": item.original.tolist()}
 
 
-def check(trained: Trained, chosen: Sequence[Item]) -> dict[str, Any]:
+def check(trained: TrainedModel, chosen: Sequence[Item]) -> dict[str, Any]:
     """Codes, some with a control turned as far as it goes, and what torch decodes them to, for the page to
     compare.
 
@@ -139,7 +139,7 @@ def check(trained: Trained, chosen: Sequence[Item]) -> dict[str, Any]:
         codes.append(turned)
     z = np.concatenate(codes)
     with torch.inference_mode():
-        logits = trained.model.decode(torch.from_numpy(z.astype(np.float32)))
+        logits = trained.network.decode(torch.from_numpy(z.astype(np.float32)))
     output = logits.sigmoid() if trained.setup.kind == "images" else logits
     return {"z": z.tolist(), "output": base64.b64encode(output.numpy().astype("<f4").tobytes()).decode()}
 

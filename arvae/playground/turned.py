@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from arvae.datasets.contract import Dataset
-from arvae.edit import Control, Edited, Melody, Trained, Wish, edit
+from arvae.edit import Control, Edited, Melody, TrainedModel, Wish, edit
 from arvae.music import coding as music
 from arvae.music import engraving, midi
 from arvae.report.figures import style
@@ -54,7 +54,7 @@ def steps(data: Dataset, attribute: str, count: int = 5) -> np.ndarray:
 
 
 def turned(
-    trained: Trained, measures: np.ndarray, attribute: str, turns: Sequence[float] = TURNS
+    trained: TrainedModel, measures: np.ndarray, attribute: str, turns: Sequence[float] = TURNS
 ) -> dict[str, Edited]:
     """Measures (n, 24) with an attribute's control turned: "+1 sd" -> what became of them."""
     return {
@@ -65,7 +65,7 @@ def turned(
 
 def values(edited: Edited, attribute: str) -> np.ndarray:
     """The attribute as measured on every measure of an edit: (n,)."""
-    return edited.after[:, edited.trained.names.index(attribute)]
+    return edited.after[:, edited.trained.attribute_names.index(attribute)]
 
 
 def score(versions: Mapping[str, Edited], attribute: str, melody: Melody) -> str:
@@ -139,7 +139,7 @@ def changes(versions: Mapping[str, Edited], attribute: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("control turned by")
 
 
-def follows(trained: Trained, data: Dataset, attribute: str, count: int = 300) -> dict[str, Any]:
+def follows(trained: TrainedModel, data: Dataset, attribute: str, count: int = 300) -> dict[str, Any]:
     """What `count` test measures do when a control is turned from -1.5 to +1.5 standard deviations.
 
     rise, stay, fall: shares of the measures by the attribute as measured; change: its mean change, in shares
@@ -150,7 +150,7 @@ def follows(trained: Trained, data: Dataset, attribute: str, count: int = 300) -
     given = examples(data.test, chosen)
     low, high = (edit(trained, given, [Wish(attribute, turn=turn)]).after for turn in (-WIDE, WIDE))
     step = high - low
-    mine = trained.names.index(attribute)
+    mine = trained.attribute_names.index(attribute)
     moved = {
         control.attribute: np.nanmean(step[:, i]) / _range(control)
         for i, control in enumerate(trained.controls)

@@ -10,19 +10,20 @@ import pandas as pd
 
 from arvae.datasets import folk
 from arvae.datasets.contract import Dataset
-from arvae.edit import EditError, Melody, Trained, Wish, edit, read_melody
+from arvae.edit import EditError, Melody, TrainedModel, Wish, edit, read_melody
 from arvae.files import atomic_write
+from arvae.metrics import spearman_matrix
 from arvae.music import files as scores
 from arvae.playground import items
 from arvae.report.figures.style import plain
-from arvae.trained import correlations, examples
+from arvae.trained import examples
 
 COLLECTIONS = ("O'Neill's Music of Ireland", "Ryan's Mammoth Collection", "Aird's Airs")
 CANDIDATES = 40  # tunes looked at
 
 
 def choose(
-    trained: Trained, data: Dataset, folder: Path, title: str = "", least: int = 8
+    trained: TrainedModel, data: Dataset, folder: Path, title: str = "", least: int = 8
 ) -> tuple[str, Path]:
     """Write a tune of the test split to `folder` as ABC, as it stands in its collection: (its full name, the
     file).
@@ -68,7 +69,7 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", items.title(text).lower()).strip("-") or "tune"
 
 
-def side_effects(trained: Trained, data: Dataset, turn: float = 1.0, count: int = 300) -> pd.DataFrame:
+def side_effects(trained: TrainedModel, data: Dataset, turn: float = 1.0, count: int = 300) -> pd.DataFrame:
     """What turning each control by `turn` standard deviations does to every attribute of `count` test examples,
     measured on what is decoded: mean change against the untouched reconstruction, in shares of the range that
     holds 95 % of the data. Rows: the control; columns: the attribute."""
@@ -81,7 +82,7 @@ def side_effects(trained: Trained, data: Dataset, turn: float = 1.0, count: int 
             np.nanmean(change) / max(k.most - k.least, 1e-9)
             for change, k in zip((edited.after - edited.rebuilt).T, trained.controls, strict=True)
         ]
-    columns = [plain(name) for name in trained.names]
+    columns = [plain(name) for name in trained.attribute_names]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("control turned")
 
 
@@ -108,7 +109,7 @@ def related(data: Dataset, count: int = 5000) -> pd.DataFrame:
     chosen = np.random.default_rng(items.SEED).permutation(len(data.test))[:count]
     values = data.test.attributes[chosen]
     names = [plain(name) for name in data.attribute_names]
-    return pd.DataFrame(correlations(values, values), index=names, columns=names)
+    return pd.DataFrame(spearman_matrix(values, values), index=names, columns=names)
 
 
 def strangers(melody: Melody, versions: dict[str, np.ndarray]) -> pd.Series:
