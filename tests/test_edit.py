@@ -14,18 +14,16 @@ import pytest
 import torch
 from PIL import Image
 
-from arvae import edit as editing
-from arvae import models, params, paths, trained
+from arvae import models, params, paths
 from arvae.datasets import dsprites
 from arvae.datasets.contract import Dataset, PackedImages, Split
 from arvae.edit import __main__ as command
 from arvae.edit import melody, picture, report, search, wishes
 from arvae.edit.faults import EditError
-from arvae.evaluation import outputs
 from arvae.music import coding as music
 from arvae.music import files as scores
 from arvae.music import midi
-from arvae.trained import Control, Trained
+from arvae.trained import Control, TrainedModel
 from arvae.training import checkpoints
 from arvae.training.runs import Run, describe
 
@@ -86,7 +84,8 @@ def toy():
         )
         for name, dimension, sign in zip(names, tied, (1, 1, 1, -1), strict=True)
     )
-    return Trained(setup, "seed0", Toy(), controls, music.Vocabulary(), outputs.measure_music)
+    units = ("",) * len(names)
+    return TrainedModel(setup, "seed0", Toy(), names, units, music.Vocabulary(), music.attributes, controls)
 
 
 def tune(*counts, spread=10):
@@ -133,7 +132,7 @@ def test_wishes_are_read():
     ],
 )
 def test_other_wishes_are_refused(text, said):
-    with pytest.raises(EditError, match=said):
+    with pytest.raises((EditError, ModelError), match=said):
         wishes.parse([text], toy(), 8)
 
 
@@ -144,7 +143,7 @@ def test_wishes_that_contradict_are_refused():
     with pytest.raises(EditError, match="an image has no measures"):
         wishes.parse(["3:contour=+1"], toy())
     with pytest.raises(EditError, match="turn the control instead"):
-        wishes.parse(["contour=0.5"], dataclasses.replace(toy(), measure=None), 8)
+        wishes.parse(["contour=0.5"], dataclasses.replace(toy(), measurer=None), 8)
 
 
 # ---------------------------------------------------------------- the search
@@ -502,38 +501,6 @@ def home(tmp_path_factory):
 def inside(home, monkeypatch):
     monkeypatch.chdir(home)
     return home
-
-
-def test_models_are_found_by_what_people_call_them(inside):
-    for name in ("folk", "folk-arvae", "data/models/folk-arvae"):
-        folder, run = trained.find(name)
-        assert folder.name == "folk-arvae" and run == "seed2"  # the first, 2 before 10
-    with pytest.raises(EditError, match="dvc repro train@bach-arvae"):
-        trained.find("bach")
-    with pytest.raises(EditError, match="did you mean seed10"):
-        trained.find("folk", "seed1")
-
-
-def test_knobs_are_measured_once(inside, monkeypatch):
-    first = trained.load("folk")
-    assert [k.dimension for k in first.controls] == [0, 1, 2, 3] and all(k.tied for k in first.controls)
-    assert all(k.low < k.mean < k.high and k.sd > 0 for k in first.controls)
-    monkeypatch.setattr(trained, "measured", None)
-    assert trained.load("folk").controls == first.controls
-    (kept,) = (inside / "data" / "cache" / "controls").glob("folk-arvae-seed2-*.json")
-    kept.write_text("{broken")
-    monkeypatch.undo()
-    monkeypatch.chdir(inside)
-    assert trained.load("folk").controls == first.controls
-
-
-def test_a_baseline_gets_its_most_correlated_dimensions(inside):
-    model = trained.load("folk-betavae")
-    z, attributes = trained.codes(model, editing.trained.datasets.load("folk"), 80)
-    rho = trained.correlations(z, attributes)
-    for column, control in enumerate(model.controls):
-        assert not control.tied and control.dimension == np.abs(rho[:, column]).argmax()
-        assert control.sign == np.sign(rho[control.dimension, column])
 
 
 def test_the_command_on_a_melody(inside, tmp_path, capsys):

@@ -10,13 +10,11 @@ import pytest
 import torch
 
 from arvae import models, params, paths
-from arvae import trained as controls
 from arvae.datasets import catalogue, dsprites
 from arvae.datasets.contract import Dataset, PackedImages, Split
-from arvae.evaluation import outputs
 from arvae.music import coding as music
 from arvae.playground import items, page, weights
-from arvae.trained import Trained
+from arvae.trained import TrainedModel
 from tests.browser import chromium, running
 from tests.tab import Tab
 
@@ -81,10 +79,10 @@ def small(dataset):
 
 
 def run(dataset, seed=0):
-    """A Trained around random weights, its controls measured on the little data set."""
+    """A TrainedModel around random weights, its controls measured on the little data set."""
     data, (setup, model) = small(dataset), network(dataset, seed)
-    bare = Trained(setup, "seed0", model, (), data.vocabulary, outputs.measurer(data))
-    return dataclasses.replace(bare, controls=controls.measured(bare, data)), data
+    bare = TrainedModel.of(setup, "seed0", model, data)
+    return bare.fitted(*bare.test_codes(data, 2000)), data
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +109,8 @@ def tab(made):
 
 def decoded(trained, z):
     with torch.inference_mode():
-        logits = trained.model.decode(torch.tensor(np.array(z), dtype=torch.float32))
-    return (logits.sigmoid() if trained.model.kind == "images" else logits).numpy()
+        logits = trained.network.decode(torch.tensor(np.array(z), dtype=torch.float32))
+    return (logits.sigmoid() if trained.network.kind == "images" else logits).numpy()
 
 
 # ---------------------------------------------------------------- weights
