@@ -23,7 +23,7 @@ from arvae.edit.faults import EditError
 from arvae.music import coding as music
 from arvae.music import files as scores
 from arvae.music import midi
-from arvae.trained import Control, TrainedModel
+from arvae.trained import Control, ModelError, TrainedModel
 from arvae.training import checkpoints
 from arvae.training.runs import Run, describe
 
