@@ -74,9 +74,9 @@ def test_replace_is_checked():
 
 
 FAULTS = [
-    ("studies/data/folk-own/own", ["tonal tensoin"], "did you mean tonal tension"),
-    ("datasets/folk-own/attributes", ["a", "b", "c", "d", "e", "f"], "datasets.folk-own.attributes"),
-    ("studies/data/folk-own/like", "fokl", "did you mean folk"),
+    ("studies/datasets/folk-own/own", ["tonal tensoin"], "did you mean tonal tension"),
+    ("networks/folk/attributes", ["a", "b", "c", "d"], "networks.folk.attributes"),
+    ("studies/datasets/folk-own/like", "fokl", "did you mean folk"),
     ("studies/grid/model", "arvea", "studies.grid"),
     ("scales/laptop/grid/gamma", [1.0, 1.0], "twice"),
     ("scale", "laptpo", "scale = 'laptpo'"),
@@ -100,29 +100,34 @@ FAULTS = [
     ("models/glsr/music/clip", 0.0, "clip = 0.0"),
     ("models/arvae/music/regularize", "median", "regularize = 'median'"),
     ("models/arvae/music/objective", "gan", "objective = 'gan'"),
-    ("models/arvae/music", None, "models.arvae has no section music"),
-    ("datasets/mnist/dimensions", [1, 1, 2, 3, 4, 5], "dimensions names 1 more than once"),
-    ("datasets/mnist/dimensions", [1, 2, 3], "6 attributes but 3 dimensions"),
-    ("datasets/mnist/dimensions", [1, 2, 3, 4, 5, 16], "not below latent_dim = 16"),
-    ("datasets/mnist/dimensions", [1, 2, 3, 4, 5, -6], "-6"),
-    ("datasets/mnist/attributes", ["area"] * 6, "attributes names area more than once"),
-    ("datasets/mnist/attributes", [], "attributes"),
-    ("datasets/mnist/attributes", ["area", "length", "thickness", "slant", "width", "hight"], "height"),
-    ("datasets/mnist/latent_dim", 0, "latent_dim = 0"),
-    ("datasets/mnist/latent_dim", 16.5, "latent_dim = 16.5"),
-    ("datasets/mnist/batch_size", 1, "batch_size = 1"),
+    ("models/arvae/music", None, "needs models.arvae.music"),
+    ("networks/mnist/dimensions", [1, 1, 2, 3, 4, 5], "dimensions names 1 more than once"),
+    ("networks/mnist/dimensions", [1, 2, 3], "6 attributes but 3 dimensions"),
+    ("networks/mnist/dimensions", [1, 2, 3, 4, 5, 16], "not below latent_dim = 16"),
+    ("networks/mnist/dimensions", [1, 2, 3, 4, 5, -6], "-6"),
+    ("networks/mnist/attributes", ["area"] * 6, "attributes names area more than once"),
+    ("networks/mnist/attributes", [], "attributes"),
+    ("networks/mnist/attributes", ["area", "length", "thickness", "slant", "width", "hight"], "height"),
+    ("networks/mnist/latent_dim", 0, "latent_dim = 0"),
+    ("networks/mnist/latent_dim", 16.5, "latent_dim = 16.5"),
+    ("networks/mnist/batch_size", 1, "batch_size = 1"),
     ("datasets/mnist/kind", "movies", "kind = 'movies'"),
     ("datasets/mnist/kind", "music", "is not one of music"),
-    ("datasets/mnist/architecture/dropout", 1.0, "dropout = 1.0"),
-    ("datasets/bach/architecture/layrs", 2, "did you mean layers"),
-    ("datasets/bach/architecture/teacher_forcing", 1.5, "teacher_forcing = 1.5"),
-    ("data/mnist/sorce", "auto", "did you mean source"),
-    ("data/mnist/source", "internet", "internet"),
-    ("data/minst", {"source": "auto"}, "did you mean mnist"),
-    ("setups/mnist-arvae/dataset", "minst", "did you mean mnist"),
-    ("setups/mnist-arvae/model", "arvea", "did you mean arvae"),
-    ("setups/mnist-arvae/kind", "music", "mnist is images"),
-    ("setups/mnist-typo", {"dataset": "mnist", "model": "arvae", "kind": "images"}, "mnist-arvae"),
+    ("networks/mnist/architecture/dropout", 1.0, "dropout = 1.0"),
+    ("networks/music/architecture/layrs", 2, "did you mean layers"),
+    ("networks/music/architecture/teacher_forcing", 1.5, "teacher_forcing = 1.5"),
+    ("datasets/mnist/sorce", "auto", "did you mean source"),
+    ("datasets/mnist/source", "internet", "internet"),
+    ("networks/minst", {"latent_dim": 3}, "did you mean mnist"),
+    ("setups/minst", ["arvae"], "did you mean mnist"),
+    ("datasets/music", {"kind": "music", "folder": "a"}, "name of a kind"),
+    ("networks/images/batch_size", None, "networks.images.batch_size is missing"),
+    ("setups/mnist", ["glsr"], "needs models.glsr.images"),
+    ("studies/setups/mnist", ["arvae"], "trained only once"),
+    ("studies/datasets/mnist", {"kind": "images"}, "made only once"),
+    ("scales/paper/training/folk-own", {"epochs": 1, "schedule": "constant"}, "give it to all or to none"),
+    ("setups/images", ["arvea"], "did you mean arvae"),
+    ("setups/mnist", [], "setups.mnist"),
     ("scales/smoke/data/mnist/train", 0, "train = 0"),
     ("scales/smoke/data/mnist/trian", 5, "did you mean train"),
     ("scales/smoke/training/mnist/epochs", 0, "epochs = 0"),
@@ -145,7 +150,7 @@ FAULTS = [
     ("scales/smoke/grid/gamma", [], "grid.gamma"),
     ("scales/smoke/grid/gamma", [0.1, 0.1], "has a value twice"),
     ("scales/smoke/grid/delta", [0.0], "grid.delta"),
-    ("data/mnist/side", 32, "side = 32"),
+    ("datasets/mnist/side", 32, "side = 32"),
     ("classifier/batch_size", 1, "batch_size = 1"),
     ("classifier/channels", [32], "classifier.channels"),
 ]
@@ -166,7 +171,16 @@ def test_a_fault_is_refused_by_name(raw, tmp_path, key, value, message):
 
 
 @pytest.mark.parametrize(
-    "key", ["seeds", "engine", "models", "scales/laptop", "data/mnist", "scales/smoke/data/bach"]
+    "key",
+    [
+        "seeds",
+        "engine",
+        "models",
+        "scales/laptop",
+        "networks/music",
+        "setups/images",
+        "scales/smoke/data/bach",
+    ],
 )
 def test_a_missing_section_is_named(raw, tmp_path, key):
     *above, last = key.split("/")
@@ -193,3 +207,28 @@ def test_a_file_in_another_encoding_is_refused_with_the_remedy(tmp_path):
     (tmp_path / "params.yaml").write_bytes("seeds: [0]  # größer".encode("latin-1"))
     with pytest.raises(params.ParamsError, match=r"params.yaml is not in UTF-8 .*0xf6.*: save it as UTF-8"):
         params.load(tmp_path / "params.yaml")
+
+
+def test_one_entry_adds_a_data_set(raw, tmp_path):
+    """Its kind's network, models, sizes and schedules hold; attributes in order, images' dimension 0 free."""
+    (tmp_path / "discs").mkdir()
+    table = "file,radius [px],brightness\n" + "".join(f"{n}.png,{n},{2 * n}\n" for n in range(100))
+    (tmp_path / "discs" / "attributes.csv").write_text(table)
+    put(raw, "datasets/tunes", {"kind": "music", "folder": "my_tunes", "own": ["syncopation"]})
+    put(raw, "datasets/discs", {"kind": "images", "folder": str(tmp_path / "discs")})
+    loaded = load(raw, tmp_path)
+    assert {"tunes-arvae", "tunes-betavae", "discs-arvae", "discs-betavae"} < set(loaded.setups)
+    tunes, folk = loaded.setup("tunes", "arvae"), loaded.setup("folk", "arvae")
+    assert tunes.attributes == (*folk.attributes, "syncopation") and tunes.dimensions == (0, 1, 2, 3, 4)
+    assert (tunes.architecture, tunes.hyperparameters) == (folk.architecture, folk.hyperparameters)
+    discs = loaded.setup("discs", "arvae")
+    assert discs.attributes == ("radius", "brightness") and discs.dimensions == (1, 2)
+    assert discs.schedule == loaded.scales["laptop"].training["images"]
+    own = loaded.setup("folk-own", "arvae")  # like folk, where it says nothing else
+    assert own.schedule == folk.schedule and loaded.data_sizes("folk-own") == loaded.data_sizes("folk")
+
+
+def test_a_folder_of_pictures_without_a_table_is_named(raw, tmp_path):
+    put(raw, "datasets/discs", {"kind": "images", "folder": str(tmp_path / "none")})
+    with pytest.raises(params.ParamsError, match="datasets.discs.*attributes.csv is missing"):
+        load(raw, tmp_path).setup("discs", "arvae")

@@ -55,7 +55,7 @@ def _keys_at(cls: type[BaseModel], path: Iterable[Any]) -> list[str]:
             (section,) = choices.values()
             here = section.model_fields[part].annotation
     (section,) = _models(here)
-    return list(section.model_fields)
+    return [field.alias or name for name, field in section.model_fields.items()]
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, NonNegativeInt, Tag, model_validator
 
 Kind = Literal["images", "music"]
 # The modules of arvae/objectives by name: listed, not imported, which would take a second for torch.
@@ -14,6 +14,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -55,48 +56,27 @@ Architecture = Annotated[
 ]
 
 
-class DatasetParams(Section):
-    """A data set as models see it: sizes, and which attribute is tied to which latent dimension."""
+class Network(Section):
+    """How a data set is modelled: sizes, and which attribute is regularized along which latent dimension.
 
-    kind: Kind
-    latent_dim: Count
-    batch_size: Annotated[int, Field(ge=2)]  # a batch of 1 has no pairs to regularize
-    attributes: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
-    dimensions: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)]
-    architecture: Architecture
+    In params.yaml an entry may leave fields out: those of its kind hold then. `attributes` left out: all that
+    the data set has; `dimensions` left out: in their order, from 1 on for images (0 stays free, as in the
+    paper), from 0 on for music.
+    """
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        expected = ImageArchitecture if self.kind == "images" else MusicArchitecture
-        if not isinstance(self.architecture, expected):
-            raise ValueError(
-                f"architecture {self.architecture.model_dump()} is not one of {self.kind}: correct kind, or "
-                f"give {', '.join(expected.model_fields)}"
-            )
-        for what, values in (("attributes", self.attributes), ("dimensions", self.dimensions)):
-            twice = sorted({str(value) for value in values if values.count(value) > 1})
-            if twice:
-                raise ValueError(f"{what} names {', '.join(twice)} more than once; each may stand once")
-        if len(self.attributes) != len(self.dimensions):
-            raise ValueError(
-                f"{len(self.attributes)} attributes but {len(self.dimensions)} dimensions; "
-                "give one dimension for each attribute"
-            )
-        beyond = [dimension for dimension in self.dimensions if dimension >= self.latent_dim]
-        if beyond:
-            raise ValueError(
-                f"dimensions {beyond} are not below latent_dim = {self.latent_dim}: use 0 to "
-                f"{self.latent_dim - 1}, or a larger latent_dim"
-            )
-        return self
+    latent_dim: Count | None = None
+    batch_size: Annotated[int, Field(ge=2)] | None = None  # a batch of 1 has no pairs to regularize
+    architecture: Architecture | None = None
+    attributes: Names | None = None
+    dimensions: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1, strict=False)] | None = None
 
 
 class Hyperparameters(Section):
     """The loss of one model on one kind of data (paper, section 3 and Table 1).
 
-    gamma is the weight of what ties attributes to the code: L_AR (vae), the slopes' likelihood (glsr), or the
-    adversary that takes the attributes out of the code (fader). clip: the gradient of all weights is scaled
-    down to this norm where it is longer; null: never.
+    gamma is the weight of what regularizes the attributes: L_AR (vae), the likelihood of the slopes (glsr),
+    or the adversary that takes the attributes out of the code (fader). clip: the gradient of all weights is
+    scaled down to this norm where it is longer; null: never.
     """
 
     objective: Objective
@@ -110,24 +90,17 @@ class Hyperparameters(Section):
 
 
 class ModelByKind(Section):
-    """A model's hyperparameters for images and for music; one may be missing where the model has no such form."""
+    """A model's hyperparameters for images and for music; one may be missing where it has no such form."""
 
     images: Hyperparameters | None = None
     music: Hyperparameters | None = None
 
 
-class SetupName(Section):
-    """One entry of `setups`: a data set and a model; `kind` repeats the data set's for dvc.yaml."""
+class DatasetParams(Section):
+    """What a data set is and where it comes from (docs/your_own_data.md)."""
 
-    dataset: str
-    model: str
     kind: Kind
-
-
-class Source(Section):
-    """Where a data set comes from."""
-
-    source: str
+    source: str = "auto"
     folder: str | None = None  # your own files
     like: str | None = None  # the data set whose examples these are, prepared once more
     own: Annotated[tuple[str, ...], Field(strict=False)] = ()  # functions of datasets/own.py
@@ -207,7 +180,7 @@ class GridSizes(Section):
 
 
 class ScaleParams(Section):
-    """Everything a scale may change: sizes, lengths and schedules; never architecture or loss."""
+    """All that a scale changes: sizes, lengths and schedules; never architecture or loss."""
 
     data: dict[str, Sizes]
     training: dict[str, Schedule]
@@ -217,9 +190,10 @@ class ScaleParams(Section):
 
 
 class Engine(Section):
-    """How runs are run; except for device, precision, threads and graphs nothing here changes a result.
+    """How runs are run; except for device, precision, threads, fast and graphs nothing here changes a result.
 
-    graphs: on a GPU, record training steps as CUDA graphs and replay them. checkpoint_seconds: at most 60.
+    fast: train with the fast twins of arvae/fast; false: the plain modules. graphs: on a GPU, record training
+    steps as CUDA graphs and replay them. checkpoint_seconds: at most 60.
     """
 
     executor: Literal["processes", "serial", "dask"]
@@ -231,6 +205,7 @@ class Engine(Section):
     timeout_minutes: Positive | None = None
     address: str | None = None
     graphs: bool = False
+    fast: bool = True
 
 
 class Grid(Section):
@@ -245,6 +220,6 @@ class Grid(Section):
 class Studies(Section):
     """What goes further than the main comparison: the pipeline of studies/dvc.yaml."""
 
-    data: dict[str, Source]
-    setups: dict[str, SetupName]
+    datasets: dict[str, DatasetParams]
+    setups: dict[str, Names]
     grid: Grid
