@@ -160,8 +160,8 @@ class Params(Section):
         expected = ImageArchitecture if source.kind == "images" else MusicArchitecture
         if not isinstance(fields["architecture"], expected):
             raise ValueError(
-                f"{where}.architecture {fields['architecture'].model_dump()} is not one of {source.kind}: give "
-                f"{', '.join(expected.model_fields)}"
+                f"{where}.architecture {fields['architecture'].model_dump()} is not one of "
+                f"{source.kind}: give {', '.join(expected.model_fields)}"
             )
         known = self._attributes(name)
         if "attributes" not in fields:
@@ -174,9 +174,7 @@ class Params(Section):
         dimensions = fields.setdefault("dimensions", tuple(range(first, first + len(attributes))))
         for what, values in (("attributes", attributes), ("dimensions", dimensions)):
             if twice := sorted({str(value) for value in values if values.count(value) > 1}):
-                raise ValueError(
-                    f"{where}.{what} names {', '.join(twice)} more than once; each may stand once"
-                )
+                raise ValueError(f"{where}.{what} names {', '.join(twice)} more than once; give each once")
         if len(attributes) != len(dimensions):
             raise ValueError(
                 f"{where}: {len(attributes)} attributes but {len(dimensions)} dimensions; "
