@@ -2,12 +2,13 @@
 
 result = evaluate(latents, attributes, names, dimensions)
 
-Rules for odd input. NaN or infinite values, shapes that do not fit and too few rows are refused
-(MetricError). A constant latent dimension carries nothing: its mutual information, R2 and rank correlation
-are 0. A constant attribute cannot be carried: all its values are 0. Discrete attributes are evaluated like
-continuous ones, as published (see `arvae.metrics.information`).
+NaN or infinite values, shapes that do not fit and too few rows are refused (MetricError). A constant latent
+dimension carries nothing: its mutual information, R2 and rank correlation are 0. A constant attribute cannot
+be carried: all its values are 0. Discrete attributes are evaluated like continuous ones, as published (see
+`arvae.metrics.information`).
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -73,37 +74,30 @@ def evaluate(
     that is undefined (one attribute determines another) is None and left out of the mean.
     """
     z, a, names = _checked(latents, attributes, names)
-    tied = _tied(dimensions, names, z.shape[1])
-    still, still_attributes = (np.ptp(columns, axis=0) == 0 for columns in (z, a))
-
-    information = mutual_information(z, a, random_state, workers=workers)
-    entropy = self_information(a, random_state, workers=workers)
-    information[still, :] = 0.0
-    information[:, still_attributes] = 0.0
-    entropy[still_attributes] = 0.0
+    regularized = _regularized(dimensions, names, z.shape[1])
+    constant, constant_attributes = (np.ptp(columns, axis=0) == 0 for columns in (z, a))
+    information = mutual_information(z, a, random_state, workers)
+    entropy = self_information(a, random_state, workers)
     r2, rho = r2_matrix(z, a), spearman_matrix(z, a)
-    known: dict[tuple[int, int], float] = {}
+    carried = carried_attributes(information, regularized)
 
+    @functools.cache
     def between(i: int, other: int) -> float:
-        if (i, other) not in known:
-            pair = mutual_information(a[:, [other]], a[:, [i]], random_state, workers=1)
-            known[i, other] = 0.0 if still_attributes[other] else float(pair[0, 0])
-        return known[i, other]
+        return mutual_information(a[:, [other]], a[:, [i]], random_state, workers=1).item()
 
-    def measure(chosen: np.ndarray | None, columns: list[int], carried: list[int | None]) -> dict[str, Any]:
+    def measure(columns: list[int], chosen: np.ndarray | None) -> dict[str, Any]:
         """Every metric for attributes `columns`, along `chosen` or along what suits each metric best."""
         info, h = information[:, columns], entropy[columns]
-        carried = [None if i is None else columns.index(i) for i in carried]
+        carries = [columns.index(i) if i in columns else None for i in carried]
         used = choose_dimensions(info) if chosen is None else chosen
         values = {
             "interpretability": interpretability(r2[:, columns], used),
             "mig": mig(info, h, chosen),
             "sap": sap(r2[:, columns], chosen),
             "scc": scc(rho[:, columns], chosen),
-            "dmig": dmig(info, h, lambda i, other: between(columns[i], columns[other]), carried, chosen),
+            "dmig": dmig(info, h, lambda i, other: between(columns[i], columns[other]), carries, chosen),
         }
-        result: dict[str, Any] = {metric: _mean(column) for metric, column in values.items()}
-        result["per_attribute"] = {
+        per_attribute = {
             names[i]: {metric: _number(column[j]) for metric, column in values.items()}
             | {
                 "dimension": int(used[j]),
@@ -112,24 +106,21 @@ def evaluate(
             }
             for j, i in enumerate(columns)
         }
-        return result
+        means = {metric: _mean(column) for metric, column in values.items()}
+        return means | {"per_attribute": per_attribute}
 
-    result = measure(None, list(range(len(names))), carried_attributes(information, tied))
-    result["regularized"] = None
-    if tied is not None:
-        columns = [i for i, dimension in enumerate(tied) if dimension is not None]
-        along = np.array([tied[i] for i in columns])
-        result["regularized"] = measure(along, columns, carried_attributes(information, tied))
+    result = measure(list(range(len(names))), None) | {"regularized": None}
+    if regularized is not None:
+        columns = [i for i, dimension in enumerate(regularized) if dimension is not None]
+        result["regularized"] = measure(columns, np.array([regularized[i] for i in columns]))
     per_dimension = modularity(information)
     return result | {
         "modularity": float(per_dimension.mean()),
-        "modularity_by_dimension": [float(value) for value in per_dimension],
-        "mutual_information": {name: [float(v) for v in information[:, i]] for i, name in enumerate(names)},
+        "modularity_by_dimension": per_dimension.tolist(),
+        "mutual_information": dict(zip(names, information.T.tolist(), strict=True)),
         "n": len(z),
-        "constant_dimensions": [i for i, constant in enumerate(still) if constant],
-        "constant_attributes": [
-            name for name, constant in zip(names, still_attributes, strict=True) if constant
-        ],
+        "constant_dimensions": np.flatnonzero(constant).tolist(),
+        "constant_attributes": [names[i] for i in np.flatnonzero(constant_attributes)],
     }
 
 
@@ -138,16 +129,6 @@ def _checked(latents: Any, attributes: Any, names: Sequence[str]) -> tuple[np.nd
     for what, array in (("latents", z), ("attributes", a)):
         if array.ndim != 2 or array.shape[1] == 0:
             raise MetricError(f"{what} have shape {array.shape}: give two axes, (rows, columns)")
-        wrong = np.argwhere(~np.isfinite(array))
-        if len(wrong):
-            row, column = (int(index) for index in wrong[0])
-            where = f"column {column}" + (
-                f" ({names[column]})" if what == "attributes" and column < len(names) else ""
-            )
-            raise MetricError(
-                f"{what} hold {array[row, column]} in row {row}, {where} ({len(wrong)} such values): leave "
-                "those rows out, or look for a model that diverged"
-            )
     if len(z) != len(a):
         raise MetricError(
             f"{len(z)} rows of latents but {len(a)} of attributes: they must describe the same items"
@@ -160,12 +141,22 @@ def _checked(latents: Any, attributes: Any, names: Sequence[str]) -> tuple[np.nd
         raise MetricError(
             f"names {names} do not fit {a.shape[1]} columns of attributes: one distinct name each"
         )
+    for what, array in (("latents", z), ("attributes", a)):
+        wrong = np.argwhere(~np.isfinite(array))
+        if len(wrong):
+            row, column = wrong[0].tolist()
+            name = f" ({names[column]})" if what == "attributes" else ""
+            raise MetricError(
+                f"{what} hold {array[row, column]} in row {row}, column {column}{name} ({len(wrong)} such "
+                "values): leave those rows out, or look for a model that diverged"
+            )
     return z, a, names
 
 
-def _tied(
+def _regularized(
     dimensions: Mapping[str, int] | Sequence[int | None] | None, names: list[str], d: int
 ) -> list[int | None] | None:
+    """The regularized dimension of each attribute, None where there is none at all."""
     if dimensions is None:
         return None
     if isinstance(dimensions, Mapping):
@@ -173,13 +164,15 @@ def _tied(
         if unknown:
             raise MetricError(f"dimensions name {unknown}, but the attributes are {names}")
         dimensions = [dimensions.get(name) for name in names]
-    tied = [None if dimension is None else int(dimension) for dimension in dimensions]
-    given = [dimension for dimension in tied if dimension is not None]
-    if len(tied) != len(names):
-        raise MetricError(f"{len(tied)} dimensions for {len(names)} attributes: give one (or None) for each")
+    regularized = [None if dimension is None else int(dimension) for dimension in dimensions]
+    given = [dimension for dimension in regularized if dimension is not None]
+    if len(regularized) != len(names):
+        raise MetricError(
+            f"{len(regularized)} dimensions for {len(names)} attributes: give one (or None) for each"
+        )
     if len(set(given)) != len(given) or any(not 0 <= dimension < d for dimension in given):
-        raise MetricError(f"dimensions {tied} must be distinct and from 0 to {d - 1}")
-    return tied if given else None
+        raise MetricError(f"dimensions {regularized} must be distinct and from 0 to {d - 1}")
+    return regularized if given else None
 
 
 def _number(value: float) -> float | None:

@@ -21,7 +21,7 @@ def occupancy(
 ) -> np.ndarray:
     """Share of a traversal's points, per dimension, that stand where data are: float64 (d,), 0 to 1.
 
-    The range low..high is cut into `points` equal cells, one around each point of a traversal; a cell is
+    The range low..high is cut into `points` equal bins, one around each point of a traversal; a bin is
     occupied when it holds at least `least` of the n codes (n, d).
     """
     if not low < high:

@@ -2,8 +2,8 @@
 
 MIG punishes a code for the dependence between the attributes themselves: where a_i and a_l are related,
 the dimension that carries a_l must know something of a_i, so the gap can never reach the entropy of a_i. DMIG
-divides by what is left to know of a_i once a_l is known, H(a_i | a_l), where a_l is the attribute tied to the
-runner-up dimension; where that dimension carries no other attribute it is MIG.
+divides by what is left to know of a_i once a_l is known, H(a_i | a_l), where a_l is the attribute that the
+runner-up dimension carries; where that dimension carries no other attribute it is MIG.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,8 +27,8 @@ def dmig(
     """Per attribute, (I(a_i, z_j) - I(a_i, z_l)) / H(a_i | a_l): float64 (k,), NaN where a_l determines a_i.
 
     information (d, k), entropy (k,): see `arvae.metrics.information`. between(i, l): mutual information of
-    two attributes in nats, asked only for the pairs needed. carried: for every dimension the attribute it is
-    tied to, or None. dimensions: see `arvae.metrics.mig.gaps`.
+    two attributes in nats, asked only for the pairs needed. carried: for every dimension the attribute it
+    carries, or None. dimensions: see `arvae.metrics.mig.gaps`.
     """
     gap, runner_up = gaps(information, dimensions)
     values = np.zeros(len(entropy))
@@ -49,15 +49,11 @@ def carried_attributes(
     dimensions: the regularized dimension of each attribute (None for one without). Not given, a dimension
     carries the attribute that chose it by mutual information; of several, the one it knows most of.
     """
-    d, k = information.shape
-    carried: list[int | None] = [None] * d
-    if dimensions is not None:
-        for i, dimension in enumerate(dimensions):
-            if dimension is not None:
-                carried[dimension] = i
-        return carried
-    chosen = information.argmax(axis=0)
-    for dimension in range(d):
-        mine = [i for i in range(k) if chosen[i] == dimension and information[dimension, i] > 0]
+    chosen = information.argmax(axis=0) if dimensions is None else dimensions
+    carried: list[int | None] = [None] * len(information)
+    for dimension in range(len(information)):
+        mine = [i for i, other in enumerate(chosen) if other == dimension]
+        if dimensions is None:
+            mine = [i for i in mine if information[dimension, i] > 0]
         carried[dimension] = max(mine, key=lambda i: information[dimension, i], default=None)
     return carried

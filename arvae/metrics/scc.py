@@ -10,19 +10,21 @@ from scipy import stats
 SIGNIFICANCE = 0.05
 
 
-def spearman_matrix(latents: np.ndarray, attributes: np.ndarray) -> np.ndarray:
+def spearman_matrix(
+    latents: np.ndarray, attributes: np.ndarray, significance: float = SIGNIFICANCE
+) -> np.ndarray:
     """Spearman's rho of each dimension (n, d) with each attribute (n, k): float64 (d, k), signed.
 
-    0 where it is not significant (p > 0.05, two-sided, Student's t with n - 2 degrees of freedom) or not
-    defined (a constant column).
+    0 where it is not significant (p > significance, two-sided, Student's t with n - 2 degrees of freedom; 1
+    takes every rho as it is) or not defined (a constant column).
     """
     n = len(latents)
     x, y = (_standard_ranks(columns) for columns in (latents, attributes))
     rho = np.clip(x.T @ y, -1.0, 1.0)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         t = rho * np.sqrt((n - 2) / np.maximum((1 + rho) * (1 - rho), 0))
     p = 2 * stats.t.sf(np.abs(t), n - 2)
-    return np.where(p > SIGNIFICANCE, 0.0, rho)
+    return np.where(p > significance, 0.0, rho)
 
 
 def _standard_ranks(columns: np.ndarray) -> np.ndarray:
