@@ -4,9 +4,15 @@ import contextlib
 import errno
 import hashlib
 import json
+import lzma
 import os
 import re
+import struct
+import tarfile
 import tempfile
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,3 +84,21 @@ def read_json(path: Path | str) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is not valid JSON ({error}): delete it and run `dvc repro`") from error
+
+
+#: What the readers of archives (zip, npz, gzip, tar) raise on bytes that are not what they should be.
+#: Beside an archive's own errors: a changed byte can make a member look encrypted or packed in another way
+#: (RuntimeError, struct.error, LZMAError), or break numpy's header of an array (ValueError, TokenError).
+DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    tokenize.TokenError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)

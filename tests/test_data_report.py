@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from arvae.datasets import about, dsprites, morphology
-from arvae.datasets.catalogue import ATTRIBUTES
+from arvae.datasets import catalogue, dsprites, morphology
 from arvae.datasets.contract import Dataset, Split
 from arvae.music import coding as music
 from arvae.report.figures import data
@@ -63,7 +62,7 @@ def test_reports_on_images_are_written(sprites, tmp_path):
     assert first == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert len(data.distributions(sprites).axes) >= 5
     assert data.left_out(sprites) is None
-    table = data.attribute_table(sprites, about.ATTRIBUTES)
+    table = data.attribute_table(sprites, catalogue.meanings(sprites))
     assert list(table.index) == list(dsprites.NAMES) and table.loc["orientation", "unit"] == "rad"
     assert list(data.sizes(sprites)["examples"]) == ["300", "20", "4,000"]
 
@@ -114,10 +113,10 @@ def test_the_reading_names_the_strongest_pair(tunes):
 
 
 def test_every_data_set_and_attribute_is_described(sprites):
-    assert set(about.DATASETS) == set(ATTRIBUTES)
-    for attributes in ATTRIBUTES.values():
-        assert set(attributes) <= set(about.ATTRIBUTES)
-    assert about.describe(sprites).startswith("**dSprites**")
-    assert tuple(ATTRIBUTES["dsprites"].items()) == tuple(zip(dsprites.NAMES, dsprites.UNITS, strict=True))
-    units = zip(morphology.COLUMNS, morphology.UNITS, strict=True)
-    assert tuple(ATTRIBUTES["mnist"].items()) == tuple(units)
+    known = catalogue.data_sets()
+    assert set(known) == {"dsprites", "mnist", "bach", "folk"}
+    assert all(facts.about.strip().startswith("**") for facts in known.values())
+    assert catalogue.describe(sprites).startswith("**dSprites**")
+    units = tuple((name, unit) for name, (unit, _) in known["mnist"].attributes.items())
+    assert units == tuple(zip(morphology.COLUMNS, morphology.UNITS, strict=True))
+    assert tuple(known["folk"].attributes) == music.ATTRIBUTE_NAMES

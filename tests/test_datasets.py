@@ -163,7 +163,7 @@ def test_half_a_data_set_is_not_taken_for_a_whole(tmp_path, monkeypatch):
     [
         (np.zeros((4, 2)), "float32"),
         (np.zeros(4, np.float32), "float32"),
-        (np.zeros((3, 2), np.float32), "pair up"),
+        (np.zeros((3, 2), np.float32), "must pair"),
         (np.array([[0, 0], [0, 0], [np.nan, 0], [0, 0]], np.float32), "example 2"),
         (np.array([[0, 0], [0, np.inf], [0, 0], [0, 0]], np.float32), "example 1"),
     ],

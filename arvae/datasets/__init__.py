@@ -1,7 +1,7 @@
 """The data sets: one way to prepare one, one way to load it.
 
 `prepare` downloads, draws or parses, measures the attributes and writes data/prepared/<name>; `load` reads
-that. Each data set is a module here with `prepare(sizes, source, raw, cache, log) -> Dataset`.
+that. A data set is a module here with FACTS (see `catalogue`) and `prepare(sizes, source, raw, cache, log)`.
 """
 
 import dataclasses
@@ -12,9 +12,7 @@ from pathlib import Path
 from arvae.datasets.contract import SPLITS, DataError, Dataset, PackedImages, Split
 from arvae.paths import root
 
-__all__ = ["MODULES", "SPLITS", "DataError", "Dataset", "PackedImages", "Split", "load", "prepare"]
-
-MODULES = {"dsprites": "dsprites", "mnist": "mnist", "bach": "chorales", "folk": "folk"}
+__all__ = ["SPLITS", "DataError", "Dataset", "PackedImages", "Split", "load", "prepare"]
 
 
 def load(name: str, directory: Path | str | None = None) -> Dataset:
@@ -47,59 +45,39 @@ def prepare(
     source: "auto" tries the data set's sources in order; else the name of one. raw: where downloads are
     kept (default data/raw); cache: where parsed and measured intermediate results are kept (default
     data/cache). folder: your own copies of the data set's files (like the environment variable ARVAE_DATA);
-    for a name that is not in MODULES, your own data set: for kind "images" a folder of images with
-    attributes.csv, resized to `side` where that is given (see `custom`), for kind "music" one of melodies
-    (see `melodies`). own: further attributes, functions of own.py. like: the name in MODULES that this data
-    set is another copy of. transform: "power" transforms all attributes (see `transform`). Raises DataError.
+    for a name that is no data set here, your own: for kind "images" a folder of images with attributes.csv,
+    resized to `side` where that is given (see `custom`), for kind "music" one of melodies (see `melodies`).
+    own: further attributes, functions of own.py. like: the data set here that this is another copy of.
+    transform: "power" transforms all attributes (see `transform`). Raises DataError.
     """
-    if like is not None and like not in MODULES:
-        raise DataError(f"data set {name} is to be like {like!r}: that is one of {', '.join(MODULES)}")
-    if (like or name) in MODULES:
-        from arvae.datasets import sources
+    from arvae.datasets import added, catalogue, sources
 
-        module = importlib.import_module(f"arvae.datasets.{MODULES[like or name]}")
+    sizes, data, known = dict(sizes or {}), root() / "data", catalogue.data_sets()
+    raw, cache = Path(raw or data / "raw"), Path(cache or data / "cache")
+    if like is not None and like not in known:
+        raise DataError(f"data set {name} is to be like {like!r}: that is one of {', '.join(known)}")
+    if (like or name) in known:
+        module = importlib.import_module(f"arvae.datasets.{like or name}")
         with sources.own_folder(folder):
-            dataset = module.prepare(
-                dict(sizes or {}),
-                source,
-                Path(raw if raw is not None else root() / "data" / "raw"),
-                Path(cache if cache is not None else root() / "data" / "cache"),
-                log=log,
-            )
+            dataset = module.prepare(sizes, source, raw, cache, log=log)
     elif folder is None:
         raise DataError(
-            f"no data set {name!r}: it is one of {', '.join(MODULES)}, or your own, which needs a folder"
+            f"no data set {name!r}: it is one of {', '.join(known)}, or your own, which needs a folder"
         )
+    elif kind == "music":
+        from arvae.datasets import melodies
+
+        dataset = melodies.prepare(name, folder, sizes, cache, log)
     else:
-        dataset = _of_folder(name, folder, side, sizes, kind, cache, log)
+        from arvae.datasets import custom
+
+        dataset = custom.prepare(name, folder, side, sizes, log)
     if like is not None:
         dataset = dataclasses.replace(dataset, name=name, provenance={"like": like, **dataset.provenance})
-    if own:
-        from arvae.datasets import added
-
-        dataset = added.add(dataset, own)
+    dataset = added.add(dataset, own)
     if transform == "power":
         from arvae.datasets.transform import power
 
         dataset = power(dataset)
-    dataset.save(directory if directory is not None else root() / "data" / "prepared" / name)
+    dataset.save(directory if directory is not None else data / "prepared" / name)
     return dataset
-
-
-def _of_folder(
-    name: str,
-    folder: Path | str,
-    side: int | None,
-    sizes: Mapping[str, int | None] | None,
-    kind: str,
-    cache: Path | str | None,
-    log: Callable[[str], None],
-) -> Dataset:
-    if kind == "music":
-        from arvae.datasets import melodies
-
-        cache = Path(cache if cache is not None else root() / "data" / "cache")
-        return melodies.prepare(name, folder, sizes, cache, log)
-    from arvae.datasets import custom
-
-    return custom.prepare(name, folder, side, sizes, log)

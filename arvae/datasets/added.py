@@ -1,16 +1,35 @@
 """Attributes of your own (functions of own.py): found by name, computed, refused where they are no use."""
 
+import ast
 import dataclasses
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from arvae.datasets import catalogue
-from arvae.datasets.contract import BATCH, SPLITS, DataError, Dataset
+from arvae.datasets.contract import SPLITS, DataError, Dataset, computed
 
+OWN = Path(__file__).with_name("own.py")
 FILE = "arvae/datasets/own.py"
 NOTED = "own attributes"  # in a data set's provenance: name -> docstring of the function
+
+
+def own_attributes(path: Path = OWN) -> dict[str, str]:
+    """Attributes that functions of own.py compute: name ("tonal tension" for `tonal_tension`) -> docstring.
+
+    The functions that stand at its top level, without those whose names begin with an underscore. The file is
+    parsed, not run; one that cannot be parsed has none (importing it tells where the fault is).
+    """
+    try:
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+    except (OSError, SyntaxError, ValueError):
+        return {}
+    return {
+        node.name.replace("_", " "): ast.get_docstring(node) or ""
+        for node in body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+    }
 
 
 def function(name: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -37,25 +56,11 @@ def function(name: str) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def compute(name: str, examples: np.ndarray) -> np.ndarray:
-    """The attribute `name` of examples (n, ...), at most BATCH at a time: float32 (n,), NaN left as it is.
+    """The attribute `name` of examples (n, ...): float32 (n,), NaN left as it is.
 
     Raises DataError naming the function where it fails or returns anything but one number an example.
     """
-    measure, columns = function(name), [np.zeros(0, np.float32)]
-    for start in range(0, len(examples), BATCH):
-        batch = examples[start : start + BATCH]
-        given = f"{_called(name)}, given {batch.dtype} {batch.shape},"
-        try:
-            column = np.asarray(measure(batch))
-        except Exception as error:  # whatever the user's code raises
-            raise DataError(f"{given} failed ({type(error).__name__}: {error}): correct it") from error
-        if column.shape != (len(batch),) or column.dtype.kind not in "biuf":
-            raise DataError(
-                f"{given} returned {column.dtype} {column.shape}: return one number an example, "
-                f"shape ({len(batch)},)"
-            )
-        columns.append(column.astype(np.float32))
-    return np.concatenate(columns)
+    return computed(function(name), examples, _called(name))
 
 
 def add(dataset: Dataset, names: Sequence[str]) -> Dataset:
@@ -70,32 +75,23 @@ def add(dataset: Dataset, names: Sequence[str]) -> Dataset:
                 f"data set {dataset.name} has an attribute {name!r} already: name each once, and give a "
                 f"function of {FILE} a name of its own"
             )
-        text, columns = catalogue.own_attributes().get(name, ""), {}
-        for part in SPLITS:
-            split = dataset.split(part)
-            column = compute(name, split.x)
+        columns = {part: compute(name, dataset.split(part).x) for part in SPLITS}
+        for part, column in columns.items():
             bad = np.flatnonzero(~np.isfinite(column))
             if bad.size:
                 raise DataError(
                     f"{_called(name)} gives {column[bad[0]]} for {bad.size:,} of {len(column):,} examples of "
                     f"{dataset.name}, {part} (the first is number {bad[0]}): return a number for these too"
                 )
-            if part == "train" and np.ptp(column) == 0:
-                raise DataError(
-                    f"{_called(name)} is {column[0]:g} for every training example of {dataset.name}, so "
-                    "there is nothing to learn: correct it or leave it out"
-                )
-            columns[part] = dataclasses.replace(
-                split, attributes=np.concatenate([split.attributes, column[:, None]], axis=1)
+        if np.ptp(columns["train"]) == 0:
+            raise DataError(
+                f"{_called(name)} is {columns['train'][0]:g} for every training example of {dataset.name}, "
+                "so there is nothing to learn: correct it or leave it out"
             )
+        text = own_attributes().get(name, "")
+        dataset = dataset.with_column(name, columns, unit(text))
         noted = {**dataset.provenance.get(NOTED, {}), name: text}
-        dataset = dataclasses.replace(
-            dataset,
-            attribute_names=(*dataset.attribute_names, name),
-            attribute_units=(*dataset.attribute_units, unit(text)),
-            provenance={**dataset.provenance, NOTED: noted},
-            **columns,
-        )
+        dataset = dataclasses.replace(dataset, provenance={**dataset.provenance, NOTED: noted})
     return dataset
 
 

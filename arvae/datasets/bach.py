@@ -15,6 +15,17 @@ from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Written
 from arvae.music import musicxml, tunes
 
+FACTS = {
+    "kind": "music",
+    "sources": ("music21",),
+    "about": """
+**Bach chorales**: single 4/4 measures of the soprano of the four-part chorales in music21's corpus. A
+measure has 24 ticks, six a beat at 0, 1/4, 1/3, 1/2, 2/3 and 3/4 of it, so that sixteenths and triplets
+both fall on one; each tick starts a pitch, starts a rest, or goes on with what was before. Every tune
+comes in every key in which it stays between MIDI 55 (G3) and 84 (C6), and all measures of a tune, in all
+keys, are on one side of the split.
+""",
+}
 PARTS = 4
 NOT_FOUR = "not in four parts"
 _COLLECTION = "Riemenschneider"

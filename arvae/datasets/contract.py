@@ -94,17 +94,13 @@ class Split:
 
     def __post_init__(self) -> None:
         if self.attributes.dtype != np.float32 or self.attributes.ndim != 2:
-            raise DataError(
-                f"attributes must be float32 (n, k), not {self.attributes.dtype} {self.attributes.shape}"
-            )
+            found = f"{self.attributes.dtype} {self.attributes.shape}"
+            raise DataError(f"attributes must be float32 (n, k), not {found}")
         if not len(self.attributes):
             raise DataError("a split with no examples: ask for at least one in `sizes`")
         for name, array in {"x": self.x, **self.extra}.items():
-            if len(array) != len(self.attributes):
-                raise DataError(
-                    f"{name} has {len(array)} rows, the attributes have {len(self.attributes)}: "
-                    "they must pair up"
-                )
+            if len(array) != len(self):
+                raise DataError(f"{name} has {len(array)} rows, the attributes {len(self)}; they must pair")
         bad = np.flatnonzero(~np.isfinite(self.attributes).all(axis=1))
         if len(bad):
             raise DataError(
@@ -135,33 +131,27 @@ class Dataset:
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        names, what = self.attribute_names, f"data set {self.name}"
         if self.kind not in KINDS:
-            raise DataError(f"data set {self.name}: kind is {self.kind!r}, must be one of {', '.join(KINDS)}")
-        names = self.attribute_names
+            raise DataError(f"{what}: kind is {self.kind!r}, must be one of {', '.join(KINDS)}")
         if len(set(names)) != len(names) or not names:
-            raise DataError(f"data set {self.name}: attribute names {names} must be distinct, at least one")
+            raise DataError(f"{what}: attribute names {names} must be distinct, at least one")
         if len(self.attribute_units) != len(names):
-            raise DataError(f"data set {self.name}: {len(names)} attributes but units {self.attribute_units}")
+            raise DataError(f"{what}: {len(names)} attributes but units {self.attribute_units}")
         dtype, ndim, shape = _STORED[self.kind]
-        if self.train.x.dtype != dtype or self.train.x.ndim != ndim:
-            raise DataError(
-                f"data set {self.name}: {self.kind} are stored as {dtype} {shape}, "
-                f"not {self.train.x.dtype} {tuple(self.train.x.shape)}"
-            )
+        first = self.train.x
+        if first.dtype != dtype or first.ndim != ndim:
+            found = f"{first.dtype} {tuple(first.shape)}"
+            raise DataError(f"{what}: {self.kind} are stored as {dtype} {shape}, not {found}")
         for part in SPLITS:
             split = self.split(part)
             if split.attributes.shape[1] != len(names):
+                columns = split.attributes.shape[1]
+                raise DataError(f"{what}, {part}: {columns} columns of attributes, but the names are {names}")
+            if (split.x.dtype, *split.x.shape[1:]) != (first.dtype, *first.shape[1:]):
                 raise DataError(
-                    f"data set {self.name}, {part}: {split.attributes.shape[1]} columns of attributes, "
-                    f"but the names are {names}"
-                )
-            if (
-                tuple(split.x.shape[1:]) != tuple(self.train.x.shape[1:])
-                or split.x.dtype != self.train.x.dtype
-            ):
-                raise DataError(
-                    f"data set {self.name}, {part}: examples are {split.x.dtype} {split.x.shape[1:]}, "
-                    f"in train {self.train.x.dtype} {self.train.x.shape[1:]}"
+                    f"{what}, {part}: examples are {split.x.dtype} {split.x.shape[1:]}, "
+                    f"in train {first.dtype} {first.shape[1:]}"
                 )
 
     def split(self, name: str) -> Split:
@@ -178,26 +168,18 @@ class Dataset:
         function: a batch of examples (m, ...) as `x` holds them (packed images unpacked) -> numbers (m,).
         It is called with at most BATCH examples at a time. Raises DataError where it returns anything else.
         """
-        changes: dict[str, Any] = {}
-        for part in SPLITS:
+        columns = {part: computed(function, self.split(part).x, f"attribute {name}") for part in SPLITS}
+        return self.with_column(name, columns, unit)
+
+    def with_column(self, name: str, values: Mapping[str, np.ndarray], unit: str = "") -> "Dataset":
+        """The same data set with one attribute more, whose float32 values (n,) are given for each split."""
+        splits = {}
+        for part, column in values.items():
             split = self.split(part)
-            columns = []
-            for start in range(0, len(split), BATCH):
-                batch = split.x[start : start + BATCH]
-                column = np.asarray(function(batch))
-                if column.shape != (len(batch),):
-                    raise DataError(
-                        f"attribute {name} of {len(batch)} examples has shape {column.shape}: one number each"
-                    )
-                columns.append(column.astype(np.float32))
-            values = np.concatenate([split.attributes, np.concatenate(columns)[:, None]], axis=1)
-            changes[part] = dataclasses.replace(split, attributes=values)
-        return dataclasses.replace(
-            self,
-            attribute_names=(*self.attribute_names, name),
-            attribute_units=(*self.attribute_units, unit),
-            **changes,
-        )
+            attributes = np.concatenate([split.attributes, column[:, None]], axis=1)
+            splits[part] = dataclasses.replace(split, attributes=attributes)
+        names, units = (*self.attribute_names, name), (*self.attribute_units, unit)
+        return dataclasses.replace(self, attribute_names=names, attribute_units=units, **splits)
 
     def save(self, directory: Path | str) -> None:
         """Write the data set to a folder, the manifest last: half a data set is never taken for a whole."""
@@ -211,11 +193,8 @@ class Dataset:
             arrays["attributes"] = split.attributes
             arrays |= {f"extra_{key}": value for key, value in split.extra.items()}
             write_npz(path, arrays)
-            files[path.name] = {
-                "sha256": sha256(path),
-                "shape": list(split.x.shape),
-                "dtype": str(split.x.dtype),
-            }
+            shape, dtype = list(split.x.shape), str(split.x.dtype)
+            files[path.name] = {"sha256": sha256(path), "shape": shape, "dtype": dtype}
         manifest = {
             "format": FORMAT,
             "name": self.name,
@@ -242,12 +221,9 @@ class Dataset:
             if manifest["format"] != FORMAT:
                 raise DataError(f"{path} has format {manifest['format']}, this code reads {FORMAT}: {remedy}")
             if manifest_digest(manifest) != manifest["sha256"]:
-                raise DataError(
-                    f"{path} was changed after it was written (its own SHA-256 differs): {remedy}"
-                )
-            splits = {
-                part: _read_split(directory / f"{part}.npz", manifest["files"], remedy) for part in SPLITS
-            }
+                raise DataError(f"{path} was changed after it was written (its SHA-256 differs): {remedy}")
+            paths = {part: directory / f"{part}.npz" for part in SPLITS}
+            splits = {part: _read_split(path, manifest["files"], remedy) for part, path in paths.items()}
             return cls(
                 name=manifest["name"],
                 kind=manifest["kind"],
@@ -278,6 +254,41 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         for key, array in arrays.items():
             with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def computed(function: Callable[[np.ndarray], np.ndarray], examples: Any, what: str) -> np.ndarray:
+    """`function` of examples (n, ...), at most BATCH at a time: float32 (n,).
+
+    what: how an error calls it. Raises DataError where it fails or returns no such numbers.
+    """
+    columns = [np.zeros(0, np.float32)]
+    for start in range(0, len(examples), BATCH):
+        batch = examples[start : start + BATCH]
+        given = f"{what}, given {batch.dtype} {batch.shape},"
+        try:
+            column = np.asarray(function(batch))
+        except Exception as error:  # whatever the user's code raises
+            raise DataError(f"{given} failed ({type(error).__name__}: {error}): correct it") from error
+        if column.shape != (len(batch),) or column.dtype.kind not in "biuf":
+            found, wanted = f"{column.dtype} {column.shape}", f"({len(batch)},)"
+            raise DataError(f"{given} returned {found}: return one number an example, shape {wanted}")
+        columns.append(column.astype(np.float32))
+    return np.concatenate(columns)
+
+
+def shares(count: int, sizes: Mapping[str, int | None], seed: int, what: str) -> dict[str, np.ndarray]:
+    """The places (of `count`) of each split: 70 / 10 / 20 % by a fixed shuffle, then `sizes` of each.
+
+    Still shuffled: the first places of a split are a fair sample of it. More than there are is refused.
+    """
+    shuffled, chosen, stop = np.random.default_rng(seed).permutation(count), {}, 0
+    for part, share in zip(SPLITS, (0.7, 0.1, 0.2), strict=True):
+        start, stop = stop, stop + round(share * count)
+        places, size = shuffled[start : None if part == "test" else stop], sizes.get(part)
+        if size is not None and not 0 < size <= len(places):
+            raise DataError(f"{what}, {part}: {size} images asked for, there are {len(places)}")
+        chosen[part] = places[:size]
+    return chosen
 
 
 def choose(count: int, size: int | None, seed: int, what: str = "examples") -> np.ndarray:

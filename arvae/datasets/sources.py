@@ -19,9 +19,8 @@ from typing import TypeVar
 import requests
 import urllib3
 
-from arvae.datasets.archives import DAMAGED
 from arvae.datasets.contract import DataError
-from arvae.files import BARRED, atomic_write, explained, sha256
+from arvae.files import BARRED, DAMAGED, atomic_write, explained, sha256
 from arvae.progress import Progress
 
 __all__ = [

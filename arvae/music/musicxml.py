@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
-from arvae.datasets.archives import DAMAGED
+from arvae.files import DAMAGED
 from arvae.music.tunes import BROKEN, TuneError
 
 #: What says nothing about the melody and takes time to read.

@@ -134,8 +134,8 @@ class Params(Section):
     def _check_source(self, name: str, source: DatasetParams) -> None:
         if name in KINDS:
             raise ValueError(f"datasets.{name}: this is the name of a kind; give the data set another")
-        if source.like is not None and source.like not in catalogue.ATTRIBUTES:
-            raise ValueError(unknown(f"datasets.{name}.like", source.like, catalogue.ATTRIBUTES))
+        if source.like is not None and source.like not in catalogue.data_sets():
+            raise ValueError(unknown(f"datasets.{name}.like", source.like, catalogue.data_sets()))
         for attribute in source.own:
             if attribute not in (functions := catalogue.own_attributes()):
                 raise ValueError(unknown(f"datasets.{name}.own", attribute, functions))
