@@ -8,10 +8,11 @@ was not made by the committed code, data or parameters.
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from arvae import paths
+from arvae import paths, pipeline
 
 
 def stale(home: Path) -> list[str]:
@@ -20,13 +21,8 @@ def stale(home: Path) -> list[str]:
     Raises:
         RuntimeError: DVC could not tell.
     """
-    asked = subprocess.run(
-        [sys.executable, "-m", "dvc", "status", "--json"],
-        cwd=home,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "dvc", "status", "--json"]
+    asked = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
     if asked.returncode:
         raise RuntimeError(f"dvc status failed:\n{asked.stderr.strip()}")
     return faults(
@@ -35,7 +31,7 @@ def stale(home: Path) -> list[str]:
     )
 
 
-def faults(status: dict[str, Any], absent_is_fine: Any) -> list[str]:
+def faults(status: dict[str, Any], absent_is_fine: Callable[[str], bool]) -> list[str]:
     """The lines for `dvc status --json`, leaving out absent files for which `absent_is_fine(path)`."""
     found = []
     for stage, changes in status.items():
@@ -53,17 +49,17 @@ def faults(status: dict[str, Any], absent_is_fine: Any) -> list[str]:
 def main() -> int:
     """Print what is stale and return 1, or say that all is fresh and return 0."""
     home = paths.root()
+    for name in (files := pipeline.stale(home)):
+        print(f"{name} is not what pipeline.yaml and params.yaml say: run `python -m arvae.pipeline`")
     if not (home / "dvc.lock").is_file():
-        print("there is no dvc.lock: run `dvc repro` and commit it with reports/", file=sys.stderr)
+        print("there is no dvc.lock: run `dvc repro` and commit it with reports/")
         return 1
-    found = stale(home)
-    if found:
-        print(
-            "committed results are stale; run `dvc repro` and commit dvc.lock and reports/:", file=sys.stderr
-        )
-        print("\n".join(f"  {line}" for line in found), file=sys.stderr)
+    if found := stale(home):
+        print("committed results are stale; run `dvc repro` and commit dvc.lock and reports/:")
+        print("\n".join(f"  {line}" for line in found))
+    if files or found:
         return 1
-    print("dvc.lock, reports, parameters and code belong together")
+    print("dvc.yaml, dvc.lock, reports, parameters and code belong together")
     return 0
 
 

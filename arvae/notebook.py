@@ -11,6 +11,7 @@ kept, with its error. Run by DVC, it ends when DVC ends, however that ends: noth
 """
 
 import argparse
+import contextlib
 import os
 import re
 import signal
@@ -27,7 +28,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from arvae import STARTED_BY, params, paths
+from arvae import params, paths
 from arvae.files import BARRED, MAKE_ROOM, atomic_write
 from arvae.params.faults import unknown
 from arvae.progress import clock
@@ -198,10 +199,13 @@ def end_with(processes: list[psutil.Process], every: float = 0.2) -> None:
 
 
 def _dvc() -> list[psutil.Process]:
-    """Whose end means that DVC has ended: this process's parent and, where that is a shell, the one above."""
+    """The processes above this one up to DVC: where one ends, DVC has ended. Empty where it has already."""
     parents = psutil.Process().parents()
-    through_shell = bool(parents) and parents[0].name() in ("sh", "dash", "bash", "zsh", "fish")
-    return parents[: 2 if through_shell else 1] if "DVC_STAGE" in os.environ else []
+    for number, parent in enumerate(parents, 1):
+        with contextlib.suppress(psutil.Error):  # somebody else's process
+            if re.search(r"\bdvc\b", " ".join(parent.cmdline())):
+                return parents[:number]
+    return []
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -213,8 +217,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("target", type=Path)
     parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     given = parser.parse_args(arguments)
-    if above := _dvc():
-        if os.getppid() != STARTED_BY:
+    if "DVC_STAGE" in os.environ:
+        if not (above := _dvc()):
             print(f"{given.target}: dvc has ended meanwhile, so nothing is run", file=sys.stderr)
             return 1
         end_with(above)

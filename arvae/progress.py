@@ -1,10 +1,7 @@
 """One line every few seconds that says what is happening, how far it is and how long it will take."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
-
-T = TypeVar("T")
+from collections.abc import Callable
 
 
 def clock(seconds: float) -> str:
@@ -54,12 +51,3 @@ class Progress:
         """Print the closing line: how many, in what time."""
         spent = time.monotonic() - self._start
         self.log(f"{self.label}: {self.done:,} {self.unit} in {clock(spent)}{', ' + note if note else ''}")
-
-
-def track(items: Iterable[T], total: int, label: str, unit: str = "items") -> Iterator[T]:
-    """Pass `items` through and report on them; the closing line is printed at the end."""
-    progress = Progress(total, label, unit)
-    for item in items:
-        yield item
-        progress.update()
-    progress.close()
