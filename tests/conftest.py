@@ -84,14 +84,14 @@ def results(project: Path, timed: bool = False) -> dict[str, str]:
 
 
 def pictures(project: Path) -> dict[str, str]:
-    """SHA-256 of every picture inside an executed notebook, by notebook, setup and output."""
+    """SHA-256 of every picture inside an executed notebook, by notebook, cell and output."""
     found = {}
     for path in sorted(project.glob("reports/notebooks/*.ipynb")):
         for number, cell in enumerate(read_json(path)["cells"]):
-            for place, output in enumerate(setup.get("outputs", [])):
+            for place, output in enumerate(cell.get("outputs", [])):
                 for kind, content in output.get("data", {}).items():
                     if kind.startswith("image/"):
-                        name = f"{path.stem}: setup {number}, output {place}, {kind}"
+                        name = f"{path.stem}: cell {number}, output {place}, {kind}"
                         found[name] = hashlib.sha256("".join(content).encode()).hexdigest()
     return found
 

@@ -76,7 +76,7 @@ def pipeline(tmp_path_factory):
     (folder / "arvae").symlink_to(ROOT / "arvae")
     for name, source in (("first", FIRST), ("second", SECOND)):
         cells = [nbformat.v4.new_code_cell(text) for text in ("n: int = 1", source, "print('done')")]
-        setups[0].metadata["tags"] = ["parameters"]
+        cells[0].metadata["tags"] = ["parameters"]
         book = nbformat.v4.new_notebook(cells=cells)
         book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(book, folder / f"{name}.ipynb")
@@ -280,7 +280,7 @@ class OneIsLost:
         return future
 
 
-def test_a_member_that_is_lost_fails_the_cell_and_the_others_are_kept(data, tmp_path):
+def test_a_run_that_is_lost_fails_the_setup_and_the_others_are_kept(data, tmp_path):
     runs, executor = (Run("seed0", 0), Run("seed1", 1)), OneIsLost(1)
     with pytest.raises(training.TrainingError, match=r"1 of 2 runs.*kept\s+- seed1: .*signal 9"):
         run_training(small(1.0), data, tmp_path, *runs, executor=executor)

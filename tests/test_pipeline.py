@@ -35,7 +35,7 @@ def stages_of_status(folder):
     return set(json.loads(dvc(folder, "status", "--json").stdout))
 
 
-def test_every_cell_has_metrics_of_every_seed(done):
+def test_every_setup_has_metrics_of_every_seed(done):
     hyperparameters = params.load(done / "params.yaml")
     for name in hyperparameters.setups:
         result = json.loads((done / "reports" / "metrics" / f"{name}.json").read_text())
@@ -87,7 +87,7 @@ def test_a_second_repro_does_nothing_and_says_so(done):
 
 
 def test_editing_a_figure_retrains_nothing(done):
-    figure = done / "arvae" / "figures" / "images.py"
+    figure = done / "arvae" / "report" / "figures" / "images.py"
     before = figure.read_text()
     figure.write_text(before + "\n# a comment\n")
     try:
@@ -165,35 +165,35 @@ WORK = re.compile(r"\b(training\.train|classifier\.train|datasets\.prepare|evalu
 
 
 def begun(notebook):
-    """The code setups of a notebook that is being run, (source, tags, begun); none while half written."""
+    """The code cells of a notebook that is being run, (source, tags, begun); none while half written."""
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError):
         return []
     return [
         (
-            "".join(setup["source"]),
-            setup["metadata"].get("tags", []),
-            bool(setup["metadata"].get("papermill", {}).get("start_time")),
+            "".join(cell["source"]),
+            cell["metadata"].get("tags", []),
+            bool(cell["metadata"].get("papermill", {}).get("start_time")),
         )
-        for setup in setups
+        for cell in cells
         if cell["cell_type"] == "code"
     ]
 
 
-def cell_of(setups, moment):
-    """Which setup: "start", the first after the parameters; "work", the long one or the middle; "end"."""
+def cell_of(cells, moment):
+    """Which cell: "start", the first after the parameters; "work", the long one or the middle; "end"."""
     if moment == "end":
-        return len(setups) - 1
-    given = [i for i, (_, tags, _) in enumerate(setups) if {"parameters", "injected-parameters"} & set(tags)]
-    working = [i for i, (source, _, _) in enumerate(setups) if WORK.search(source)]
-    middle = (max(given) + len(setups)) // 2
+        return len(cells) - 1
+    given = [i for i, (_, tags, _) in enumerate(cells) if {"parameters", "injected-parameters"} & set(tags)]
+    working = [i for i, (source, _, _) in enumerate(cells) if WORK.search(source)]
+    middle = (max(given) + len(cells)) // 2
     return max(given) + 1 if moment == "start" else [*working, middle][0]
 
 
 def reached(notebook, moment):
-    setups = begun(notebook)
-    return bool(setups) and any(started for _, _, started in setups[cell_of(setups, moment) :])
+    cells = begun(notebook)
+    return bool(cells) and any(started for _, _, started in cells[cell_of(cells, moment) :])
 
 
 def runner_of(process):
@@ -270,18 +270,18 @@ def _command(process):
     "book", sorted((ROOT / "notebooks").glob("[1-9s]*.ipynb")), ids=lambda book: book.stem
 )
 def test_stages_are_killed_while_they_work(book):
-    """Not while they import: the setup chosen comes after the parameters, and is the one that takes long."""
-    setups = begun(book)
-    assert not any(started for _, _, started in setups) and not reached(book, "start")
-    start, work, end = (cell_of(setups, moment) for moment in ("start", "work", "end"))
-    assert "parameters" in setups[start - 1][1] and start <= work <= end == len(setups) - 1
+    """Not while they import: the cell chosen comes after the parameters, and is the one that takes long."""
+    cells = begun(book)
+    assert not any(started for _, _, started in cells) and not reached(book, "start")
+    start, work, end = (cell_of(cells, moment) for moment in ("start", "work", "end"))
+    assert "parameters" in cells[start - 1][1] and start <= work <= end == len(cells) - 1
     if book.stem[0] in "123":
-        assert WORK.search(setups[work][0])
+        assert WORK.search(cells[work][0])
 
 
 def test_a_notebook_that_is_being_run_tells_how_far_it_is(tmp_path):
-    begun_setup = {"papermill": {"start_time": "2026-01-01T00:00:00"}}
-    setups = [
+    begun_cell = {"papermill": {"start_time": "2026-01-01T00:00:00"}}
+    cells = [
         {"cell_type": "code", "source": ["import os"], "metadata": begun_cell},
         {"cell_type": "markdown", "source": "text", "metadata": {}},
         {"cell_type": "code", "source": "n = 1", "metadata": begun_cell | {"tags": ["parameters"]}},
@@ -294,8 +294,8 @@ def test_a_notebook_that_is_being_run_tells_how_far_it_is(tmp_path):
     told = []
     for last in (None, 4, 5, 6):
         if last:
-            setups[last]["metadata"] = begun_setup
-        book.write_text(json.dumps({"setups": setups}))
+            cells[last]["metadata"] = begun_cell
+        book.write_text(json.dumps({"cells": cells}))
         told.append([reached(book, moment) for moment in ("start", "work", "end")])
     assert told == [[False] * 3, [True, False, False], [True, True, False], [True, True, True]]
     book.write_text(book.read_text()[:200])  # papermill does not write at once
@@ -330,7 +330,7 @@ def test_a_stage_that_is_killed_comes_out_the_same_when_it_is_run_again(done, st
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["data@mnist", "results"])
 def test_dvc_killed_as_it_writes_down_what_came_out(done, stage):
-    """At the last setup, and when the notebook is done: a plain `dvc repro` then makes all whole."""
+    """At the last cell, and when the notebook is done: a plain `dvc repro` then makes all whole."""
     before = results(done)
     kill_in_the_middle(done, stage, "dvc", "end")
     kill_in_the_middle(done, stage, "dvc", "committing")
@@ -354,7 +354,7 @@ def test_the_studies_run_on_what_is_there(done):
     said = dvc(done, "repro", "studies/dvc.yaml").stdout
     assert "Running stage 'train@mnist-arvae'" not in said
     studies, hyperparameters = done / "studies" / "reports", params.load(done / "params.yaml")
-    for name in hyperparameters.studies.setups:
+    for name in hyperparameters.study_setups:
         assert len(json.loads((studies / "metrics" / f"{name}.json").read_text())["runs"]) == 2
     _, settings = hyperparameters.grid()
     grid = pd.read_csv(studies / "tables" / "hyperparameters" / "hyperparameters.csv", comment="#")

@@ -154,7 +154,7 @@ def test_a_notebook_parameter_is_a_value_and_never_code(tmp_path, monkeypatch):
     assert repr(evil) in shown.getvalue() and not (tmp_path / "pwned").exists()
     for text in ("__import__('os')", "1 if True else 2"):
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("n: int = 1")])
-        book.setups[0].metadata["tags"] = ["parameters"]
+        book.cells[0].metadata["tags"] = ["parameters"]
         book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(book, tmp_path / "book.ipynb")
         with pytest.raises(notebook.NotebookError, match="n of book.ipynb is a int"):
@@ -298,7 +298,7 @@ def test_pages_show_names_as_text_and_nothing_in_them_runs(tmp_path):
         nbformat.v4.new_output("error", ename="DataError", evalue=EVIL, traceback=[f"DataError: {EVIL}"]),
     ]
     book = nbformat.v4.new_notebook(
-        setups=[
+        cells=[
             nbformat.v4.new_markdown_cell("# A"),
             nbformat.v4.new_code_cell(f"x = '{EVIL}'", outputs=outputs),
         ]
