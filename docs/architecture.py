@@ -1,0 +1,111 @@
+"""Draw docs/architecture.svg from the imports of the code: `python docs/architecture.py`.
+
+A box is a sub-package or a module of `arvae`; it stands above all that it imports. An arrow leads to what a
+box imports; those that follow from others are left out.
+"""
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "arvae"
+SAYS = {
+    "files": "atomic writes", "paths": "where the project is", "progress": "lines, not bars",
+    "losses": "the formulas", "params": "params.yaml, checked", "datasets": "four data sets, your own",
+    "music": "readers, writers, coding", "fast": "drop-in twins", "models": "a network and its loss each",
+    "training": "runs, resumable", "trained": "TrainedModel", "metrics": "one file each",
+    "evaluation": "codes and outputs", "report": "figures, tables, site", "edit": "your file edited",
+    "playground": "page, notebook, tutorial", "notebook": "runs a stage", "pipeline": "writes dvc.yaml",
+    "check": "is anything stale?",
+}  # fmt: skip
+WIDTH, HEIGHT, ACROSS, DOWN = 152, 42, 168, 84
+
+
+def rooms() -> list[str]:
+    """The sub-packages and modules of arvae."""
+    modules = [path.stem for path in PACKAGE.glob("[a-z]*.py")]
+    return sorted([*modules, *(path.parent.name for path in PACKAGE.glob("*/__init__.py"))])
+
+
+def imported(path: Path) -> set[str]:
+    """The modules that a file imports, at its top or inside functions, by their full names."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def graph() -> dict[str, set[str]]:
+    """For each room the others that it imports."""
+    every, found = rooms(), {}
+    for room in every:
+        files = (
+            [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").exists() else (PACKAGE / room).rglob("*.py")
+        )
+        names = {name.split(".")[1] for file in files for name in imported(file) if name.startswith("arvae.")}
+        found[room] = names & set(every) - {room}
+    return found
+
+
+def below(room: str, edges: dict[str, set[str]]) -> set[str]:
+    """All that a room imports, directly or through others."""
+    seen, todo = set(), list(edges[room])
+    while todo:
+        if (name := todo.pop()) not in seen:
+            seen.add(name)
+            todo += edges[name]
+    return seen
+
+
+def draw() -> str:
+    """The picture, as SVG."""
+    edges = graph()
+    under = {room: below(room, edges) for room in edges}
+    level: dict[str, int] = {}
+    for room in sorted(edges, key=lambda one: len(under[one])):
+        level[room] = 1 + max((level[other] for other in edges[room]), default=-1)
+    rows = [[room for room in edges if level[room] == n] for n in range(max(level.values()) + 1)]
+    most = max(map(len, rows))
+    width, height = most * ACROSS + 16, len(rows) * DOWN
+    place = {
+        room: (8 + (most - len(row)) * ACROSS / 2 + i * ACROSS, height - DOWN * (n + 1) + 16)
+        for n, row in enumerate(rows)
+        for i, room in enumerate(row)
+    }
+    parts = []
+    for room, others in edges.items():
+        for other in sorted(others):
+            if not any(other in under[between] for between in others - {other}):
+                (x, y), (u, v) = place[room], place[other]
+                parts.append(
+                    f'<line x1="{x + WIDTH / 2:g}" y1="{y + HEIGHT:g}" x2="{u + WIDTH / 2:g}" y2="{v - 4:g}" '
+                    'stroke="#8a8a8a" marker-end="url(#head)"/>'
+                )
+    for room, (x, y) in place.items():
+        middle = x + WIDTH / 2
+        fill = "#d9e8f6" if room in ("losses", "models", "trained", "metrics") else "#f4f4f0"
+        parts += [
+            f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" fill="{fill}" stroke="#555"/>',
+            f'<text x="{middle:g}" y="{y + 18:g}" font-weight="bold">{room}</text>',
+            f'<text x="{middle:g}" y="{y + 34:g}" font-size="11" fill="#444">{SAYS.get(room, "")}</text>',
+        ]
+    head = (
+        '<defs><marker id="head" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7" '
+        'orient="auto"><path d="M0 0L8 4L0 8z" fill="#8a8a8a"/></marker></defs>'
+    )
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+            'font-family="sans-serif" font-size="13" text-anchor="middle">',
+            head,
+            f'<rect width="{width}" height="{height}" fill="white"/>',
+            *parts,
+            "</svg>\n",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    Path(__file__).with_suffix(".svg").write_text(draw(), encoding="utf-8")
