@@ -84,6 +84,7 @@ class Part:
     percussion: bool = False
     marks: tuple[Note, ...] = ()
     played: tuple[int, ...] = ()  # the bars, from 0, in the order in which they are played; (): as they stand
+    transpose: int = 0  # by how many semitones it sounds higher than it is written
 
 
 @dataclass(frozen=True, slots=True)

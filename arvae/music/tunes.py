@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from arvae.datasets.contract import DataError
 from arvae.music.coding import BEATS, CONTINUE, END, GRID, REST, START, TICKS
+from arvae.music.score import TuneError
 
 #: Twelfths of a beat -> tick of the beat.
 _TICK = {int(offset * 12): tick for tick, offset in enumerate(GRID)}
@@ -32,15 +32,6 @@ BROKEN = "unreadable"
 #: every measure can be written as a score and read again: a rest that follows a rest but is one of its
 #: own, what goes on from before the measure, padding.
 MARKS = {"#010101": REST, "#909090": CONTINUE, "#8F8F8F": START, "#8E8E8E": END}
-
-
-class TuneError(DataError):
-    """A tune that cannot be coded: `reason` is the kind, to count by; the message says where and why."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
 
 
 @dataclass(frozen=True)
