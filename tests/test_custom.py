@@ -237,10 +237,11 @@ def test_the_entries_of_the_page_are_sound_parameters(request, tmp_path):
     with open(tmp_path / "params.yaml", "w") as file:
         yaml.dump(hyperparameters, file)
     loaded = params.load(tmp_path / "params.yaml")
-    assert len(blocks) == 3
-    assert loaded.cell("discs", "arvae").attributes == ("radius", "brightness")
-    assert loaded.data["discs"].folder == "discs"
-    assert loaded.cell("tunes", "arvae").attributes[-1] == "syncopation"
-    assert loaded.data["tunes"].own == ("syncopation",)
-    assert loaded.cell("bach-own", "arvae").attributes[-1] == "tonal tension"
-    assert loaded.data["bach-own"].like == "bach"
+    assert len(blocks) == 4
+    assert "discs-betavae" not in loaded.setups
+    assert loaded.setup("discs", "arvae").attributes == ("radius", "brightness")
+    assert loaded.sources["discs"].folder == "discs"
+    assert loaded.setup("tunes", "arvae").attributes[-1] == "syncopation"
+    assert loaded.sources["tunes"].own == ("syncopation",)
+    assert loaded.setup("bach-own", "arvae").attributes[-1] == "tonal tension"
+    assert loaded.sources["bach-own"].like == "bach"

@@ -185,16 +185,13 @@ def test_a_folder_of_melodies_goes_through_the_pipeline(folder, tmp_path):
     )
     project, yaml = conftest.copy_project(tmp_path / "project"), YAML()
     hyperparameters, entries = (yaml.load(text) for text in ((project / "params.yaml").read_text(), block))
-    for section in ("datasets", "data", "setups"):
-        hyperparameters[section].update(entries[section])
-    for scale, more in entries["scales"].items():
-        for section in more:
-            hyperparameters["scales"][scale][section].update(more[section])
+    hyperparameters["datasets"].update(entries["datasets"])
     with open(project / "params.yaml", "w") as file:
         yaml.dump(hyperparameters, file)
     shutil.copytree(folder, project / "my_tunes")
     (project / "my_tunes" / "waltz.abc").write_text(abc(52, metre="3/4"))
 
+    conftest.run(project, sys.executable, "-m", "arvae.pipeline")
     conftest.dvc(project, "repro", "train@tunes-arvae")
     conftest.run(
         project, sys.executable, "-m", "arvae.notebook", "notebooks/4_evaluate.ipynb",
@@ -202,8 +199,8 @@ def test_a_folder_of_melodies_goes_through_the_pipeline(folder, tmp_path):
     )  # fmt: skip
     result = json.loads((project / "reports" / "metrics" / "tunes-arvae.json").read_text())
     assert result["attributes"] == [*music.ATTRIBUTE_NAMES, "syncopation"]
-    for member in result["members"].values():
-        steered = member["details"]["controllability"]["fixed"]["per_attribute"]["syncopation"]
-        assert steered["measurable"] == 1 and 0 <= member["interpretability"] <= 1
+    for one in result["runs"].values():
+        steered = one["details"]["controllability"]["fixed"]["per_attribute"]["syncopation"]
+        assert steered["measurable"] == 1 and 0 <= one["interpretability"] <= 1
     report = (project / "reports" / "notebooks" / "data-tunes.ipynb").read_text()
     assert "waltz.abc" in report and "metre 3/4" in report and "how much notes begin on weak ticks" in report

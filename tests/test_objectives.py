@@ -303,7 +303,7 @@ def test_a_new_model_is_one_module_and_one_entry(data, tmp_path):  # noqa: F811
     for section, entry in {
         "models": "  plain:\n    images: {objective: plain, learning_rate: 1.0e-3, beta: 0.0, gamma: 0.0, "
         "delta: 1.0, capacity: 0.0, regularize: sample}\n",
-        "setups": "  mnist-plain: {dataset: mnist, model: plain, kind: images}\n",
+        "setups": "  mnist: [betavae, arvae, plain]\n",
     }.items():
         assert f"\n{section}:\n" in text
         text = text.replace(f"\n{section}:\n", f"\n{section}:\n{entry}")
