@@ -69,6 +69,50 @@ def test_the_same_folder_gives_the_same_data_set(folder):
     assert first.provenance == second.provenance
 
 
+def test_every_kind_of_picture_is_read_as_it_looks(folder):
+    """16 bits, EXIF, transparency, palette, CMYK: the same data set as from plain grey files."""
+    expected = prepare(folder, side=28)
+    rows = rows_of(folder)
+    for i, row in enumerate(rows):
+        plain = Image.open(folder / row[0])
+        name = f"{i}.{('png', 'tif', 'jpg', 'gif')[i % 4]}"
+        if i % 4 == 0:  # 16 bits, up to 60,000
+            grey = np.asarray(plain).astype(np.uint16) * 200
+            grey[0, 0], grey[0, 1] = 0, 255 * 200
+            Image.fromarray(grey).save(folder / name)
+        elif i % 4 == 1:
+            plain.convert("RGB").convert("CMYK").save(folder / name)
+        elif i % 4 == 2:
+            exif = Image.Exif()
+            exif[0x0112] = 6
+            plain.transpose(Image.Transpose.ROTATE_90).save(folder / name, exif=exif, quality=100)
+        else:
+            plain.convert("P").save(folder / name)
+        rows[i] = (name, *row[1:])
+    write_table(folder, rows)
+    data = prepare(folder, side=28)
+    away = np.abs(data.train.x.astype(int) - expected.train.x)
+    away[:, 0, :2] = 0
+    assert away.max() <= 4
+    assert data.provenance["changed in reading"] == {
+        "more than 8 bits a pixel, scaled by their own range": 25, "turned upright, as its EXIF data say": 25,
+    }  # fmt: skip
+
+
+def test_files_without_a_line_and_twins_are_named(folder):
+    (folder / "more" / "notes.txt").write_text("x")
+    rows = rows_of(folder)
+    (folder / "twin.png").write_bytes((folder / rows[7][0]).read_bytes())
+    write_table(folder, [*rows[1:], ("twin.png", 4, 2)])
+    lines = []
+    data = custom.prepare("squares", folder, log=lines.append)
+    assert data.provenance["files passed over"] == [
+        f"{name}: no line in attributes.csv" for name in ("0.png", "more/notes.txt")
+    ]
+    assert data.provenance["pictures that are the same"] == [f"twin.png: the same picture as {rows[7][0]}"]
+    assert any("0.png: no line in attributes.csv, and 1 files more" in line for line in lines)
+
+
 @pytest.mark.parametrize(("side", "mode"), [(28, "RGB"), (64, "L"), (64, "RGBA"), (64, "P")])
 def test_images_are_made_grey_and_resized_where_asked_for(folder, side, mode):
     for name, *_ in rows_of(folder):
@@ -100,7 +144,7 @@ def test_images_are_made_grey_and_resized_where_asked_for(folder, side, mode):
         (lambda rows: [*rows[:5], (rows[5][0], 1, ""), *rows[6:]], "line 7, left is ''"),
         (lambda rows: [*rows[:5], rows[5][:2], *rows[6:]], "line 7 has 2 columns, the first line 3"),
         (lambda rows: [(row[0], 5, row[2]) for row in rows], "weight is 5 in every line"),
-        (lambda rows: [("attributes.csv", 1, 2), *rows], "cannot be read as an image"),
+        (lambda rows: [("attributes.csv", 1, 2), *rows], "no picture that can be read"),
     ],
 )
 def test_tables_that_cannot_be_used_are_refused(folder, change, says):
@@ -145,14 +189,17 @@ def test_files_that_are_no_tables_are_refused(folder):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "cannot be read as an image"),
-        (b"<html>404</html>", "cannot be read as an image"),
-        ("half", "cannot be read as an image"),
+        (b"", "no picture that can be read"),
+        (b"<html>404</html>", "no picture that can be read"),
+        ("half", "no picture that can be read"),
         ("black", "shows nothing: every pixel is 0"),
         ("white", "shows nothing: every pixel is 255"),
         ("grey", "shows nothing: every pixel is 100"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\n", "cannot be read as an image"),
-        ("huge", "has 9000 x 1 pixels, allowed are 8192"),
+        (
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\n",
+            "no picture that can be read",
+        ),
+        ("huge", "has 9000 x 1 pixels: at most 8,192 a side"),
         ("other", "images of 28 x 28 and 64 x 64 pixels; set side"),
     ],
 )

@@ -15,23 +15,21 @@ import csv
 import hashlib
 import math
 import re
-import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from arvae.datasets.contract import SPLITS, DataError, Dataset, Split
+from arvae.datasets import pictures
+from arvae.datasets.contract import DataError, Dataset, Split, shares
 from arvae.progress import Progress
 
 TABLE = "attributes.csv"
 SIDES = (28, 64)  # what the image models take
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
-LARGEST = 8192  # pixels a side: larger files are taken for a mistake, or an attack
 LEAST = 100  # images: with fewer a split is too small to report on
 SEED = 0  # of the split
-SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 
 
 def prepare(
@@ -44,41 +42,38 @@ def prepare(
     """Read a folder as described above into a data set `name`, split 70 / 10 / 20 % by a fixed shuffle.
 
     side: None takes images as they are, which must all be 28 x 28 or all 64 x 64; 28 or 64 has them resized
-    to that (cut to their middle square first). Colour becomes grey. sizes: how many of each split to keep;
-    None is all.
+    to that (cut to their middle square first). Colour becomes grey, see `pictures.read`. sizes: how many of
+    each split to keep; None is all. Provenance names the files that the table does not and pictures that are
+    the same as another.
 
     Raises DataError naming the file or the line of the table, what is wrong with it and the remedy.
     """
-    folder = Path(folder).expanduser()
+    folder, what = Path(folder).expanduser(), f"data set {name}"
     if side is not None and side not in SIDES:
-        raise DataError(f"data set {name}: side is {side}, the image models take {SIDES[0]} or {SIDES[1]}")
+        raise DataError(f"{what}: side is {side}, the image models take {SIDES[0]} or {SIDES[1]}")
     if not folder.is_dir():
-        raise DataError(f"data set {name}: {folder} is not a folder; give one with images and {TABLE}")
+        raise DataError(f"{what}: {folder} is not a folder; give one with images and {TABLE}")
     files, names, units, values = read_table(folder / TABLE)
-    images, digest = [], hashlib.sha256()
+    images, notes, first, alike = [], Counter(), {}, []
     progress = Progress(len(files), name, "images", log=log)
     for file in files:
-        images.append(read_image(folder, file, side))
-        digest.update(images[-1].tobytes())
+        image, done = read_image(folder, file, side)
+        images.append(image)
+        notes.update(done)
+        if (twin := first.setdefault(hashlib.sha256(image).digest(), file)) != file:
+            alike.append(f"{file}: the same picture as {twin}")
         progress.update()
     progress.close()
     shapes = sorted({image.shape for image in images})
     if len(shapes) > 1:
         several = " and ".join(f"{width} x {height}" for height, width in shapes)
-        raise DataError(
-            f"data set {name}: images of {several} pixels; set side to 28 or 64 to have them resized"
-        )
-
-    shuffled = np.random.default_rng(SEED).permutation(len(images))
-    x, attributes, splits, stop = np.stack(images), np.array(values, np.float32), {}, 0
-    for part in SPLITS:
-        start, stop = stop, stop + round(SHARES[part] * len(images))
-        index = shuffled[start : None if part == SPLITS[-1] else stop]
-        size = (sizes or {}).get(part)
-        if size is not None and not 0 < size <= len(index):
-            raise DataError(f"data set {name}, {part}: {size} images asked for, there are {len(index)}")
-        index = index[:size]
-        splits[part] = Split(x[index], attributes[index], {"row": index.astype(np.int32)})
+        raise DataError(f"{what}: images of {several} pixels; set side to 28 or 64 to have them resized")
+    x, attributes = np.stack(images), np.array(values, np.float32)
+    every = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    passed = [f"{file}: no line in {TABLE}" for file in sorted({*every} - {*files, TABLE})]
+    for one in (passed, alike):
+        if one:
+            log(f"{name}: {one[0]}" + (f", and {len(one) - 1:,} files more" if len(one) > 1 else ""))
     return Dataset(
         name=name,
         kind="images",
@@ -88,12 +83,18 @@ def prepare(
             "title": f"{len(images):,} images of a folder, attributes from its {TABLE}",
             "source": "folder",
             "resized to": f"{side} x {side}" if side else None,
-            "sha256 of the pixels": digest.hexdigest(),
+            "changed in reading": dict(notes),
+            "files passed over": passed,
+            "pictures that are the same": alike,
+            "sha256 of the pixels": hashlib.sha256(x.tobytes()).hexdigest(),
             "sha256 of the table": hashlib.sha256((folder / TABLE).read_bytes()).hexdigest(),
             "licence": "that of your images",
             "split": f"70 / 10 / 20 %, shuffled with seed {SEED}",
         },
-        **splits,
+        **{
+            part: Split(x[places], attributes[places], {"row": places.astype(np.int32)})
+            for part, places in shares(len(x), sizes or {}, SEED, what).items()
+        },
     )
 
 
@@ -106,80 +107,64 @@ def read_table(path: Path) -> tuple[list[str], tuple[str, ...], tuple[str, ...],
         raise DataError(f"{path} is missing: write a table with a column `file` and one column an attribute")
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file, strict=True))
+            rows = [[field.strip() for field in row] for row in csv.reader(file, strict=True)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not a table in UTF-8 ({error}): save it as CSV in UTF-8") from error
-    header = [title.strip() for title in rows[0]] if rows else []
+    header = rows[0] if rows else []
     if len(header) < 2 or header[0] != "file":
-        raise DataError(
-            f"{path} begins with {header}: the first line must be `file`, then the attributes' names"
-        )
+        raise DataError(f"{path} begins with {header}: first must be `file`, then the attributes' names")
     found = [re.fullmatch(r"([^\[\]<>]+?)\s*(?:\[([^\[\]<>]*)\])?", title) for title in header[1:]]
-    if not all(found):
-        raise DataError(
-            f"{path}: column {header[1 + found.index(None)]!r} is no name; write `name` or `name [unit]`"
-        )
+    if None in found:
+        title = header[1 + found.index(None)]
+        raise DataError(f"{path}: column {title!r} is no name; write `name` or `name [unit]`")
     names, units = tuple(match[1] for match in found), tuple(match[2] or "" for match in found)
-    files, values = [], []
+    values: dict[str, list[float]] = {}
     for number, row in enumerate(rows[1:], start=2):
-        if not any(cell.strip() for cell in row):
+        if not any(row):
             continue
         if len(row) != len(header):
             raise DataError(f"{path}, line {number} has {len(row)} columns, the first line {len(header)}")
-        files.append(row[0].strip())
-        values.append(
-            [
-                _number(cell, f"{path}, line {number}, {title}")
-                for cell, title in zip(row[1:], names, strict=True)
-            ]
-        )
-    twice = sorted({file for file in files if files.count(file) > 1}) if len(set(files)) < len(files) else []
-    if twice:
-        raise DataError(f"{path}: {twice[0]} stands in more than one line; keep one")
-    if len(files) < LEAST:
-        raise DataError(f"{path} has {len(files)} images: at least {LEAST} are needed")
-    for title, column in zip(names, np.array(values).T, strict=True):
+        if row[0] in values:
+            raise DataError(f"{path}: {row[0]} stands in more than one line; keep one")
+        where = [f"{path}, line {number}, {title}" for title in names]
+        values[row[0]] = [_number(text, place) for text, place in zip(row[1:], where, strict=True)]
+    if len(values) < LEAST:
+        raise DataError(f"{path} has {len(values)} images: at least {LEAST} are needed")
+    for title, column in zip(names, np.array(list(values.values())).T, strict=True):
         if np.ptp(column) == 0:
             raise DataError(
                 f"{path}: {title} is {column[0]:g} in every line, so there is nothing to learn; leave it out"
             )
-    return files, names, units, values
+    return list(values), names, units, list(values.values())
 
 
-def read_image(folder: Path, file: str, side: int | None) -> np.ndarray:
-    """One image of the folder as grey uint8 (height, width); see `prepare`. Raises DataError naming it."""
+def read_image(folder: Path, file: str, side: int | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """One image of the folder as grey uint8 (height, width), and what was done to it. Raises DataError."""
     path = folder / file
     if not path.resolve().is_relative_to(folder.resolve()):
         raise DataError(f"{TABLE} names {file}, which is outside {folder}: put all images into the folder")
     if not path.is_file():
         raise DataError(f"{path} is named in {TABLE} but missing: add the image or delete its line")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Pillow only warns of files that look like an attack
-            with Image.open(path, formats=FORMATS) as image:
-                if max(image.size) > LARGEST:
-                    raise DataError(
-                        f"{path} has {image.size[0]} x {image.size[1]} pixels, allowed are {LARGEST} a side"
-                    )
-                grey = image.convert("L")
-    except (UnidentifiedImageError, OSError, SyntaxError, Warning, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{path} cannot be read as an image ({error}): replace it or delete its line"
-        ) from error
+        picture = pictures.read(path)
+    except DataError as error:
+        raise DataError(f"{folder}: {error}: replace it or delete its line") from error
+    width, height = picture.size
+    pixels = picture.grey
     if side is not None:
+        grey = Image.fromarray(pixels)
         edge = min(grey.size)
         left, top = (grey.width - edge) // 2, (grey.height - edge) // 2
         box = (left, top, left + edge, top + edge)
-        grey = grey.resize((side, side), Image.Resampling.LANCZOS, box, reducing_gap=3)
-    elif grey.size not in [(s, s) for s in SIDES]:
+        pixels = np.asarray(grey.resize((side, side), Image.Resampling.LANCZOS, box, reducing_gap=3))
+    elif width != height or width not in SIDES:
         raise DataError(
-            f"{path} has {grey.width} x {grey.height} pixels, the models take 28 x 28 or 64 x 64: "
+            f"{path} has {width} x {height} pixels, the models take 28 x 28 or 64 x 64: "
             "resize the images, or set side to 28 or 64 to have them resized"
         )
-    pixels = np.asarray(grey, np.uint8)
-    if pixels.min() == pixels.max():
+    if np.ptp(pixels) == 0:
         raise DataError(f"{path} shows nothing: every pixel is {pixels.min()}; replace it or delete its line")
-    return pixels
+    return pixels, picture.notes
 
 
 def _number(text: str, where: str) -> float:
@@ -188,5 +173,5 @@ def _number(text: str, where: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or abs(value) > 1e30:
-        raise DataError(f"{where} is {text.strip()!r}: it must be a number")
+        raise DataError(f"{where} is {text!r}: it must be a number")
     return value
