@@ -5,9 +5,9 @@
 
 Before anything runs, params.yaml is checked and every parameter name is compared with the notebook's
 `parameters` cell (papermill itself only warns). What the notebook prints appears here as it is printed. The
-executed notebook loses what differs from run to run (timings, random cell ids); in cells tagged `log` long
-printed output keeps its beginning and end. If a cell fails, hangs or loses its kernel, the notebook so far is
-kept, with its error. Run by DVC, it ends when DVC ends, however that ends: nothing goes on writing unseen.
+executed notebook loses what differs from run to run: timings, random cell ids, and what cells tagged `log`
+printed. If a cell fails, hangs or loses its kernel, the notebook so far is kept, with its error. Run by DVC,
+it ends when DVC ends, however that ends: nothing goes on writing unseen.
 """
 
 import argparse
@@ -33,7 +33,6 @@ from arvae.files import BARRED, MAKE_ROOM, atomic_write
 from arvae.params.faults import unknown
 from arvae.progress import clock
 
-LOG_HEAD, LOG_TAIL = 3, 6  # lines kept of long printed output in cells tagged `log`
 START = 300  # seconds that a kernel may take to start: much, for a busy machine
 REMEDY = f"{MAKE_ROOM}, and run `dvc repro` again"
 # Errors of the disk as Python ("[Errno 28] No space left ...") and safetensors ("os error 28") name them.
@@ -110,7 +109,7 @@ def run(
     finally:
         try:
             if target.exists():
-                _normalise(target, unseen)
+                _normalise(target, bool(fault), unseen)
         except (OSError, ValueError) as error:  # half a notebook, then: the disk is full
             target.unlink(missing_ok=True)
             fault = fault or f"{target} could not be written ({error}): {REMEDY}"
@@ -137,8 +136,8 @@ def _typed(source: Path, values: dict[str, str]) -> dict[str, Any]:
     return typed
 
 
-def _normalise(path: Path, error: tuple[str, str] | None = None) -> None:
-    """Remove from an executed notebook what differs between two equal runs, and shorten its logs.
+def _normalise(path: Path, failed: bool, error: tuple[str, str] | None = None) -> None:
+    """Remove from an executed notebook what differs between two equal runs; of one that failed keep the logs.
 
     error: (name, message) to show below the cell that ran last.
     """
@@ -153,33 +152,10 @@ def _normalise(path: Path, error: tuple[str, str] | None = None) -> None:
         cell["id"] = f"cell-{number:02d}"
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
-        if "log" in cell.metadata.get("tags", []):
-            cell.outputs = _joined(cell.outputs)
-            for output in cell.outputs:
-                if output.output_type == "stream":
-                    output.text = _shortened(output.text)
+        if "log" in cell.metadata.get("tags", []) and not failed:
+            cell.outputs = [output for output in cell.outputs if output.output_type != "stream"]
     with atomic_write(path) as temporary:
         nbformat.write(notebook, temporary)
-
-
-def _joined(outputs: list[Any]) -> list[Any]:
-    """Printed output that came in pieces, as what comes slowly does, in one."""
-    joined: list[Any] = []
-    for output in outputs:
-        last = joined[-1] if joined else None
-        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
-            last.text += output.text
-        else:
-            joined.append(output)
-    return joined
-
-
-def _shortened(text: str) -> str:
-    lines = text.splitlines()
-    if len(lines) <= LOG_HEAD + LOG_TAIL + 1:
-        return text
-    left_out = f"... ({len(lines) - LOG_HEAD - LOG_TAIL} lines more) ..."
-    return "\n".join([*lines[:LOG_HEAD], left_out, *lines[-LOG_TAIL:]]) + "\n"
 
 
 def end_with(processes: list[psutil.Process], every: float = 0.2) -> None:

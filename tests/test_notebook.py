@@ -33,8 +33,7 @@ def write(folder, *cells, parameters="count: int = 1\nname: str = 'a'\nrate: flo
 
 
 def test_parameters_arrive_typed_and_output_is_shown_live_and_normalised(project):
-    # Slowly: what comes in pieces is stored in pieces.
-    many = "import time\nfor i in range(50): print('line', i, flush=True); time.sleep(0.02)"
+    many = "for i in range(50): print('line', i, flush=True)"
     source = write(
         project, ("import json; print(json.dumps([count, name, rate, loud]))", []), (many, ["log"])
     )
@@ -47,9 +46,7 @@ def test_parameters_arrive_typed_and_output_is_shown_live_and_normalised(project
     assert [cell.id for cell in done.cells] == [f"cell-{i:02d}" for i in range(len(done.cells))]
     assert "papermill" not in done.metadata
     assert not any({"papermill", "execution"} & set(cell.metadata) for cell in done.cells)
-    (output,) = done.cells[-1].outputs
-    log = output.text
-    assert "line 0" in log and "line 49" in log and "line 25" not in log and "41 lines more" in log
+    assert not done.cells[-1].outputs and done.cells[-2].outputs  # a log differs from run to run
 
 
 def test_two_runs_give_the_same_bytes(project):
@@ -85,12 +82,14 @@ def test_unsound_params_are_refused_before_anything_runs(project, capsys):
 
 
 def test_a_failing_cell_keeps_the_notebook_so_far(project, capsys):
-    source = write(project, ("print('before')", []), ("1 / 0", []), ("print('after')", []))
+    source = write(
+        project, ("print('before')", []), ("print('how far'); 1 / 0", ["log"]), ("print('after')", [])
+    )
     assert notebook.main([str(source), "out.ipynb"]) == 1
     said = capsys.readouterr().err
     assert "ZeroDivisionError" in said and "out.ipynb" in said
     kept = (project / "out.ipynb").read_text()
-    assert "before" in kept and "division by zero" in kept
+    assert "before" in kept and "how far" in kept and "division by zero" in kept
 
 
 DEAF = "from signal import *; signal(SIGINT, SIG_IGN); signal(SIGTERM, SIG_IGN)\n"
