@@ -370,7 +370,7 @@ def test_a_worker_says_what_is_wrong_with_its_data(data, tmp_path):
     content[len(content) // 2] ^= 1
     (folder / "train.npz").write_bytes(content)
     with pytest.raises(
-        training.TrainingError, match=r"damaged; make it again with `dvc repro -f data@mnist`"
+        training.TrainingError, match=r"damaged: make it again with `dvc repro -f data@mnist`"
     ):
         run_training(small(1.0), folder, tmp_path)
 

@@ -42,10 +42,8 @@ class PackedImages:
 
     def __post_init__(self) -> None:
         if self.packed.dtype != np.uint8 or self.packed.ndim != 3:
-            raise DataError(
-                f"packed images must be uint8 (n, height, width / 8), "
-                f"not {self.packed.dtype} {self.packed.shape}"
-            )
+            found = f"{self.packed.dtype} {self.packed.shape}"
+            raise DataError(f"packed images must be uint8 (n, height, width / 8), not {found}")
 
     @classmethod
     def pack(cls, images: np.ndarray) -> "PackedImages":
@@ -103,9 +101,9 @@ class Split:
                 raise DataError(f"{name} has {len(array)} rows, the attributes {len(self)}; they must pair")
         bad = np.flatnonzero(~np.isfinite(self.attributes).all(axis=1))
         if len(bad):
+            found = f"{self.attributes[bad[0]].tolist()} ({len(bad)} such examples)"
             raise DataError(
-                f"attributes of example {bad[0]} are {self.attributes[bad[0]].tolist()} "
-                f"({len(bad)} such examples): leave such examples out or correct the attribute function"
+                f"attributes of example {bad[0]} are {found}: leave out such, or mend the function"
             )
 
     def __len__(self) -> int:
@@ -141,18 +139,15 @@ class Dataset:
         dtype, ndim, shape = _STORED[self.kind]
         first = self.train.x
         if first.dtype != dtype or first.ndim != ndim:
-            found = f"{first.dtype} {tuple(first.shape)}"
-            raise DataError(f"{what}: {self.kind} are stored as {dtype} {shape}, not {found}")
+            raise DataError(f"{what}: {self.kind} are {dtype} {shape}, not {first.dtype} {first.shape}")
         for part in SPLITS:
             split = self.split(part)
             if split.attributes.shape[1] != len(names):
                 columns = split.attributes.shape[1]
                 raise DataError(f"{what}, {part}: {columns} columns of attributes, but the names are {names}")
             if (split.x.dtype, *split.x.shape[1:]) != (first.dtype, *first.shape[1:]):
-                raise DataError(
-                    f"{what}, {part}: examples are {split.x.dtype} {split.x.shape[1:]}, "
-                    f"in train {first.dtype} {first.shape[1:]}"
-                )
+                found = f"{split.x.dtype} {split.x.shape[1:]}, in train {first.dtype} {first.shape[1:]}"
+                raise DataError(f"{what}, {part}: examples are {found}")
 
     def split(self, name: str) -> Split:
         """The split called "train", "validation" or "test"."""
@@ -219,22 +214,25 @@ class Dataset:
         try:
             manifest = read_json(path)
             if manifest["format"] != FORMAT:
-                raise DataError(f"{path} has format {manifest['format']}, this code reads {FORMAT}: {remedy}")
+                raise DataError(f"{path} has format {manifest['format']}, this code reads {FORMAT}")
             if manifest_digest(manifest) != manifest["sha256"]:
-                raise DataError(f"{path} was changed after it was written (its SHA-256 differs): {remedy}")
-            paths = {part: directory / f"{part}.npz" for part in SPLITS}
-            splits = {part: _read_split(path, manifest["files"], remedy) for part, path in paths.items()}
+                raise DataError(f"{path} was changed after it was written (its SHA-256 differs)")
+            vocabulary = manifest["vocabulary"]
+            if vocabulary is not None:
+                from arvae.music.coding import Vocabulary
+
+                vocabulary = Vocabulary(**vocabulary)
             return cls(
                 name=manifest["name"],
                 kind=manifest["kind"],
                 attribute_names=tuple(manifest["attribute_names"]),
                 attribute_units=tuple(manifest["attribute_units"]),
-                vocabulary=_vocabulary(manifest["vocabulary"]),
+                vocabulary=vocabulary,
                 provenance=manifest["provenance"],
-                **splits,
+                **{part: _read_split(directory / f"{part}.npz", manifest["files"]) for part in SPLITS},
             )
-        except DataError:
-            raise
+        except DataError as error:
+            raise DataError(f"{error}: {remedy}") from error
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{directory} is not a prepared data set ({error!r}): {remedy}") from error
 
@@ -305,22 +303,14 @@ def choose(count: int, size: int | None, seed: int, what: str = "examples") -> n
     return np.sort(np.random.default_rng(seed).permutation(count)[:size])
 
 
-def _read_split(path: Path, files: Mapping[str, Any], remedy: str) -> Split:
+def _read_split(path: Path, files: Mapping[str, Any]) -> Split:
     if not path.is_file():
-        raise DataError(f"{path} is missing: {remedy}")
+        raise DataError(f"{path} is missing")
     found, expected = sha256(path), files[path.name]["sha256"]
     if found != expected:
-        raise DataError(f"{path} has SHA-256 {found}, the manifest says {expected}: it was damaged; {remedy}")
+        raise DataError(f"{path} has SHA-256 {found}, the manifest says {expected}: it was damaged")
     with np.load(path, allow_pickle=False) as archive:
         arrays = {key: archive[key] for key in archive.files}
     x = PackedImages(arrays.pop("x_packed")) if "x_packed" in arrays else arrays.pop("x")
     attributes = arrays.pop("attributes")
     return Split(x, attributes, {key.removeprefix("extra_"): value for key, value in arrays.items()})
-
-
-def _vocabulary(fields: Mapping[str, Any] | None) -> Any:
-    if fields is None:
-        return None
-    from arvae.music.coding import Vocabulary
-
-    return Vocabulary(**fields)
