@@ -8,68 +8,10 @@ float32 (float64 where that is what comes in), whatever precision the network ru
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
-
-# Pairs handled at a time: what a block of them needs (4 bytes a pair, a few times over) stays in the
-# processor's cache, and a large batch never holds more than this.
-_PAIRS_AT_ONCE = 1 << 17
-
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """float16, bfloat16 and integers become float32; float32 and float64 stay."""
-    return x if x.dtype in (torch.float32, torch.float64) else x.float()
-
-
-def columns(x: Tensor, which: Sequence[int]) -> Tensor:
-    """x[:, which] for x (m, d), without sending the list to a GPU at every call, which would wait for it."""
-    return x.index_select(1, _on_device(tuple(which), x.device))
-
-
-@functools.lru_cache(maxsize=64)
-def _on_device(numbers: tuple[int, ...], device: torch.device) -> Tensor:
-    return torch.tensor(numbers, device=device)
-
-
-class _AttributeRegularization(torch.autograd.Function):
-    """The loss and its gradient in one pass over the pairs, a block of rows at a time.
-
-    The pairs (i, j) and (j, i) contribute the same, both to the loss and to the gradient of z_i. So the
-    gradient of row i is twice the sum over j, and nothing of size m * m outlives its block.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, attributes: Tensor, delta: float) -> Tensor:
-        columns = at_least_float32(z.detach()).t().contiguous()  # (k, m)
-        values = attributes.detach().t().contiguous()  # (k, m), kept in its own precision
-        k, m = columns.shape
-        gradient = torch.empty_like(columns) if z.requires_grad else None
-        total = columns.new_zeros(())
-        rows = max(1, _PAIRS_AT_ONCE // (k * m))
-        for start in range(0, m, rows):
-            block = slice(start, min(start + rows, m))
-            left, right = values[:, block, None], values[:, None, :]
-            d = columns[:, block, None] - columns[:, None, :]  # (k, rows, m)
-            # 1 - |tanh| by way of the sigmoid: 1 - tanh^2 = u (2 - u) keeps its digits where tanh is near 1.
-            u = torch.sigmoid_(d.abs().mul_(-2.0 * delta)).mul_(2.0)
-            # Compared, not subtracted: exact for every type, unsigned ones included.
-            residual = torch.copysign(1.0 - u, d).sub_((left > right).to(u)).add_((left < right).to(u))
-            total = total + residual.abs().sum()
-            if gradient is not None:
-                torch.sum(residual.sign_().mul_(u).mul_(2.0 - u), dim=2, out=gradient[:, block])
-        if gradient is not None:
-            ctx.save_for_backward(gradient.t().mul(2.0 * delta / (m * m)).to(z.dtype))
-        return total / (m * m)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return (gradient * upstream).to(gradient.dtype), None, None
 
 
 def attribute_regularization(z: Tensor, attributes: Tensor, delta: float = 1.0) -> Tensor:
@@ -85,11 +27,22 @@ def attribute_regularization(z: Tensor, attributes: Tensor, delta: float = 1.0) 
         delta: steepness, > 0.
 
     Returns:
-        A scalar, float32 (float64 for float64 codes). Differentiable once with respect to z.
+        A scalar, float32 (float64 for float64 codes), differentiable with respect to z.
 
     Raises:
         ValueError: for shapes that differ or are not (m, k), an empty batch, or delta <= 0.
     """
+    check_pairs(z, attributes, delta)
+    z = at_least_float32(z)
+    a = attributes if attributes.is_floating_point() else attributes.double()  # unsigned ones cannot go below 0
+    code_distances = z[:, None] - z[None, :]  # (m, m, k)
+    attribute_distances = a[:, None] - a[None, :]  # (m, m, k)
+    error = torch.tanh(delta * code_distances) - torch.sign(attribute_distances)
+    return error.abs().mean(dim=(0, 1)).sum()
+
+
+def check_pairs(z: Tensor, attributes: Tensor, delta: float) -> None:
+    """ValueError where `attribute_regularization` cannot be computed."""
     if z.ndim != 2 or z.shape != attributes.shape or z.numel() == 0:
         raise ValueError(
             f"z and attributes must both be (m, k) and not empty; got {tuple(z.shape)} and "
@@ -97,7 +50,6 @@ def attribute_regularization(z: Tensor, attributes: Tensor, delta: float = 1.0) 
         )
     if not (math.isfinite(delta) and delta > 0):
         raise ValueError(f"delta must be a positive number, got {delta}: the paper uses 1 and 10")
-    return _AttributeRegularization.apply(z, attributes, float(delta))
 
 
 def kl_divergence(mean: Tensor, log_std: Tensor) -> Tensor:
@@ -136,3 +88,18 @@ def reconstruction_music(logits: Tensor, tokens: Tensor) -> Tensor:
         tokens: (m, ticks) int64.
     """
     return F.cross_entropy(at_least_float32(logits).flatten(0, 1), tokens.flatten())
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """float16, bfloat16 and integers become float32; float32 and float64 stay."""
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+
+
+def columns(x: Tensor, which: Sequence[int]) -> Tensor:
+    """x[:, which] for x (m, d), without sending the list to a GPU at every call, which would wait for it."""
+    return x.index_select(1, _on_device(tuple(which), x.device))
+
+
+@functools.lru_cache(maxsize=64)
+def _on_device(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    return torch.tensor(numbers, device=device)

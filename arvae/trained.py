@@ -26,7 +26,7 @@ from arvae.datasets.contract import Dataset, PackedImages, Split
 from arvae.datasets.measuring import Measure, measurer
 from arvae.files import read_json, sha256, write_json
 from arvae.music.coding import Vocabulary
-from arvae.objectives.glsr import EXPRESSIBLE
+from arvae.models.glsr import EXPRESSIBLE
 from arvae.params import Setup
 from arvae.params.faults import unknown
 from arvae.training import checkpoints, load_model

@@ -24,8 +24,8 @@ from arvae.evaluation.controllability import Traversals
 from arvae.evaluation.judge import DigitClassifier
 from arvae.files import read_json
 from arvae.metrics.density import observed_range, occupancy
-from arvae.objectives import sample
-from arvae.objectives.glsr import EXPRESSIBLE
+from arvae.models.glsr import EXPRESSIBLE
+from arvae.models.vae import sample
 from arvae.params import EvaluationSizes, Setup
 from arvae.progress import Progress
 from arvae.training import load_model

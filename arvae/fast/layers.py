@@ -19,7 +19,7 @@ _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804
 _WORDS = {torch.float32: torch.int32, torch.bfloat16: torch.int16, torch.float16: torch.int16}
 
 
-class Dropout(nn.Module):
+class Dropout(nn.Dropout):
     """Inverted dropout whose random numbers cost next to nothing.
 
     For p = 1/2 one random bit an element is enough: each 64-bit draw of the generator serves 64 elements.
@@ -28,38 +28,34 @@ class Dropout(nn.Module):
     `generator` is set by the training engine; without one the module refuses to train.
     """
 
-    def __init__(self, p: float = 0.5) -> None:
-        super().__init__()
-        if not 0.0 <= p < 1.0:
-            raise ValueError(f"a dropout probability must be in 0 <= p < 1, got {p}")
-        self.p = p
-        self.generator: torch.Generator | None = None
+    generator: torch.Generator | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """The same shape and memory layout as `x`; in eval mode `x` itself."""
         if not self.training or self.p == 0.0:
             return x
         if self.p == 0.5 and x.dtype in _WORDS:
-            return _DropHalf.apply(x, self._drawn_from(), False)
-        return x * _like(keep_factors(x.numel(), self.p, x.dtype, x.device, self._drawn_from()), x)
+            return _DropHalf.apply(x, self.drawn_from(), False)
+        return x * _like(keep_factors(x.numel(), self.p, x.dtype, x.device, self.drawn_from()), x)
 
-    def _drawn_from(self) -> torch.Generator:
+    def drawn_from(self) -> torch.Generator:
+        """The generator; RuntimeError where there is none."""
         if self.generator is None:
             raise RuntimeError("this model drops units at random: set a generator (models.set_generator)")
         return self.generator
 
-    def extra_repr(self) -> str:
-        return f"p={self.p}"
 
-
-class SeluDropout(Dropout):
+class SeluDropout(nn.Sequential):
     """SELU, then dropout, in one pass forth and one back. `x` is overwritten: nothing else may use it."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__(nn.SELU(), Dropout(p))
 
     def forward(self, x: Tensor) -> Tensor:
         """The same shape and memory layout as `x`."""
-        if self.training and self.p == 0.5 and x.dtype in _WORDS:
-            return _DropHalf.apply(x, self._drawn_from(), True)
-        return super().forward(F.selu(x))
+        if self.training and self[1].p == 0.5 and x.dtype in _WORDS:
+            return _DropHalf.apply(x, self[1].drawn_from(), True)
+        return super().forward(x)
 
 
 class _DropHalf(torch.autograd.Function):

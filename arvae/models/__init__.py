@@ -1,16 +1,35 @@
 """All models behind one door: `build(setup)` gives the network of a setup, freshly initialised.
 
-Every model is an `nn.Module` with `kind` ("images" or "music"), `latent_dim`, `encode(x)` -> (mean, log_std)
-and `decode(z)` -> logits. A part that draws random numbers while training has an attribute `generator`,
-set for all of them at once by `set_generator`. How to add a model: arvae/objectives/__init__.py.
+A model is a network and a loss. The networks of the paper are image.py and measure.py. A module <name> with a
+loss, whose name is what `objective` is in params.yaml, has
+
+* a function loss(model, x, attributes, setup, generator), which gives a dict of scalar tensors: "loss", what
+  is minimised, and the terms it is made of ("reconstruction", "kl", "regularization", ...), to be logged;
+* KINDS, the kinds of data it is for;
+* if the networks of the paper will not do, a function network(setup, vocabulary_size, image_size) -> nn.Module.
+
+x: images float (m, 1, h, w) in 0..1, or music tokens int64 (m, 24); attributes: (m, k), the setup's attributes
+in the setup's order; generator: where the loss draws its random numbers.
+
+A network has `kind` ("images" or "music"), `latent_dim`, `encode(x)` -> (mean, log_std) and `decode(z)` ->
+logits, and is trained in float32 by torch's own means; what `arvae.fast` knows it makes faster. To add a
+model: a module here, and its name and hyperparameters under `models` (and in `setups`) in params.yaml.
 """
+
+import importlib
+from types import ModuleType
 
 import torch
 from torch import nn
 
-from arvae import objectives
 from arvae.models.image import image_vae
+from arvae.models.measure import MeasureVAE
 from arvae.params import Setup
+
+
+def objective(name: str) -> ModuleType:
+    """The module of a loss; params.yaml has been checked to name one there is."""
+    return importlib.import_module(f"{__name__}.{name}")
 
 
 def build(
@@ -28,18 +47,30 @@ def build(
     Raises:
         ValueError: where there is no such model for this kind of data, or the vocabulary is missing.
     """
-    objective = objectives.module(setup.hyperparameters.objective)
-    if setup.kind not in objective.KINDS:
+    name = setup.hyperparameters.objective
+    module = objective(name)
+    if setup.kind not in module.KINDS:
         raise ValueError(
-            f"setup {setup.name}: objective {setup.hyperparameters.objective!r} is for {' and '.join(objective.KINDS)}, "
-            f"not for {setup.kind}: take the setup out of params.yaml, or give the model another objective"
+            f"setup {setup.name}: objective {name!r} is for {' and '.join(module.KINDS)}, not for {setup.kind}: "
+            "take the setup out of params.yaml, or give the model another objective"
         )
-    builder = getattr(objective, "network", NETWORKS[setup.kind])
     # torch's own initialisation draws from the global generator: keep that from leaking out.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = builder(setup, vocabulary_size, image_size)
+        model = getattr(module, "network", network)(setup, vocabulary_size, image_size)
     return initialise(model, generator or torch.Generator().manual_seed(0))
+
+
+def network(setup: Setup, vocabulary_size: int | None, image_size: int | None) -> nn.Module:
+    """The paper's network for the setup's kind of data."""
+    architecture = setup.architecture.model_dump()
+    if setup.kind == "images":
+        return image_vae(setup.latent_dim, **architecture, image_size=image_size)
+    if vocabulary_size is None:
+        raise ValueError(
+            f"setup {setup.name}: a music model needs vocabulary_size (the data set's vocabulary.size)"
+        )
+    return MeasureVAE(vocabulary_size, setup.latent_dim, **architecture)
 
 
 def initialise(model: nn.Module, generator: torch.Generator) -> nn.Module:
@@ -54,7 +85,7 @@ def initialise(model: nn.Module, generator: torch.Generator) -> nn.Module:
 
 
 def set_generator(model: nn.Module, generator: torch.Generator | None) -> None:
-    """Give every part of the model that draws random numbers the generator it draws them from."""
+    """Give every part of the model that has a `generator` the one to draw its random numbers from."""
     for module in model.modules():
         if hasattr(module, "generator"):
             module.generator = generator
@@ -63,21 +94,3 @@ def set_generator(model: nn.Module, generator: torch.Generator | None) -> None:
 def parameter_count(model: nn.Module) -> int:
     """How many numbers the model learns."""
     return sum(parameter.numel() for parameter in model.parameters())
-
-
-def _image_vae(setup: Setup, vocabulary_size: int | None, image_size: int | None) -> nn.Module:
-    architecture = setup.architecture.model_dump()
-    return image_vae(setup.latent_dim, **architecture, image_size=image_size)
-
-
-def _measure_vae(setup: Setup, vocabulary_size: int | None, image_size: int | None) -> nn.Module:
-    if vocabulary_size is None:
-        raise ValueError(
-            f"setup {setup.name}: a music model needs vocabulary_size (the data set's vocabulary.size)"
-        )
-    from arvae.models.measure import MeasureVAE
-
-    return MeasureVAE(vocabulary_size, setup.latent_dim, **setup.architecture.model_dump())
-
-
-NETWORKS = {"images": _image_vae, "music": _measure_vae}

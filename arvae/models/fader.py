@@ -12,9 +12,38 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from arvae.fast.layers import SeluDropout
 from arvae.losses import at_least_float32
 from arvae.models.image import image_vae
+from arvae.models.vae import reconstruct
+from arvae.params import Setup
+
+KINDS = ("images",)
+
+
+def loss(
+    model: nn.Module, x: Tensor, attributes: Tensor, setup: Setup, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Reconstruction from [z, attributes], and an adversary of weight gamma.
+
+    "adversary" is the share of the attributes' variance that cannot be read from the code; the aim is 1.
+    """
+    z, _ = model.encode(x)  # (m, d), deterministic
+    reconstruction = reconstruct(model, model.complete(z, attributes), x)
+    adversary = model.hidden_share(z, attributes, setup.hyperparameters.gamma)
+    none = torch.zeros_like(reconstruction.detach())
+    return {
+        "loss": reconstruction + adversary,
+        "reconstruction": reconstruction,
+        "kl": none,
+        "regularization": none,
+        "adversary": adversary,
+    }
+
+
+def network(setup: Setup, vocabulary_size: int | None, image_size: int | None) -> nn.Module:
+    """The image network with the attributes as inputs of its decoder, and a discriminator."""
+    return Fader(len(setup.attributes), setup.latent_dim, image_size, **setup.architecture.model_dump())
+
 
 # What stands for the log-std of a deterministic code: a spread of 2e-9, finite where -infinity is not.
 LOG_STD = -20.0
@@ -36,7 +65,8 @@ class Fader(nn.Module):
         self.latent_dim, self.attributes = latent_dim, attributes
         self.network = image_vae(latent_dim, **architecture, image_size=image_size, conditions=attributes)
         self.discriminator = nn.Sequential(
-            nn.Linear(latent_dim, 64), SeluDropout(0.5), nn.Linear(64, 32), SeluDropout(0.5),
+            nn.Linear(latent_dim, 64), nn.Sequential(nn.SELU(), nn.Dropout(0.5)),
+            nn.Linear(64, 32), nn.Sequential(nn.SELU(), nn.Dropout(0.5)),
             nn.Linear(32, attributes),
         )  # fmt: skip
         self.register_buffer("lowest", torch.zeros(attributes))

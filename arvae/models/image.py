@@ -1,50 +1,29 @@
-"""The two image VAEs of the paper (Pati & Lerch 2020, section 4.2): convolutions in, transposed ones out.
-
-`encode(x)` takes images in 0..1, (n, 1, h, w), and gives mean and log-std, (n, d), float32;
-`decode(z)` takes codes (n, d) and gives logits (n, 1, h, w), float32. Inside, everything runs in the
-precision of the weights, so the training engine can hand in a bfloat16 copy of them.
-"""
+"""The two image VAEs of the paper (Pati & Lerch 2020, section 4.2): convolutions in, transposed ones out."""
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
-from arvae.fast.layers import ConvTranspose2d, SeluDropout, channels_last
-from arvae.losses import at_least_float32
+from arvae import losses
 
-Conv = tuple[int, int, int, int]  # channels in, channels out, stride, padding; all kernels are 4 x 4
-KERNEL = 4
-
-
-def _activation(name: str, dropout: float) -> nn.Module:
-    """Applied to what nothing else uses, so it may overwrite its input."""
-    return SeluDropout(dropout) if name == "selu" else nn.ReLU(inplace=True)
-
-
-def _stack(
-    kind: type[nn.Module], convs: Sequence[Conv], name: str, dropout: float, last: bool
-) -> nn.Sequential:
-    """Convolutions with activation and dropout after each; not after the last one unless `last`."""
-    layers: list[nn.Module] = []
-    for index, (inputs, outputs, stride, padding) in enumerate(convs):
-        layers.append(kind(inputs, outputs, KERNEL, stride, padding))
-        if last or index < len(convs) - 1:
-            layers.append(_activation(name, dropout))
-    return nn.Sequential(*layers)
-
-
-def _linears(sizes: Sequence[int], name: str) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
-        layers += [nn.Linear(inputs, outputs), _activation(name, 0.0)]
-    return nn.Sequential(*layers)
+Conv = tuple[int, int, int, int]  # channels in, channels out, stride, padding
+KERNEL = 4  # all kernels are 4 x 4
 
 
 class ImageVAE(nn.Module):
-    """Encoder and decoder for square images; `conditions` extra inputs enter the decoder beside z."""
+    """Encoder and decoder for square images; `conditions` extra inputs enter the decoder beside z.
+
+    Args:
+        latent_dim: numbers of a code, d.
+        convs: the encoder's convolutions; the decoder's are the same, transposed, in reverse.
+        features: channels, height and width after the last convolution.
+        hidden: units of the linear layers between the convolutions and the code.
+        activation: "relu" or "selu".
+        dropout: share of units dropped after every convolution while training.
+    """
 
     kind = "images"
+    attribute_regularization = staticmethod(losses.attribute_regularization)  # arvae.fast has a twin of it
 
     def __init__(
         self,
@@ -59,30 +38,49 @@ class ImageVAE(nn.Module):
         super().__init__()
         self.latent_dim, self.features, self.conditions = latent_dim, features, conditions
         flat = features[0] * features[1] * features[2]
-        self.encoder_convs = _stack(nn.Conv2d, convs, activation, dropout, last=True)
+        back = [(outputs, inputs, stride, padding) for inputs, outputs, stride, padding in reversed(convs)]
+        # encoder
+        self.encoder_convs = _convolutions(nn.Conv2d, convs, activation, dropout)
         self.encoder_linears = _linears([flat, *hidden], activation)
         self.mean = nn.Linear(hidden[-1], latent_dim)
         self.log_std = nn.Linear(hidden[-1], latent_dim)
+        # decoder
         self.decoder_linears = _linears([latent_dim + conditions, *reversed(hidden), flat], activation)
-        back = [(outputs, inputs, stride, padding) for inputs, outputs, stride, padding in reversed(convs)]
-        self.decoder_convs = _stack(ConvTranspose2d, back, activation, dropout, last=False)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The precision the network computes in."""
-        return self.mean.weight.dtype
+        self.decoder_convs = _convolutions(nn.ConvTranspose2d, back, activation, dropout)[:-1]  # ends in logits
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (n, 1, h, w) in 0..1 -> mean, log-std (n, d), float32."""
-        h = self.encoder_convs(channels_last(x.to(self.dtype)))  # (n, c, h', w')
+        """Images (n, 1, h, w) in 0..1 -> mean, log-std (n, d)."""
+        h = self.encoder_convs(x)  # (n, c, h', w')
         h = self.encoder_linears(h.flatten(1))  # (n, hidden)
-        return at_least_float32(self.mean(h)), at_least_float32(self.log_std(h))
+        return self.mean(h), self.log_std(h)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Codes (n, d), with the conditions appended where there are any -> logits (n, 1, h, w), float32."""
-        h = self.decoder_linears(z.to(self.dtype))  # (n, c * h' * w')
-        h = channels_last(h.unflatten(1, self.features))
-        return at_least_float32(self.decoder_convs(h))
+        """Codes (n, d), with the conditions appended where there are any -> logits (n, 1, h, w)."""
+        h = self.decoder_linears(z)  # (n, c * h' * w')
+        return self.decoder_convs(h.unflatten(1, self.features))
+
+
+def _convolutions(
+    kind: type[nn.Module], convs: Sequence[Conv], activation: str, dropout: float
+) -> nn.Sequential:
+    """Convolutions, each with its activation and dropout after it."""
+    layers: list[nn.Module] = []
+    for inputs, outputs, stride, padding in convs:
+        layers += [kind(inputs, outputs, KERNEL, stride, padding), _activation(activation, dropout)]
+    return nn.Sequential(*layers)
+
+
+def _linears(sizes: Sequence[int], activation: str) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        layers += [nn.Linear(inputs, outputs), _activation(activation, 0.0)]
+    return nn.Sequential(*layers)
+
+
+def _activation(name: str, dropout: float) -> nn.Module:
+    if name == "relu":
+        return nn.ReLU(inplace=True)
+    return nn.Sequential(nn.SELU(), nn.Dropout(dropout)) if dropout else nn.SELU()
 
 
 def image_vae(

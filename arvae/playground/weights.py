@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from arvae.fast.layers import Dropout, SeluDropout
+from arvae.fast.layers import Dropout
 from arvae.models.image import ImageVAE
 from arvae.models.measure import BEATS, TICKS, MeasureVAE
 
 LARGEST = 32767
 # By exact type: a subclass may well compute something else. Dropout does nothing outside training.
-ACTIVATIONS = {nn.ReLU: "relu", nn.SELU: "selu", SeluDropout: "selu"}
+ACTIVATIONS = {nn.ReLU: "relu", nn.SELU: "selu"}
 
 
 class ExportError(ValueError):
@@ -92,7 +92,8 @@ def _images(model: ImageVAE) -> Exported:
     ops: list[dict[str, Any]] = []
     tensors: dict[str, np.ndarray] = {}
     channels, height, width = model.features
-    for layer in [*model.decoder_linears, *model.decoder_convs]:
+    layers = [*model.decoder_linears, *model.decoder_convs]
+    for layer in (part for layer in layers for part in (layer if isinstance(layer, nn.Sequential) else [layer])):
         name = f"{len(ops)}"
         if type(layer) in ACTIVATIONS:
             ops[-1]["activation"] = ACTIVATIONS[type(layer)]

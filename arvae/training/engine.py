@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from arvae import models, paths
+from arvae import fast, models, paths
 from arvae.datasets.contract import DataError
 from arvae.files import BARRED, atomic_write, explained, write_json
 from arvae.params import Setup
@@ -52,7 +52,8 @@ def train(
     log: Callable[[str], None] = print,
     directory: Path | str | None = None,
 ) -> list[RunResult]:
-    """Train runs of a setup; those trained before by the same science, data and code are reused.
+    """Train runs of a setup; those trained before with the same code, data and
+    hyperparameters are reused.
 
     Args:
         setup: data set, model, loss and schedule.
@@ -110,7 +111,7 @@ def _finished(job: _Job, setup: Setup, log: Callable[[str], None]) -> bool:
     if checkpoints.load_final(job.folder, log) is None:
         return False
     job.outcome = {"status": "finished", "message": "", "reused": True}
-    log(f"{setup.name}: {_names(job)} trained already with this code, data and science: reused")
+    log(f"{setup.name}: reusing {_names(job)}: code, data and hyperparameters unchanged")
     return True
 
 
@@ -279,7 +280,7 @@ def _as_json(result: RunResult) -> dict[str, Any]:
 
 
 def load_model(directory: Path | str, run: str) -> nn.Module:
-    """The trained network of a run, float32, on the CPU, in eval mode.
+    """The trained network of a run, float32, on the CPU, in eval mode, with the twins of `arvae.fast`.
 
     Args:
         directory: where `train` put its weights (data/models/<setup>).
@@ -295,4 +296,4 @@ def load_model(directory: Path | str, run: str) -> nn.Module:
     tensors, record = checkpoints.read_tensors(path)
     model = models.build(setup_from(record["setup"]), **record["build"])
     model.load_state_dict(tensors)
-    return model.eval()
+    return fast.use(model).eval()

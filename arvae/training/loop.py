@@ -1,8 +1,9 @@
 """The training of one run, from its first step or its last checkpoint to its weights."""
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from arvae import losses, models, objectives
+from arvae import fast, losses, models
 from arvae.datasets.contract import Dataset
 from arvae.params import Schedule, Setup
 from arvae.training import checkpoints
 from arvae.training.batches import Order, Source, some
 from arvae.training.graphs import Compute, CudaGraph, Recorded
-from arvae.training.precision import FlatModel, Plan
+from arvae.training.optimizer import Adam
+from arvae.training.precision import Plan
 from arvae.training.runs import Run, describe
 
 ROWS = 24  # rows of the history at least, where there are as many steps
@@ -52,12 +54,8 @@ class Trainer:
     """
 
     def __init__(self, setup: Setup, run: Run, dataset: Dataset, plan: Plan, folder: Path) -> None:
-        self.setup, self.run, self.plan, self.folder = (
-            setup.replace(**run.overrides),
-            run,
-            plan,
-            folder,
-        )
+        self.setup = setup.replace(**run.overrides)
+        self.run, self.plan, self.folder = run, plan, folder
         self.train = Source(dataset, dataset.train, setup, plan.device)
         self.validation = Source(dataset, dataset.validation, setup, plan.device)
         self.order = Order(len(self.train), setup.batch_size, run.seed, plan.device)
@@ -72,10 +70,15 @@ class Trainer:
         self.model = models.build(self.setup, generator=initial, **self.build)
         if hasattr(self.model, "fit_attributes"):
             self.model.fit_attributes(self.train.attributes.cpu())
-        self.flat = FlatModel(self.model, plan, self.setup.hyperparameters.learning_rate)
+        rate = self.setup.hyperparameters.learning_rate
+        if plan.fast:
+            fast.use(self.model)
+            self.optimizer = fast.FlatAdam(self.model, rate, plan.device, plan.dtype, plan.graphs)
+        else:
+            self.optimizer = Adam(self.model, rate, plan.device)
         self.generator = torch.Generator(plan.device).manual_seed(int(seeds[1]))
         models.set_generator(self.model, self.generator)
-        self.objective = objectives.find(self.setup.hyperparameters.objective)
+        self.loss = models.objective(self.setup.hyperparameters.objective).loss
         self.compute: Compute = self._compute
         if plan.graphs:
             self.compute = Recorded(self._compute, CudaGraph(self.generator))
@@ -83,9 +86,7 @@ class Trainer:
         self.rows: list[dict[str, float]] = []
         self.sums: dict[str, Tensor] = {}
         self.summed = 0
-        self.worst = torch.zeros(
-            (), device=plan.device
-        )  # the largest loss since the last row, NaN if any was
+        self.worst = torch.zeros((), device=plan.device)  # the largest loss since the last row, or NaN
 
     # ---- state
 
@@ -93,7 +94,7 @@ class Trainer:
         """Write all that decides the rest of the run."""
         names = sorted(self.sums)
         sums = torch.stack([self.sums[name] for name in names]) if names else torch.zeros(0)
-        tensors = self.flat.state() | {"generator": self.generator.get_state(), "sums": sums}
+        tensors = self.optimizer.state() | {"generator": self.generator.get_state(), "sums": sums}
         tensors["worst"] = self.worst
         record = {"step": self.step, "seconds": self.seconds, "rows": self.rows, "names": names}
         checkpoints.save_checkpoint(self.folder, tensors, record | {"summed": self.summed})
@@ -104,7 +105,7 @@ class Trainer:
         if found is None:
             return
         tensors, record = found
-        self.flat.restore(tensors)
+        self.optimizer.restore(tensors)
         self.generator.set_state(tensors["generator"])
         self.worst = tensors["worst"].to(self.plan.device)
         sums = tensors["sums"].to(self.plan.device)
@@ -152,16 +153,13 @@ class Trainer:
                 saved = time.monotonic()
 
     def _one_step(self) -> dict[str, Tensor]:
-        self.flat.set_rate(
-            learning_rate(
-                self.step, self.steps, self.setup.schedule, self.setup.hyperparameters.learning_rate
-            )
-        )
+        self.optimizer.set_rate(self._rate(self.step))
         forced = None
         if hasattr(self.model, "forced"):  # decided here: a draw on a GPU would have to be waited for
             draw = np.random.default_rng([self.run.seed, 2, self.step]).random()
             self.model.forced = forced = bool(draw < self.model.teacher_forcing)
-        terms = self.compute(self.order.batch(self.step), forced)
+        with contextlib.nullcontext() if self.plan.fast else self._own_random_numbers():
+            terms = self.compute(self.order.batch(self.step), forced)
         self.step += 1
         self.summed += 1
         for name, term in terms.items():
@@ -171,22 +169,33 @@ class Trainer:
             self._check()
         return terms
 
+    @contextlib.contextmanager
+    def _own_random_numbers(self) -> Iterator[None]:
+        """nn.Dropout draws from torch's one generator: its numbers of a step depend on the run and step alone."""
+        devices = [torch.cuda.current_device()] if self.plan.device == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(int(np.random.SeedSequence([self.run.seed, 3, self.step]).generate_state(1)[0]))
+            yield
+
+    def _rate(self, step: int) -> float:
+        return learning_rate(
+            step, self.steps, self.setup.schedule, self.setup.hyperparameters.learning_rate
+        )
+
     def _compute(self, index: Tensor, forced: bool | None) -> dict[str, Tensor]:
         """The step on the examples numbered `index`: what the device does, and nothing that waits for it."""
         x, attributes = self.train.take(index)
-        self.flat.zero_grad()
-        terms = self.objective(self.model, x, attributes, self.setup, self.generator)
+        self.optimizer.zero_grad()
+        terms = self.loss(self.model, x, attributes, self.setup, self.generator)
         terms["loss"].backward()
-        self.flat.step(self.setup.hyperparameters.clip)
+        self.optimizer.step(self.setup.hyperparameters.clip)
         return {name: term.detach() for name, term in terms.items()}
 
     def _check(self) -> None:
         loss = self.worst.item()
         if math.isfinite(loss) and (not self.rows or loss < 1000 * (abs(self.rows[0]["loss"]) + 1)):
             return
-        rate = learning_rate(
-            self.step - 1, self.steps, self.setup.schedule, self.setup.hyperparameters.learning_rate
-        )
+        rate = self._rate(self.step - 1)
         raise DivergedError(
             f"diverged: the loss is {loss:g} at step {self.step:,} of {self.steps:,} "
             f"(learning rate {rate:.2g}): {SMALLER}"
@@ -209,9 +218,7 @@ class Trainer:
                 "seconds": round(self.seconds, 2),
                 **means,
                 **{f"validation_{name}": value for name, value in found.items()},
-                "learning_rate": learning_rate(
-                    self.step - 1, self.steps, self.setup.schedule, self.setup.hyperparameters.learning_rate
-                ),
+                "learning_rate": self._rate(self.step - 1),
                 "examples_per_second": round(self.step * self.order.batch_size / max(self.seconds, 1e-9), 1),
             }
         )
@@ -249,4 +256,5 @@ class Trainer:
             "steps": self.steps,
             "precision": self.plan.precision,
             "device": self.plan.device,
+            "fast": self.plan.fast,
         }

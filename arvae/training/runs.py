@@ -16,32 +16,23 @@ from arvae.files import read_json
 from arvae.params import Engine, Setup
 from arvae.training.precision import Plan
 
-# The modules that decide what training computes. Their syntax is hashed, not their text: a comment or a
-# docstring may change without a retraining.
+# The modules that decide what training computes, with what they import of models and fast. Their syntax is
+# hashed, not their text: a comment or a docstring may change without a retraining.
 _SOURCES = (
     "losses.py",
-    "objectives/__init__.py",
     "models/__init__.py",
-    "models/layers.py",
     "training/batches.py",
     "training/checkpoints.py",
-    "training/graphs.py",
     "training/loop.py",
-    "training/runs.py",
+    "training/optimizer.py",
     "training/precision.py",
+    "training/runs.py",
     "training/worker.py",
     "datasets/contract.py",
 )
-_OF_KIND = {
-    "images": ("models/image_vae.py",),
-    "music": (
-        "models/measure_vae.py",
-        "models/recurrent.py",
-        "models/gru_steps.py",
-        "models/gru_kernels.py",
-        "datasets/music.py",
-    ),
-}
+_OF_KIND = {"images": ("models/image.py",), "music": ("models/measure.py", "music/coding.py")}
+_OF_FAST = {"images": ("fast/image.py",), "music": ("fast/measure.py",)}
+_FAST = ("fast/__init__.py", "fast/adam.py", "training/graphs.py")
 _LIBRARIES = {"images": ("torch", "numpy"), "music": ("torch", "numpy", "numba", "llvmlite")}
 _PARSING = threading.Lock()  # CPython 3.11's ast must not be used by two threads at once
 
@@ -123,7 +114,7 @@ def key(setup: Setup, run: Run, dataset_directory: Path, plan: Plan) -> str:
         "science": science(setup, run),
         "data": manifest["files"]
         | {"names": manifest["attribute_names"], "vocabulary": manifest["vocabulary"]},
-        "code": code_hash(setup.kind, setup.replace(**run.overrides).hyperparameters.objective),
+        "code": code_hash(setup.kind, setup.replace(**run.overrides).hyperparameters.objective, plan.fast),
         "plan": dataclasses.asdict(plan),
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES[setup.kind]},
     }
@@ -131,16 +122,16 @@ def key(setup: Setup, run: Run, dataset_directory: Path, plan: Plan) -> str:
     return f"{setup.dataset}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
-def code_hash(kind: str, objective: str, package: Path | None = None) -> str:
+def code_hash(kind: str, objective: str, fast: bool, package: Path | None = None) -> str:
     """SHA-256 over the syntax trees, docstrings left out, of the modules that decide a training.
 
-    Of the objectives only the one in question counts, with what it imports of objectives and models: a new
-    one retrains nothing. package: read now from there; None: this package as it was when it was imported,
-    for that is what is run, whatever has been written to its files since.
+    Of the models only those in question count, with what they import of models and fast: a new one retrains
+    nothing. package: read now from there; None: this package as it was when it was imported, for that is what
+    is run, whatever has been written to its files since.
     """
     modules = IMPORTED if package is None else _modules(package)
-    names = {*_SOURCES, *_OF_KIND[kind]}
-    todo = [f"objectives/{objective}.py"]
+    names = {*_SOURCES, *(_FAST if fast else ())}
+    todo = [f"models/{objective}.py", *_OF_KIND[kind], *(_OF_FAST[kind] if fast else ())]
     while todo:
         name = todo.pop()
         if name in modules and name not in names:
@@ -154,7 +145,7 @@ def code_hash(kind: str, objective: str, package: Path | None = None) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _Module:
-    """A module's syntax tree without docstrings, as SHA-256, and the objectives and models it imports."""
+    """A module's syntax tree without docstrings, as SHA-256, and what it imports of models and fast."""
 
     digest: str
     imports: tuple[str, ...]
@@ -162,8 +153,8 @@ class _Module:
 
 def _modules(package: Path) -> dict[str, _Module]:
     """All modules that may decide a training, by their path in the package."""
-    known = {path for names in (_SOURCES, *_OF_KIND.values()) for path in map(package.joinpath, names)}
-    known |= {*package.glob("objectives/*.py"), *package.glob("models/*.py")}
+    names = {*_SOURCES, *_FAST, *(name for names in _OF_KIND.values() for name in names)}
+    known = {*map(package.joinpath, names), *package.glob("models/*.py"), *package.glob("fast/*.py")}
     with _PARSING:
         return {path.relative_to(package).as_posix(): _read(path) for path in sorted(known) if path.is_file()}
 
@@ -182,7 +173,7 @@ def _read(path: Path) -> _Module:
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 body[0] = ast.Expr(ast.Constant(""))
     ours = sorted(
-        name.split(".") for name in imported if name.startswith(("arvae.objectives.", "arvae.models."))
+        name.split(".") for name in imported if name.startswith(("arvae.models.", "arvae.fast."))
     )
     digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
     return _Module(digest, tuple("/".join(parts[1:]) + ".py" for parts in ours))

@@ -119,7 +119,7 @@ def _train(fields: dict[str, Any], folder: Path, plan: Plan, progress: Progress)
     history = {"rows": trainer.rows, "steps": trainer.step, "seconds": trainer.seconds}
     if outcome["status"] == "finished":
         checkpoints.write_tensors(
-            folder / checkpoints.FINAL, trainer.flat.weights(), trainer.record() | history
+            folder / checkpoints.FINAL, trainer.optimizer.weights(), trainer.record() | history
         )
         checkpoints.clear_checkpoints(folder)
     return json.dumps(outcome | ({} if outcome["status"] == "finished" else history))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from arvae.objectives.glsr import EXPRESSIBLE
+from arvae.models.glsr import EXPRESSIBLE
 from arvae.report import tables
 from arvae.report.tables import baselines, claims, statistics
 from arvae.report.tables.claims import Claim, Outcome

@@ -2,7 +2,7 @@
 
 What a number means differs between them. A Fader network takes the attributes out of its code and gives them
 to the decoder: metrics on its codes measure what was left in, and low is what it aims at. GLSR-VAE can tie
-only attributes that are differentiable functions of the output (`objectives.glsr.EXPRESSIBLE`).
+only attributes that are differentiable functions of the output (`models.glsr.EXPRESSIBLE`).
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from arvae.objectives.glsr import EXPRESSIBLE
+from arvae.models.glsr import EXPRESSIBLE
 from arvae.report import tables
 from arvae.report.figures import style
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from arvae import losses
 from arvae.music.coding import WEIGHTS, Vocabulary
-from arvae.objectives import Terms, sample
+from arvae.models.vae import sample
 from arvae.params import Setup
 
 KINDS = ("music",)
@@ -45,7 +45,9 @@ def _weights(names: tuple[str, ...], device: torch.device) -> Tensor:
     return torch.stack([EXPRESSIBLE[name] for name in names], 1).to(device)
 
 
-def glsr(model: nn.Module, x: Tensor, attributes: Tensor, setup: Setup, generator: torch.Generator) -> Terms:
+def loss(
+    model: nn.Module, x: Tensor, attributes: Tensor, setup: Setup, generator: torch.Generator
+) -> dict[str, Tensor]:
     """Reconstruction + beta |KL - C| + gamma * sum over attributes of the mean of -log N(slope).
 
     slope: finite difference of the attribute's expectation, in standard deviations of the batch's values, a
@@ -81,13 +83,13 @@ def glsr(model: nn.Module, x: Tensor, attributes: Tensor, setup: Setup, generato
         slopes.append((after[:, k] - before[:, k]) / (STEP * units[k]))
     slope = torch.stack(slopes, 1)  # (m, k)
     regularization = (0.5 * ((slope - SLOPE) / SPREAD).square()).mean(0).sum()
-    loss = (
+    total = (
         reconstruction
         + losses.kl_penalty(kl, hyperparameters.beta, hyperparameters.capacity)
         + hyperparameters.gamma * regularization
     )
     return {
-        "loss": loss,
+        "loss": total,
         "reconstruction": reconstruction,
         "kl": kl,
         "regularization": regularization,
