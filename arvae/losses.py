@@ -33,11 +33,10 @@ def attribute_regularization(z: Tensor, attributes: Tensor, delta: float = 1.0) 
         ValueError: for shapes that differ or are not (m, k), an empty batch, or delta <= 0.
     """
     check_pairs(z, attributes, delta)
-    z = at_least_float32(z)
-    a = attributes if attributes.is_floating_point() else attributes.double()  # unsigned ones cannot go below 0
-    code_distances = z[:, None] - z[None, :]  # (m, m, k)
-    attribute_distances = a[:, None] - a[None, :]  # (m, m, k)
-    error = torch.tanh(delta * code_distances) - torch.sign(attribute_distances)
+    z_i, z_j = at_least_float32(z)[:, None], at_least_float32(z)[None, :]  # (m, 1, k), (1, m, k)
+    a_i, a_j = attributes[:, None], attributes[None, :]
+    sign = (a_i > a_j).to(z_i.dtype) - (a_i < a_j).to(z_i.dtype)  # of a_i - a_j, exact for every type
+    error = torch.tanh(delta * (z_i - z_j)) - sign  # (m, m, k)
     return error.abs().mean(dim=(0, 1)).sum()
 
 

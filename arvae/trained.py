@@ -25,8 +25,8 @@ from arvae import datasets, metrics, paths
 from arvae.datasets.contract import Dataset, PackedImages, Split
 from arvae.datasets.measuring import Measure, measurer
 from arvae.files import read_json, sha256, write_json
-from arvae.music.coding import Vocabulary
 from arvae.models.glsr import EXPRESSIBLE
+from arvae.music.coding import Vocabulary
 from arvae.params import Setup
 from arvae.params.faults import unknown
 from arvae.training import checkpoints, load_model

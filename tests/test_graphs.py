@@ -93,7 +93,7 @@ def go(one: loop.Run, until: int) -> None:
 
 
 def same(one: loop.Run, other: loop.Run) -> bool:
-    weights, others = one.flat.weights(), other.flat.weights()
+    weights, others = one.optimizer.weights(), other.optimizer.weights()
     return weights.keys() == others.keys() and all(
         torch.equal(weights[name], others[name]) for name in weights
     )
@@ -284,7 +284,7 @@ def test_a_gpu_computes_the_same_loss_and_gradients(
             z = one.model.complete(mean, attributes) if hasattr(one.model, "complete") else mean
             logits = one.model.decode(z)
             (logits.square().mean() + mean.square().mean()).backward()
-        found.append([mean.detach().cpu(), logits.detach().cpu(), one.flat.gradient.cpu()])
+        found.append([mean.detach().cpu(), logits.detach().cpu(), one.optimizer.gradient.cpu()])
     for ours, theirs in zip(*found, strict=True):
         assert (ours - theirs).norm() <= 2e-5 * ours.norm()
 
@@ -302,6 +302,6 @@ def test_a_gpu_trains_the_same_with_graphs_and_without(
         one.steps, one.every = 16, 4
         one.model.train()
         go(one, 16)
-        weights.append(one.flat.weights())
+        weights.append(one.optimizer.weights())
     for key, tensor in weights[0].items():
         torch.testing.assert_close(tensor, weights[1][key], atol=1e-5, rtol=1e-4)

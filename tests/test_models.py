@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from arvae import losses, models, objectives, params
-from arvae.fast import layers
-from arvae.fast.layers import Dropout
+from arvae import fast, losses, models, params
 from arvae.models.image import ImageVAE
-from arvae.training.precision import FlatModel, Plan
 
 # Values computed with the paper's released implementation (Pati & Lerch 2020).
 GOLDEN = np.load(Path(__file__).parent / "golden" / "forward_dsprites.npz", allow_pickle=False)
@@ -81,33 +78,6 @@ def test_building_is_decided_by_the_generator_alone() -> None:
     assert not torch.equal(one.mean.weight, other.mean.weight)
 
 
-@pytest.mark.parametrize("p", [0.5, 0.2])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_dropout_drops_the_right_share_independently(p: float, dtype: torch.dtype) -> None:
-    layer = Dropout(p)
-    layer.generator = torch.Generator().manual_seed(0)
-    x = torch.ones(64, 8, 16, 16, dtype=dtype).contiguous(memory_format=torch.channels_last)
-    y = layer(x)
-    assert y.dtype == dtype
-    assert y.stride() == x.stride()
-    kept = (y != 0).float()
-    torch.testing.assert_close(y[y != 0].float().unique(), torch.tensor([1 / (1 - p)]), rtol=4e-3, atol=0)
-    sigma = (p * (1 - p) / kept.numel()) ** 0.5
-    assert abs(kept.mean().item() - (1 - p)) < 5 * sigma
-    flat = kept.permute(0, 2, 3, 1).flatten()  # the order in which the bits were dealt out
-    for lag in (1, 8, 64, 512):  # neighbouring elements, bytes, words
-        together = (flat[lag:] * flat[:-lag]).mean().item()
-        assert abs(together - (1 - p) ** 2) < 5 * sigma
-    assert torch.equal(layer.eval()(x), x)
-
-
-def test_dropout_refuses_to_draw_from_nowhere() -> None:
-    with pytest.raises(RuntimeError, match="set_generator"):
-        Dropout(0.5)(torch.ones(3))
-    with pytest.raises(ValueError, match="0 <= p < 1"):
-        Dropout(1.0)
-
-
 def test_unknown_models_and_missing_vocabularies_are_named() -> None:
     setup = params.load().setup("bach", "arvae")
     with pytest.raises(ValueError, match="vocabulary_size"):
@@ -165,14 +135,14 @@ def test_every_model_learns_from_every_term(dataset: str, objective: str, precis
     setup = fader_setup(dataset) if objective == "fader" else params.load().setup(dataset, "arvae")
     random = torch.Generator().manual_seed(0)
     model = models.build(setup, generator=random)
-    flat = FlatModel(model, Plan("cpu", precision, 1), 1e-3)
+    flat = fast.FlatAdam(fast.use(model), 1e-3, dtype=getattr(torch, precision))
     models.set_generator(model, random)
     x = (torch.rand(8, *SHAPES[dataset], generator=random) > 0.7).float()
     attributes = torch.rand(8, len(setup.attributes), generator=random)
     history = []
     for _ in range(5):
         flat.zero_grad()
-        terms = objectives.find(objective)(model, x, attributes, setup, random)
+        terms = models.objective(objective).loss(model, x, attributes, setup, random)
         terms["loss"].backward()
         flat.step()
         history.append(terms["reconstruction"].item())
@@ -180,45 +150,3 @@ def test_every_model_learns_from_every_term(dataset: str, objective: str, precis
     assert all(np.isfinite(history))
     still = [name for name, p in model.named_parameters() if not p.grad.abs().sum() > 0]
     assert still == (["network.log_std.weight", "network.log_std.bias"] if objective == "fader" else [])
-
-
-@pytest.mark.parametrize(("channels", "stride", "padding"), [(3, 1, 0), (1, 1, 0), (3, 2, 1), (1, 2, 1)])
-def test_transposed_convolutions_equal_torchs(channels: int, stride: int, padding: int) -> None:
-    random = torch.Generator().manual_seed(0)
-    ours = layers.ConvTranspose2d(5, channels, 4, stride, padding).double()
-    reference = torch.nn.ConvTranspose2d(5, channels, 4, stride, padding).double()
-    reference.load_state_dict(ours.state_dict())
-    x = torch.randn(2, 5, 6, 6, generator=random, dtype=torch.float64)
-    one, other = (layers.channels_last(x.clone()).requires_grad_(), x.clone().requires_grad_())
-    y, wanted = ours(one), reference(other)
-    torch.testing.assert_close(y, wanted)
-    g = torch.randn(y.shape, generator=random, dtype=torch.float64)
-    y.backward(g)
-    wanted.backward(g)
-    torch.testing.assert_close(one.grad, other.grad)
-    for a, b in zip(ours.parameters(), reference.parameters(), strict=True):
-        torch.testing.assert_close(a.grad, b.grad)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_selu_dropout_equals_selu_then_dropout(dtype: torch.dtype, layout: torch.memory_format) -> None:
-    x = (
-        torch.randn(3, 5, 7, 7, generator=torch.Generator().manual_seed(1))
-        .to(dtype)
-        .contiguous(memory_format=layout)
-    )
-    g = torch.randn(3, 5, 7, 7, generator=torch.Generator().manual_seed(2)).to(dtype)  # in another layout
-    results = []
-    for fused in (True, False):
-        layer = layers.SeluDropout() if fused else layers.Dropout()
-        layer.generator = torch.Generator().manual_seed(3)
-        leaf = x.clone().requires_grad_()
-        hidden = leaf * 1.0  # overwritten by the fused layer
-        y = layer(hidden) if fused else layer(torch.nn.functional.selu(hidden))
-        y.backward(g)
-        results.append((y, leaf.grad))
-    tolerance = {"rtol": 1e-5, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 1e-2, "atol": 5e-2}
-    assert torch.equal(results[0][0] == 0, results[1][0] == 0)
-    for ours, plain in zip(*results, strict=True):
-        torch.testing.assert_close(ours, plain, **tolerance)

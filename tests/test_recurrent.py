@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from arvae.fast import gru_kernels, gru_steps, recurrent
-from arvae.models.measure import _direction
+from arvae.fast.measure import _direction
 
 
 @pytest.fixture(autouse=True)

@@ -23,11 +23,12 @@ import torch
 
 from arvae import params, paths, training
 from arvae.datasets.contract import Dataset, PackedImages, Split
+from arvae.fast import FlatAdam
 from arvae.files import atomic_write
 from arvae.params import Setup
 from arvae.report.figures import metrics, style
 from arvae.training import Run, checkpoints, loop
-from arvae.training.precision import FlatModel, Plan, plan
+from arvae.training.precision import plan
 from arvae.training.runs import IMPORTED, code_hash, key
 
 
@@ -326,26 +327,35 @@ def test_a_comment_changes_no_key_but_code_does(tmp_path: Path) -> None:
     hashes = []
     for text in ("x = 1\n", '"""Doc."""\nx = 1  # why\n', '"""Other."""\n\nx = 1\n', "x = 2\n"):
         path.write_text(text, encoding="utf-8")
-        hashes.append(code_hash("images", "vae", tmp_path))
+        hashes.append(code_hash("images", "vae", True, tmp_path))
     assert hashes[1] == hashes[2]
     assert hashes[3] not in hashes[:3]
 
 
 def test_what_an_objective_imports_is_part_of_its_key_and_a_new_module_is_not(tmp_path: Path) -> None:
-    (tmp_path / "objectives").mkdir()
     (tmp_path / "models").mkdir()
-    (tmp_path / "objectives" / "mine.py").write_text("from arvae.objectives.other import other\n")
-    (tmp_path / "objectives" / "other.py").write_text("import arvae.models.net as net\n")
-    hashes = []
+    (tmp_path / "fast").mkdir()
+    (tmp_path / "models" / "mine.py").write_text("from arvae.models.other import other\n")
+    (tmp_path / "models" / "other.py").write_text("import arvae.models.net as net\n")
+    (tmp_path / "fast" / "image.py").write_text("from arvae.fast.part import part\n")
+    hashes = {}
     for text in ("x = 1\n", "x = 2\n"):
-        (tmp_path / "models" / "net.py").write_text(text)
-        hashes.append([code_hash("images", name, tmp_path) for name in ("mine", "other", "vae")])
-    assert hashes[0][0] != hashes[1][0] and hashes[0][1] != hashes[1][1]
-    assert hashes[0][2] == hashes[1][2]
+        for changed in ("models/net.py", "fast/part.py"):
+            (tmp_path / changed).write_text(text)
+            hashes[changed, text] = [
+                code_hash("images", name, fast, tmp_path)
+                for name, fast in (("mine", False), ("other", False), ("vae", False), ("vae", True))
+            ]
+    nothing, net, part = (
+        hashes[which]
+        for which in (("fast/part.py", "x = 1\n"), ("models/net.py", "x = 2\n"), ("fast/part.py", "x = 2\n"))
+    )
+    assert [one == other for one, other in zip(nothing, net, strict=True)] == [False, False, True, True]
+    assert [one == other for one, other in zip(net, part, strict=True)] == [True, True, True, False]
 
 
 def test_the_modules_that_decide_a_training_are_all_known() -> None:
-    """What the loop imports, and what that imports, of losses, models, objectives and the engine."""
+    """What the loop imports, and what that imports, of losses, models, fast and the engine."""
     code = (
         "import sys, arvae.training.loop; print(*[name for name in sys.modules if name.startswith('arvae')])"
     )
@@ -353,12 +363,12 @@ def test_the_modules_that_decide_a_training_are_all_known() -> None:
     home = paths.root(__file__)
     names = [name.replace(".", "/") for name in shown.split()]
     files = [f"{name}.py" if (home / f"{name}.py").is_file() else f"{name}/__init__.py" for name in names]
-    parts = ("losses", "models", "objectives", "training")
+    parts = ("losses", "models", "fast", "training")
     decide = {
         name.removeprefix("arvae/") for name in files if name.startswith(tuple(f"arvae/{p}" for p in parts))
     }
     beside = {"training/__init__.py", "training/engine.py", "training/executors.py", "training/report.py"}
-    assert decide - beside - {"models/classifier.py"} <= IMPORTED.keys()
+    assert decide - beside <= IMPORTED.keys()
 
 
 EDITED = """
@@ -367,10 +377,10 @@ from pathlib import Path
 from arvae import training
 from arvae.params import Setup
 from arvae.training.runs import code_hash
-setup, before = Setup.model_validate_json(Path("setup.json").read_text()), code_hash("images", "vae")
+setup, before = Setup.model_validate_json(Path("setup.json").read_text()), code_hash("images", "vae", True)
 losses = Path("arvae/losses.py")
 losses.write_text(losses.read_text() + "EDITED = True\\n")  # as one does while runs wait for a free core
-assert code_hash("images", "vae") == before != code_hash("images", "vae", Path("arvae"))
+assert code_hash("images", "vae", True) == before != code_hash("images", "vae", True, Path("arvae"))
 training.train(setup, sys.argv[1], training.runs_of(setup)[:1], "checkpoints", directory="models")
 """
 
@@ -422,7 +432,7 @@ def test_what_is_no_number_at_the_end_fails_its_member_alone(
     def spoiled(run: loop.Run, *arguments: Any) -> None:
         go(run, *arguments)
         if run.run.seed and where == "weights":
-            run.flat.master[3] = torch.nan
+            run.optimizer.master[3] = torch.nan
         elif run.run.seed:
             run.rows[-1]["validation_kl"] = float("inf")
 
@@ -562,7 +572,7 @@ def test_a_full_disk_stops_no_training_and_fails_clearly_at_the_end(
 def test_bfloat16_keeps_small_updates_in_float32() -> None:
     model = torch.nn.Linear(4, 1, bias=False)
     torch.nn.init.ones_(model.weight)
-    flat = FlatModel(model, Plan("cpu", "bfloat16", 1), 1e-4)
+    flat = FlatAdam(model, 1e-4, dtype=torch.bfloat16)
     for _ in range(10):
         flat.zero_grad()
         model(torch.ones(1, 4, dtype=torch.bfloat16)).sum().backward()
@@ -573,7 +583,7 @@ def test_bfloat16_keeps_small_updates_in_float32() -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_only_gradients_longer_than_the_clip_are_scaled_down(precision: str) -> None:
-    flat = FlatModel(torch.nn.Linear(3, 2, bias=False), Plan("cpu", precision, 1), 1e-3)
+    flat = FlatAdam(torch.nn.Linear(3, 2, bias=False), 1e-3, dtype=getattr(torch, precision))
     for given, clip, wanted in ((4.0, 2.0, 2.0), (4.0, None, 4.0), (1.0, 2.0, 1.0)):
         flat.gradient.zero_()
         flat.gradient[0] = given

@@ -1,8 +1,8 @@
 """Drop-in twins of plain parts: the same results, several times faster on a CPU.
 
-`use(network)` swaps them in. Parameters, their names and initial weights stay as they are, so what one trained
-the other loads. What each twin is for, and what it brings, stands in docs/speed.md; that it computes the same,
-in tests/test_fast.py.
+`use(network)` swaps them in. Parameters, their names and initial weights stay as they are, so what one
+trained the other loads. What each twin brings stands in docs/speed.md; that it computes the same is tested in
+tests/test_fast.py.
 """
 
 from torch import nn
@@ -22,8 +22,8 @@ _PARTS: dict[type[nn.Module], type[nn.Module]] = {
 def use(network: nn.Module) -> nn.Module:
     """Turn the parts of a network that have a twin into it, in place; subclasses of them stay what they are.
 
-    A twin differs from its part in the class alone. It takes float32 and may hold bfloat16 weights; its random
-    numbers come from the module's `generator` (`models.set_generator`).
+    A twin differs from its part in the class alone. It takes float32 and may hold bfloat16 weights; its
+    random numbers come from the module's `generator` (`models.set_generator`).
     """
     twins = _PARTS | _networks(network.kind)
     for module in list(network.modules()):

@@ -54,5 +54,3 @@ class _AttributeRegularization(torch.autograd.Function):
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
         return (gradient * upstream).to(gradient.dtype), None, None
-
-

@@ -6,10 +6,10 @@ loss, whose name is what `objective` is in params.yaml, has
 * a function loss(model, x, attributes, setup, generator), which gives a dict of scalar tensors: "loss", what
   is minimised, and the terms it is made of ("reconstruction", "kl", "regularization", ...), to be logged;
 * KINDS, the kinds of data it is for;
-* if the networks of the paper will not do, a function network(setup, vocabulary_size, image_size) -> nn.Module.
+* if the networks of the paper will not do, a function network(setup, vocabulary_size, image_size).
 
-x: images float (m, 1, h, w) in 0..1, or music tokens int64 (m, 24); attributes: (m, k), the setup's attributes
-in the setup's order; generator: where the loss draws its random numbers.
+x: images float (m, 1, h, w) in 0..1, or music tokens int64 (m, 24); attributes: (m, k), the setup's
+attributes in the setup's order; generator: where the loss draws its random numbers.
 
 A network has `kind` ("images" or "music"), `latent_dim`, `encode(x)` -> (mean, log_std) and `decode(z)` ->
 logits, and is trained in float32 by torch's own means; what `arvae.fast` knows it makes faster. To add a
@@ -51,8 +51,8 @@ def build(
     module = objective(name)
     if setup.kind not in module.KINDS:
         raise ValueError(
-            f"setup {setup.name}: objective {name!r} is for {' and '.join(module.KINDS)}, not for {setup.kind}: "
-            "take the setup out of params.yaml, or give the model another objective"
+            f"setup {setup.name}: objective {name!r} is for {' and '.join(module.KINDS)}, not for "
+            f"{setup.kind}: take the setup out of params.yaml, or give the model another objective"
         )
     # torch's own initialisation draws from the global generator: keep that from leaking out.
     with torch.random.fork_rng(devices=[]):

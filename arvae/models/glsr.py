@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from arvae import losses
-from arvae.music.coding import WEIGHTS, Vocabulary
 from arvae.models.vae import sample
+from arvae.music.coding import WEIGHTS, Vocabulary
 from arvae.params import Setup
 
 KINDS = ("music",)
@@ -60,8 +60,8 @@ def loss(
     chosen = [name for name in setup.attributes if name in EXPRESSIBLE]
     if not chosen or model.kind != "music":
         raise ValueError(
-            f"setup {setup.name}: GLSR-VAE needs attributes that are differentiable functions of the decoder's "
-            f"output, {' or '.join(EXPRESSIBLE)}; got {', '.join(setup.attributes)}"
+            f"setup {setup.name}: GLSR-VAE needs attributes that are differentiable functions of the "
+            f"decoder's output, {' or '.join(EXPRESSIBLE)}; got {', '.join(setup.attributes)}"
         )
     hyperparameters = setup.hyperparameters
     places = [setup.attributes.index(name) for name in chosen]

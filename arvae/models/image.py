@@ -46,7 +46,7 @@ class ImageVAE(nn.Module):
         self.log_std = nn.Linear(hidden[-1], latent_dim)
         # decoder
         self.decoder_linears = _linears([latent_dim + conditions, *reversed(hidden), flat], activation)
-        self.decoder_convs = _convolutions(nn.ConvTranspose2d, back, activation, dropout)[:-1]  # ends in logits
+        self.decoder_convs = _convolutions(nn.ConvTranspose2d, back, activation, dropout)[:-1]  # to logits
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images (n, 1, h, w) in 0..1 -> mean, log-std (n, d)."""

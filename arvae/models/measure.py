@@ -70,7 +70,9 @@ class MeasureVAE(nn.Module):
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Symbols (n, 24) int64 -> mean (n, d) and logarithm of the standard deviation (n, d)."""
-        _, last = self.encoder(self.embed_in(x.t()))  # (2 L, n, H): every layer's last states, both directions
+        _, last = self.encoder(
+            self.embed_in(x.t())
+        )  # (2 L, n, H): every layer's last states, both directions
         states = last.transpose(0, 1).flatten(1)  # (n, 2 L H)
         return self.mean(states), self.log_std(states)
 

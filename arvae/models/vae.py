@@ -12,7 +12,7 @@ KINDS = ("images", "music")
 def loss(
     model: nn.Module, x: Tensor, attributes: Tensor, setup: Setup, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """reconstruction + beta |KL - C| + gamma L_AR (Pati & Lerch 2020, section 3); gamma = 0 is the beta-VAE."""
+    """Reconstruction + beta |KL - C| + gamma L_AR; with gamma = 0 the beta-VAE (paper, section 3)."""
     hyperparameters = setup.hyperparameters
     mean, log_std = model.encode(x)  # (m, d) each
     z = sample(mean, log_std, generator)  # (m, d)
@@ -20,7 +20,7 @@ def loss(
     kl = losses.kl_divergence(mean, log_std)
     total = reconstruction + losses.kl_penalty(kl, hyperparameters.beta, hyperparameters.capacity)
     regularized = losses.columns(z if hyperparameters.regularize == "sample" else mean, setup.dimensions)
-    if hyperparameters.gamma == 0:  # not minimised, only watched: how ordered the dimensions become by themselves
+    if hyperparameters.gamma == 0:  # only watched: how ordered the dimensions become by themselves
         regularized = regularized.detach()
     # losses.attribute_regularization, or its fused twin in a network that arvae.fast has been at
     regularization = model.attribute_regularization(regularized, attributes, hyperparameters.delta)

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, NonNegativeInt
 
 Kind = Literal["images", "music"]
 # The modules of arvae/models with a loss, by name: read, not imported, which would take a second for torch.
-_MODELS = Path(__file__).parents[1] / "models"
-_OBJECTIVES = sorted(path.stem for path in _MODELS.glob("[a-z]*.py") if "\ndef loss(" in path.read_text("utf-8"))
+_MODELS = (Path(__file__).parents[1] / "models").glob("[a-z]*.py")
+_OBJECTIVES = sorted(path.stem for path in _MODELS if "\ndef loss(" in path.read_text(encoding="utf-8"))
 Objective = Literal[tuple(_OBJECTIVES)]
 Scale = Literal["smoke", "laptop", "paper"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -92,8 +92,8 @@ def _images(model: ImageVAE) -> Exported:
     ops: list[dict[str, Any]] = []
     tensors: dict[str, np.ndarray] = {}
     channels, height, width = model.features
-    layers = [*model.decoder_linears, *model.decoder_convs]
-    for layer in (part for layer in layers for part in (layer if isinstance(layer, nn.Sequential) else [layer])):
+    layers = nn.Sequential(*model.decoder_linears, *model.decoder_convs).modules()
+    for layer in (layer for layer in layers if not isinstance(layer, nn.Sequential)):
         name = f"{len(ops)}"
         if type(layer) in ACTIVATIONS:
             ops[-1]["activation"] = ACTIVATIONS[type(layer)]

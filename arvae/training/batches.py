@@ -71,7 +71,8 @@ def attribute_columns(dataset: Dataset, setup: Setup) -> list[int]:
     if unknown:
         raise ValueError(
             f"setup {setup.name}: attribute {unknown[0]!r} is not one of data set {dataset.name}'s: "
-            f"{', '.join(dataset.attribute_names)}; correct datasets.{setup.dataset}.attributes in params.yaml"
+            f"{', '.join(dataset.attribute_names)}; correct datasets.{setup.dataset}.attributes in "
+            "params.yaml"
         )
     return [dataset.attribute_names.index(name) for name in setup.attributes]
 

@@ -21,7 +21,7 @@ from arvae.progress import clock
 from arvae.training import checkpoints, executors, worker
 from arvae.training.loop import SMALLER
 from arvae.training.precision import Plan, plan
-from arvae.training.runs import Run, RunResult, TrainingError, check_runs, key, science, setup_from
+from arvae.training.runs import Run, RunResult, TrainingError, check_runs, hyperparameters, key, setup_from
 
 TELL_EVERY = 5.0  # seconds between lines at first; later 15 % of the time so far, a minute at most
 ATTEMPTS = 3  # deaths of a run's worker in a row, without a step gained, before it is given up
@@ -69,8 +69,8 @@ def train(
         but no weights, and does not stop the others.
 
     Raises:
-        TrainingError: when no run could be trained, or one for a reason that is not the science's (killed,
-            disk full): half a setup must not pass for done. The others are kept, and reused the next time.
+        TrainingError: when no run could be trained, or one for another reason than divergence (killed, disk
+            full): half a setup must not pass for done. The others are kept, and reused the next time.
         ValueError: for bad runs, setups or data.
     """
     runs, data, root = check_runs(runs, setup), Path(dataset_directory), Path(checkpoint_root)
@@ -108,11 +108,25 @@ def train(
 
 
 def _finished(job: _Job, setup: Setup, log: Callable[[str], None]) -> bool:
-    if checkpoints.load_final(job.folder, log) is None:
+    found = checkpoints.load_final(job.folder, log)
+    if found is None:
         return False
     job.outcome = {"status": "finished", "message": "", "reused": True}
-    log(f"{setup.name}: reusing {_names(job)}: code, data and hyperparameters unchanged")
+    log(f"{setup.name}: reusing {_names(job)}: code, data and hyperparameters unchanged; it was trained so:")
+    for row in _some(found[1]["rows"]):
+        log(
+            f"{setup.name} [{clock(row['seconds'])}] {_names(job)} step {row['step']:,}, "
+            f"loss {row['loss']:.4g}, validation accuracy {row['validation_accuracy']:.3f}"
+        )
     return True
+
+
+def _some(rows: list[dict[str, float]], count: int = 8) -> list[dict[str, float]]:
+    """Rows of a history, evenly spread, the last one among them."""
+    count = min(count, len(rows))
+    return (
+        [rows[(index + 1) * len(rows) // count - 1] for index in range(count)] if len(rows) > count else rows
+    )
 
 
 def _names(job: _Job) -> str:
@@ -224,7 +238,7 @@ def _publish(
             log(f"{setup.name}: {run.name} FAILED: {message}")
     if found is not None:
         record["setup"] |= {"name": setup.name, "model": setup.model, "scale": setup.scale}
-        checkpoints.write_tensors(target, tensors, record | {"run": science(setup, run)})
+        checkpoints.write_tensors(target, tensors, record | {"run": hyperparameters(setup, run)})
         weights = target
     else:
         target.unlink(missing_ok=True)  # an older one would pass for this one

@@ -171,16 +171,14 @@ class Trainer:
 
     @contextlib.contextmanager
     def _own_random_numbers(self) -> Iterator[None]:
-        """nn.Dropout draws from torch's one generator: its numbers of a step depend on the run and step alone."""
+        """torch's own dropout draws from the global generator: seeded by run and step, then put back."""
         devices = [torch.cuda.current_device()] if self.plan.device == "cuda" else []
         with torch.random.fork_rng(devices):
             torch.manual_seed(int(np.random.SeedSequence([self.run.seed, 3, self.step]).generate_state(1)[0]))
             yield
 
     def _rate(self, step: int) -> float:
-        return learning_rate(
-            step, self.steps, self.setup.schedule, self.setup.hyperparameters.learning_rate
-        )
+        return learning_rate(step, self.steps, self.setup.schedule, self.setup.hyperparameters.learning_rate)
 
     def _compute(self, index: Tensor, forced: bool | None) -> dict[str, Tensor]:
         """The step on the examples numbered `index`: what the device does, and nothing that waits for it."""

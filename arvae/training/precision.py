@@ -17,8 +17,8 @@ SAME_BITS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # NVIDIA's condition for the
 class Plan:
     """device: "cpu" or "cuda"; precision: "bfloat16" or "float32"; threads: of the processor, a run.
 
-    graphs: on CUDA, steps are recorded and replayed (graphs.py). fast: with the twins of `arvae.fast`; without
-    them a run is an ordinary program of torch's own modules, in float32.
+    graphs: on CUDA, steps are recorded and replayed (graphs.py). fast: with the twins of `arvae.fast`;
+    without them a run is an ordinary program of torch's own modules, in float32.
     """
 
     device: str

@@ -1,4 +1,4 @@
-"""What is trained: runs (a seed and, in a study, other loss hyperparameters), and the key of their outcome."""
+"""What is trained: runs (a seed and, in a study, other hyperparameters), and the key of their outcome."""
 
 import ast
 import dataclasses
@@ -87,7 +87,7 @@ def runs_of(setup: Setup) -> list[Run]:
 
 
 def check_runs(runs: Iterable[Run], setup: Setup) -> list[Run]:
-    """Runs with distinct names and valid overrides; ValueError (ParamsError for a hyperparameter) otherwise."""
+    """Runs with distinct names and valid overrides; else ValueError (ParamsError for a hyperparameter)."""
     runs = list(runs)
     names = [run.name for run in runs]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -99,7 +99,7 @@ def check_runs(runs: Iterable[Run], setup: Setup) -> list[Run]:
     return runs
 
 
-def science(setup: Setup, run: Run) -> dict[str, Any]:
+def hyperparameters(setup: Setup, run: Run) -> dict[str, Any]:
     """All of the setup that decides a run's weights, as JSON: no names, no engine, no other seeds."""
     fields = setup.replace(**run.overrides).model_dump(mode="json")
     for name in ("engine", "seeds", "name", "model", "scale"):
@@ -108,10 +108,10 @@ def science(setup: Setup, run: Run) -> dict[str, Any]:
 
 
 def key(setup: Setup, run: Run, dataset_directory: Path, plan: Plan) -> str:
-    """A hash of everything that decides a run's weights: science, data, code, arithmetic."""
+    """A hash of everything that decides a run's weights: hyperparameters, data, code, arithmetic."""
     manifest = read_json(dataset_directory / "manifest.json")
     content = {
-        "science": science(setup, run),
+        "hyperparameters": hyperparameters(setup, run),
         "data": manifest["files"]
         | {"names": manifest["attribute_names"], "vocabulary": manifest["vocabulary"]},
         "code": code_hash(setup.kind, setup.replace(**run.overrides).hyperparameters.objective, plan.fast),
@@ -172,9 +172,7 @@ def _read(path: Path) -> _Module:
             value = body[0].value
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 body[0] = ast.Expr(ast.Constant(""))
-    ours = sorted(
-        name.split(".") for name in imported if name.startswith(("arvae.models.", "arvae.fast."))
-    )
+    ours = sorted(name.split(".") for name in imported if name.startswith(("arvae.models.", "arvae.fast.")))
     digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
     return _Module(digest, tuple("/".join(parts[1:]) + ".py" for parts in ours))
 

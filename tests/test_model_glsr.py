@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from arvae import models, params
+from arvae.models import glsr
+from arvae.models.glsr import EXPRESSIBLE, expected
 from arvae.models.measure import MeasureVAE
 from arvae.music import coding as music
-from arvae.objectives.glsr import EXPRESSIBLE, expected, glsr
 
 # Values computed with the paper's released implementation (Pati & Lerch 2020).
 GOLDEN = np.load(Path(__file__).parent / "golden" / "music_attributes.npz", allow_pickle=False)
@@ -35,7 +36,7 @@ def test_the_expectation_of_a_certain_measure_is_its_attribute() -> None:
     np.testing.assert_allclose(expected(logits, NAMES), wanted, atol=1e-6)
 
 
-def setup() -> tuple:
+def prepared() -> tuple:
     setup = params.load().setup("bach", "arvae")
     generator = torch.Generator().manual_seed(0)
     model = MeasureVAE(music.Vocabulary().size, setup.latent_dim, hidden=24, dense=24, dropout=0.0)
@@ -47,12 +48,12 @@ def setup() -> tuple:
 
 
 def test_training_brings_the_slopes_up() -> None:
-    model, x, attributes, setup, generator = setup()
+    model, x, attributes, setup, generator = prepared()
     adam = torch.optim.Adam(model.parameters(), lr=1e-2)
     slopes = []
     for _ in range(12):
         adam.zero_grad()
-        terms = glsr(model, x, attributes, setup, generator)
+        terms = glsr.loss(model, x, attributes, setup, generator)
         terms["loss"].backward()
         adam.step()
         slopes.append(terms["slope"].item())
@@ -61,13 +62,13 @@ def test_training_brings_the_slopes_up() -> None:
 
 
 def test_same_generator_same_terms() -> None:
-    totals = [glsr(*setup())["loss"].item() for _ in range(2)]
+    totals = [glsr.loss(*prepared())["loss"].item() for _ in range(2)]
     assert totals[0] == totals[1]
 
 
 def test_attributes_that_are_not_differentiable_are_left_free_or_refused() -> None:
-    model, x, attributes, setup, generator = setup()
+    model, x, attributes, setup, generator = prepared()
     assert set(EXPRESSIBLE) == set(NAMES)
     only = setup.model_copy(update={"attributes": ("pitch range",), "dimensions": (1,)})
     with pytest.raises(ValueError, match="differentiable.*got pitch range"):
-        glsr(model, x, attributes[:, 1:2], only, generator)
+        glsr.loss(model, x, attributes[:, 1:2], only, generator)

@@ -10,15 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from arvae import models, params, paths
+from arvae import losses, models, params, paths
+from arvae.models import fader, glsr, vae
 from arvae.models.fader import Fader
+from arvae.models.glsr import SLOPE, SPREAD, STEP, expected
+from arvae.models.vae import reconstruct, sample
 from arvae.music.coding import WEIGHTS, Vocabulary
-from arvae.objectives import reconstruct, sample
-from arvae.objectives.fader import fader
-from arvae.objectives.glsr import SLOPE, SPREAD, STEP, expected, glsr
-from arvae.objectives.vae import vae
 from arvae.training.runs import code_hash
-from tests.test_losses import plain as ordered
 from tests.test_training import data  # noqa: F401 (a fixture)
 
 M, D = 7, 4  # batch, latent dimensions
@@ -39,6 +37,8 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 class Plain(nn.Module):
     """Encoder and decoder of one matrix each, float64."""
+
+    attribute_regularization = staticmethod(losses.attribute_regularization)
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -140,10 +140,12 @@ def test_vae_is_reconstruction_and_divergence_and_order(name: str) -> None:
     hyperparameters |= VAE_CASES[name]
     setup = cell_with("mnist", **hyperparameters).model_copy(update={"dimensions": (3, 1)})
     model, (x, attributes) = Image(), image_batch()
-    terms = vae(model, x, attributes, setup, seeded(5))
+    terms = vae.loss(model, x, attributes, setup, seeded(5))
     mean, z, kl = gaussian(model, x, 5)
     code = mean if hyperparameters["regularize"] == "mean" else z
-    order = ordered(torch.stack([code[:, 3], code[:, 1]], 1), attributes, hyperparameters["delta"])
+    order = losses.attribute_regularization(
+        torch.stack([code[:, 3], code[:, 1]], 1), attributes, hyperparameters["delta"]
+    )
     reconstruction = cross_entropy(model.decode(z), x)
     wanted = (
         reconstruction + 0.3 * (kl - hyperparameters["capacity"]).abs() + hyperparameters["gamma"] * order
@@ -182,7 +184,7 @@ def test_fader_reads_better_and_hides_better() -> None:
     """The discriminator goes down the slope of its own loss, the encoder, gamma times, up the same slope."""
     model, x, attributes = blind()
     gamma = 3.0
-    terms = fader(model, x, attributes, cell_with("mnist", objective="fader", gamma=gamma), seeded())
+    terms = fader.loss(model, x, attributes, cell_with("mnist", objective="fader", gamma=gamma), seeded())
     z, _ = model.encode(x)
     scaled = (attributes - model.lowest) / model.span
     reconstruction = cross_entropy(model.network.decode(torch.cat([z, scaled], 1)), x)
@@ -215,7 +217,7 @@ def test_glsr_is_reconstruction_and_divergence_and_slope(forced: bool, capacity:
     setup = cell_with("bach", objective="glsr", beta=0.3, gamma=2.5, capacity=capacity)
     setup = setup.model_copy(update={"attributes": names, "dimensions": (1, 0, 3, 2)})
     model, (x, attributes) = Measure(forced), measures()
-    terms = glsr(model, x, attributes, setup, seeded(5))
+    terms = glsr.loss(model, x, attributes, setup, seeded(5))
     _, z, kl = gaussian(model, x, 5)
     logits = model.decode(z, x, forced)
     chosen = logits.log_softmax(-1).gather(-1, x[..., None])
@@ -268,16 +270,16 @@ NEW = '''"""A plain auto-encoder: reconstruction alone."""
 
 import torch
 
-from arvae.objectives import reconstruct
+from arvae.models.vae import reconstruct
 
 KINDS = ("images",)
 
 
-def plain(model, x, attributes, setup, generator):
+def loss(model, x, attributes, setup, generator):
     mean, _ = model.encode(x)
-    loss = reconstruct(model, mean, x)
-    none = torch.zeros_like(loss.detach())
-    return {"loss": loss, "reconstruction": loss, "kl": none, "regularization": none}
+    total = reconstruct(model, mean, x)
+    none = torch.zeros_like(total.detach())
+    return {"loss": total, "reconstruction": total, "kl": none, "regularization": none}
 '''
 
 TRAIN = """
@@ -290,7 +292,7 @@ engine = setup.engine.model_copy(update={"executor": "serial", "device": "cpu"})
 setup = setup.model_copy(update={"schedule": schedule, "engine": engine})
 runs = [training.Run("seed0", 0)]
 (result,) = training.train(setup, sys.argv[1], runs, "checkpoints", directory="models")
-print(result.status, sorted(result.last), code_hash("images", "vae"))
+print(result.status, sorted(result.last), code_hash("images", "vae", True))
 """
 
 
@@ -298,7 +300,7 @@ def test_a_new_model_is_one_module_and_one_entry(data, tmp_path):  # noqa: F811
     """In a copy of the package: it trains, and what was trained before keeps its key."""
     home = paths.root(__file__)
     shutil.copytree(home / "arvae", tmp_path / "arvae", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "arvae" / "objectives" / "plain.py").write_text(NEW, encoding="utf-8")
+    (tmp_path / "arvae" / "models" / "plain.py").write_text(NEW, encoding="utf-8")
     text = (home / "params.yaml").read_text(encoding="utf-8")
     for section, entry in {
         "models": "  plain:\n    images: {objective: plain, learning_rate: 1.0e-3, beta: 0.0, gamma: 0.0, "
@@ -318,7 +320,7 @@ def test_a_new_model_is_one_module_and_one_entry(data, tmp_path):  # noqa: F811
     assert run.returncode == 0, run.stderr
     status, rest = run.stdout.splitlines()[-1].split(" ", 1)
     assert status == "finished" and "validation_reconstruction" in rest
-    assert rest.endswith(code_hash("images", "vae"))
+    assert rest.endswith(code_hash("images", "vae", True))
 
 
 def test_an_objective_that_is_not_there_or_not_for_this_kind_is_refused() -> None:
