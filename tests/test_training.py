@@ -127,7 +127,7 @@ def test_finished_members_are_reused_and_a_new_seed_trains_alone(data: Path, tmp
     before = digest(tmp_path / "models" / "seed0.safetensors")
     results = run(small(1.0), data, tmp_path, Run("seed0", 0), Run("seed1", 1))
     assert [result.reused for result in results] == [True, False]
-    assert "seed0 trained already" in said(tmp_path)
+    assert "reusing seed0: code, data and hyperparameters unchanged" in said(tmp_path)
     assert digest(tmp_path / "models" / "seed0.safetensors") == before
 
 
