@@ -1,119 +1,429 @@
-"""ABC notation to bars, by music21's own tokenizer.
+"""ABC notation to scores, by the standard 2.1 (abcnotation.com/wiki/abc:standard:v2.1).
 
-music21 reads ABC in two steps: tokens that know their key, length, tuplet and tie, then a stream of
-objects. The second step takes nine tenths of the time and adds nothing that a single line of notes needs,
-so it is left out; the tests hold the result equal to music21's streams.
+The grammar is our own: of the libraries that read ABC, music21 loses or changes notes and verovio does not
+know much of the standard; docs/reading.md has the comparison. A tune is read as it is written, each repeat
+and each ending once.
 """
 
-import contextlib
-import functools
-import io
+import dataclasses
 import re
 from collections.abc import Iterator
 from fractions import Fraction
 
-from music21 import abcFormat, exceptions21, pitch
+from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, TuneError
 
-from arvae.music.tunes import BROKEN, CHORDS, OTHER_METRE, Bar, Event, TuneError, quarters
-
-#: What changes no note: comments, words, annotations and chord names, decorations, grace notes.
-_NOISE = [
-    re.compile(r"(?m)%.*$"),
-    re.compile(r"(?m)^[A-JN-TWZa-z]:.*$"),
-    re.compile(r'"[^"\n]*"'),
-    re.compile(r"!\w[^!\n]*!"),
-    re.compile(r"\{[^}\n]*\}"),
-    re.compile(r"[`!]"),
-]
-_INLINE_FIELD = re.compile(r"\[([KLMV]:[^\]\n]*)\]")
-_UNREADABLE = (
-    exceptions21.Music21Exception,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
+_NOTE = r"(?P<accidental>[\^_=]*)(?P<step>[A-Ga-g])(?P<octave>[,']*)(?P<length>\d*/*\d*)"
+_TOKEN = re.compile(
+    r'"[^"]*"|\{[^{}]*\}|y\d*'
+    r"|![^!|\s\]\[]{1,40}!|!D\.[CS]\.? [^!|]{1,20}!|\+(?![A-Ga-g]{2,}\+)[a-zA-Z0-9.()<>]+\+"
+    r"|\[(?P<field>[A-Za-z]):(?P<value>[^\]]*)\]"
+    r"|(?P<bar>\|[\]:|]*|:[\]:|]*|\[\|[\]:|]*)(?P<endings>\s*\[?\d[\d,\-.]*)?"
+    r"|(?P<ending>\[\d[\d,\-.]*)"
+    r"|\((?P<tuplet>\d)(?P<tuplet_rest>(?::\d*){0,2})"
+    rf"|(?P<note>{_NOTE})"
+    r"|(?P<rest>[xz])(?P<rest_length>\d*/*\d*)"
+    r"|(?P<bars>[XZ])(?P<count>\d*)"
+    r"|\[(?P<chord>[^\]\[|]+)\](?P<chord_length>\d*/*\d*)"
+    r'|(?P<named>\["[^"]*")'
+    r"|(?P<tie>-)|(?P<broken>>+|<+)|(?P<overlay>&)"
+    r"|[\s().~`!*;?@#$\\H-WYh-w]"
 )
+_IN_CHORD = re.compile(rf'"[^"]*"|![^!]*!|(?P<note>{_NOTE})(?P<tie>-?)|[\s().~uvH-WY]')
+_SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_FIFTHS = "FCGDAEB"  # the order in which sharps are added
+_ALTER = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
+_MODES = {"": 0, "maj": 0, "ion": 0, "mix": -1, "dor": -2, "m": -3, "min": -3, "aeo": -3, "phr": -4}
+_MODES |= {"loc": -5, "lyd": 1}
+_KEY = re.compile(r"([A-G])([#b]?) ?(m(?![a-z])|(?i:maj|ion|mix|dor|min|aeo|phr|loc|lyd)[a-zA-Z]*|)")
+_SETTING = re.compile(r'(\w+)=("[^"]*"|\S*)|\b(treble|alto|tenor|bass|perc|none)\d?([+-]8)?(?=\s|$)')
+_METRE = re.compile(r"\(?(\d{1,3}(?: ?\+ ?\d{1,3})*)\)? ?/ ?(\d{1,3})")
+_HIDDEN = re.compile(r"(?ms)^%%begin(\w+).*?(?:^%%end\1[^\n]*|\Z)")
 
 
-def tunes(text: str) -> Iterator[str]:
-    """Cut a collection into tunes: each from its X: field to the next, or the whole where there is none."""
-    parts = re.split(r"(?m)^(?=X:)", text.replace("\r\n", "\n").replace("\r", "\n"))
-    numbered = [part for part in parts if part.startswith("X:")]
-    yield from numbered or [text]
+def decode(content: bytes) -> str:
+    """A file's text: UTF-8, or Latin-1 as older collections are written."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
-def field(text: str, letter: str) -> str | None:
-    """The first header field `letter` of a tune, without its comment; None where there is none."""
-    found = re.search(rf"(?m)^{letter}:([^%\n]*)", text)
+def tunes(text: str) -> list[str]:
+    """Cut a file into tunes, each with what the file's header says for all; the whole where there is no X:.
+
+    A tune goes from its X: field to an empty line; what stands between two tunes is text.
+    """
+    text = _HIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    head, *numbered = re.split(r"(?m)^(?=X:)", text)
+    shared = "".join(f"{line}\n" for line in head.split("\n") if re.match(r"[ILM]:|%%", line))
+    found = []
+    for tune in numbered:
+        number, _, rest = tune.partition("\n")
+        found.append(f"{number}\n{shared}{rest}")
+    return [_until_blank(tune) for tune in found or [text]]
+
+
+def _until_blank(tune: str) -> str:
+    """The lines of a tune up to the first empty one behind its K: field."""
+    key = re.search(r"(?m)^K:.*\n", tune)
+    blank = re.compile(r"(?m)^[ \t]*$").search(tune, key.end()) if key else None
+    return tune[: blank.start()] if blank else tune
+
+
+def field(tune: str, letter: str) -> str | None:
+    """The first field `letter` of a tune, without its comment; None where there is none."""
+    found = re.search(rf"(?m)^{letter}:([^%\n]*)", tune)
     return found.group(1).strip() if found else None
 
 
-def is_common(metre: str) -> bool:
-    """Whether an M: field says four quarters a bar: 4/4 or C, or C| and its other writing 2/2."""
-    return metre.replace(" ", "") in ("4/4", "C", "C|", "2/2")
+def read(text: str) -> list[Score]:
+    """Every tune of a file, in order. Raises TuneError for the first that cannot be read."""
+    return [read_tune(tune) for tune in tunes(text)]
 
 
-def clean(text: str) -> str:
-    """A tune without what changes no note, fields inside a line put on lines of their own."""
-    for pattern in _NOISE:
-        text = pattern.sub("", text)
-    return _INLINE_FIELD.sub(r"\n\1\n", text)
+def read_tune(tune: str) -> Score:
+    """One tune, as `tunes` cuts it; its voices are the parts of the score, notes as they sound.
 
-
-def bars(text: str) -> list[Bar]:
-    """One tune in ABC -> its bars as written (a repeat once); an accidental holds to the bar's end (ABC 2.1).
-
-    Raises TuneError for another metre than 4/4, C or C| anywhere in it, chords, several voices, and for what
-    music21 cannot read.
+    Notes of a chord and of overlays (&) sound together in one part. Raises TuneError, naming the bar, for what
+    is no ABC.
     """
-    metre = field(text, "M") or "none"
-    if not is_common(metre):
-        raise TuneError(OTHER_METRE, f"the tune has metre {metre}, needed is 4/4, C or C|")
-    handler = abcFormat.ABCHandler(abcVersion=(2, 1, 0))
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):  # music21 warns where an error is raised below
-            handler.process(clean(text))
-        return list(_bars(handler.tokens))
-    except TuneError:
-        raise
-    except _UNREADABLE as error:
-        raise TuneError(BROKEN, f"music21 cannot read this ABC ({error})") from error
+    reading = _Tune()
+    for letter, line in _lines(tune):
+        if letter:
+            reading.field(letter, line)
+        else:
+            reading.music(line)
+    if reading.in_header:
+        raise TuneError(BROKEN, "the tune has no field K:, which ends its header: write one such as K:C")
+    voices = list(reading.voices.values())
+    for voice in voices:
+        voice.close()
+    several = [voice for voice in voices if voice.notes] or voices[:1]
+    tempo = re.search(r"(\d+)/(\d+)\s*=\s*(\d+)", field(tune, "Q") or "")
+    return Score(
+        title=field(tune, "T") or "",
+        parts=tuple(voice.part(len(several) > 1) for voice in several),
+        metre=field(tune, "M") or "",
+        number=field(tune, "X") or "",
+        key=field(tune, "K") or "",
+        tempo=4.0 * int(tempo[1]) * int(tempo[3]) / (int(tempo[2]) or 4) if tempo else None,
+    )
 
 
-def _bars(tokens: list[abcFormat.ABCToken]) -> Iterator[Bar]:
-    events: list[Event] = []
-    number, position, last = 1, Fraction(0), None
-    voices = set()
-    for token in tokens:
-        if isinstance(token, abcFormat.ABCMetadata):
-            if token.isMeter() and not is_common(token.data):
-                raise TuneError(OTHER_METRE, f"bar {number} has metre {token.data}, needed is 4/4, C or C|")
-            if token.isVoice():
-                voices.add(token.data.split()[0] if token.data.split() else "")
-                if len(voices) > 1:
-                    raise TuneError(CHORDS, f"the tune has voices {sorted(voices)}, needed is one")
-        elif isinstance(token, abcFormat.ABCBar):
-            if events:
-                yield Bar(str(number), position, tuple(events))
-                events, position, number = [], Fraction(0), number + 1
-        elif isinstance(token, abcFormat.ABCChord):
-            raise TuneError(CHORDS, f"bar {number} has the chord {token.src}, needed is one note at a time")
-        elif isinstance(token, abcFormat.ABCNote) and not token.inGrace:
-            duration = quarters(token.quarterLength)
-            if token.activeTuplet:
-                tuplet = token.activeTuplet
-                duration *= Fraction(tuplet.numberNotesNormal, tuplet.numberNotesActual)
-            if not token.isRest and not token.pitchName[-1].isdigit():  # music21 then assumes a C
-                raise TuneError(BROKEN, f"bar {number} has {token.src!r}, which is no note of ABC")
-            midi = None if token.isRest else _midi(token.pitchName)
-            tied = token.tie in ("stop", "continue") and midi == last and midi is not None
-            events.append(Event(position, duration, midi, tied))
-            position, last = position + duration, midi
-    if events:
-        yield Bar(str(number), position, tuple(events))
+def _lines(tune: str) -> Iterator[tuple[str, str]]:
+    """The tune's lines without comments: (letter of the field or "", the rest)."""
+    body, before = False, ""
+    for line in tune.split("\n"):
+        directive = re.match(r"%%\s*(?:abc-)?(propagate-accidentals\s+\w+)", line)
+        if directive:
+            yield "I", directive[1]
+        line = re.sub(r"(?<!\\)%.*", "", line).strip()
+        letter, colon, value = line.partition(":")
+        if letter == "+" and before:
+            yield before, value.strip() if before in "IKLMQV" else ""
+            continue
+        is_field = colon and len(letter) == 1 and letter.isalpha()
+        if is_field and body and letter in "ABCDEFGabcdefgxz" and value[:1] in (":", "|", ""):
+            is_field = False  # a note before a repeat sign
+        before = letter if is_field else ""
+        body = body or letter == "K"
+        if line:
+            yield (letter, value.strip()) if is_field else ("", line)
 
 
-@functools.cache
-def _midi(name: str) -> int:
-    return pitch.Pitch(name).midi
+@dataclasses.dataclass
+class _Voice:
+    """One voice while it is read. Times in quarter notes."""
+
+    name: str
+    key: dict[str, int]
+    unit: Fraction | None
+    metre: str
+    nominal: Fraction
+    propagate: str
+    transpose: int = 0
+    percussion: bool = False
+    now: Fraction = Fraction(0)
+    bar_start: Fraction = Fraction(0)
+    bar_end: Fraction = Fraction(0)
+    section: bool = True
+    notes: list[list] = dataclasses.field(default_factory=list)  # [start, duration, pitch]
+    bars: list[Bar] = dataclasses.field(default_factory=list)
+    accidentals: dict[str, int] = dataclasses.field(default_factory=dict)
+    last: dict[str, list] = dataclasses.field(default_factory=dict)  # notes of the last event, by name
+    last_length: Fraction = Fraction(0)
+    ties: dict[str, list] = dataclasses.field(default_factory=dict)
+    broken: Fraction = Fraction(1)  # factor of the next event
+    tuplet: Fraction = Fraction(1)
+    tuplet_left: int = 0
+
+    def fault(self, detail: str) -> TuneError:
+        return TuneError(BROKEN, f"bar {len(self.bars) + 1} has {detail}")
+
+    def length(self, written: str) -> Fraction:
+        """The length behind a note: "3/2", "//", "/4", .. in units of L:."""
+        number, slashes, below = re.fullmatch(r"(\d*)(/*)(\d*)", written).groups()
+        if max(len(number), len(slashes), len(below)) > 6 or 0 in {int(n) for n in (number, below) if n}:
+            raise self.fault(f"the length {written[:20]!r}: correct it")
+        divided = 2 ** len(slashes) if not below else int(below) * 2 ** (len(slashes) - 1)
+        return Fraction(int(number or 1), divided if slashes else 1)
+
+    def pitch(self, match: re.Match) -> tuple[str, int]:
+        """A note's name with its octave, and its MIDI pitch."""
+        step, accidental = match["step"].upper(), match["accidental"]
+        octave = (match["step"].islower()) + match["octave"].count("'") - match["octave"].count(",")
+        name = f"{step}{octave}"
+        holds = step if self.propagate == "pitch" else name
+        if accidental:
+            if accidental not in _ALTER:
+                raise self.fault(f"the accidental {accidental!r}: use one of {' '.join(_ALTER)}")
+            alter = _ALTER[accidental]
+            if self.propagate != "not":
+                self.accidentals[holds] = alter
+        elif name in self.ties:
+            return name, self.ties[name][2]
+        else:
+            alter = self.accidentals.get(holds, self.key.get(step, 0))
+        pitch = 60 + 12 * octave + _SEMITONES[step] + alter + self.transpose
+        if not 0 <= pitch <= 127:
+            raise self.fault(f"{match['note']!r}, which is no pitch of MIDI: correct its octave")
+        return name, pitch
+
+    def add(self, notes: list[tuple[str, int, Fraction, bool]], length: Fraction) -> None:
+        """Notes (name, pitch, length, tied to the next) that start together, or a rest; lengths in units."""
+        factor = self.unit * self.broken * (self.tuplet if self.tuplet_left else 1)
+        self.tuplet_left = max(self.tuplet_left - 1, 0)
+        self.broken = Fraction(1)
+        ties, self.ties, self.last = self.ties, {}, {}
+        for name, pitch, duration, tied in notes:
+            before = ties.get(name)
+            if before and before[2] == pitch and before[0] + before[1] == self.now:
+                before[1] += duration * factor
+                entry = before
+            else:
+                entry = [self.now, duration * factor, pitch]
+                self.notes.append(entry)
+            self.last[name] = entry
+            if tied:
+                self.ties[name] = entry
+        self.last_length = length * factor
+        self.move(self.last_length)
+
+    def move(self, by: Fraction) -> None:
+        self.now += by
+        self.bar_end = max(self.bar_end, self.now)
+
+    def break_rhythm(self, signs: str) -> None:
+        """`a>b` (a longer, b shorter), `a<b`, and with two or three signs."""
+        if not self.last_length or len(signs) > 3:
+            raise self.fault(f"{signs[:10]!r} without a note before it: take it away")
+        short = Fraction(1, 2 ** len(signs))
+        mine, self.broken = (2 - short, short) if signs[0] == ">" else (short, 2 - short)
+        longer = self.last_length * (mine - 1)
+        for entry in self.last.values():
+            entry[1] += longer
+        self.now += longer
+        self.bar_end = self.now if self.bar_end == self.now - longer else max(self.bar_end, self.now)
+        self.last_length = Fraction(0)
+
+    def start_tuplet(self, count: int, rest: str) -> None:
+        compound = self.metre.partition("/")[0] in ("6", "9", "12")
+        usual = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}.get(count, 3 if compound else 2)
+        _, during, notes = [*rest.split(":"), "", "", ""][:3]
+        if 0 in {count, *(int(n) for n in (during, notes) if n)} or len(rest) > 8:
+            raise self.fault(f"the tuplet {count}{rest}: correct it")
+        self.tuplet = Fraction(int(during or usual), count)
+        self.tuplet_left = int(notes or count)
+
+    def rest_bars(self, count: str) -> None:
+        if not self.nominal or self.now != self.bar_start or len(count) > 6 or int(count or 1) > LONGEST:
+            raise self.fault(f"a rest of {count or 1} whole bars, which needs a metre and a bar of its own")
+        for number in range(int(count or 1)):
+            if number:
+                self.close()
+            self.ties, self.last = {}, {}
+            self.move(self.nominal)
+
+    def overlay(self) -> None:
+        """Back to the start of the bar."""
+        self.now = self.bar_start
+        self.ties, self.last, self.accidentals, self.last_length = {}, {}, {}, Fraction(0)
+
+    def close(self, section: bool = False) -> None:
+        """A bar line; section: a double one, a repeat sign, an ending."""
+        if self.bar_end > self.bar_start:
+            length = self.bar_end - self.bar_start
+            number = str(len(self.bars) + 1)
+            self.bars.append(Bar(number, self.bar_start, length, self.nominal, self.metre, self.section))
+            self.now = self.bar_start = self.bar_end
+            self.section = False
+        self.section = self.section or section
+        self.accidentals, self.last_length = {}, Fraction(0)
+
+    def part(self, named: bool) -> Part:
+        notes = tuple(Note(*entry) for entry in self.notes)
+        return Part(self.name if named else "", notes, tuple(self.bars), self.percussion)
+
+
+class _Tune:
+    """A tune while it is read: what its header says for all voices, and the voices."""
+
+    def __init__(self) -> None:
+        self.base = _Voice("", {}, None, "none", Fraction(0), "pitch")
+        self.defined: dict[str, str] = {}  # V: of the header
+        self.voices: dict[str, _Voice] = {}
+        self.current: _Voice | None = None
+        self.in_header = True
+
+    def voice(self, name: str = "") -> _Voice:
+        """The voice of that name, made where it is new; "": the current one."""
+        if name or self.current is None:
+            name = name or next(iter(self.defined), "1")
+            if name not in self.voices:
+                unit = self.base.unit or _usual_unit(self.base.metre)
+                new = dataclasses.replace(
+                    self.base, name=name, unit=unit, notes=[], bars=[], accidentals={}, last={}, ties={}
+                )
+                self.voices[name] = new
+                self.settings(new, self.defined.get(name, ""))
+            self.current = self.voices[name]
+        return self.current
+
+    def field(self, letter: str, value: str) -> None:
+        """A field of the header, of the body, or inside a line."""
+        voice = self.current or self.base
+        if letter == "M":
+            voice.metre, voice.nominal = _metre(value)
+        elif letter == "L":
+            found = re.match(r"(\d{1,3})\s*(?:/\s*(\d{1,4}))?", value)
+            if not found or 0 in (int(found[1]), int(found[2] or 1)):
+                raise voice.fault(f"the unit L:{value[:20]}: write one such as L:1/8")
+            voice.unit = 4 * Fraction(int(found[1]), int(found[2] or 1))
+        elif letter == "K":
+            self.in_header = False
+            self.key(voice, value)
+        elif letter == "V":
+            name, _, settings = value.partition(" ")
+            if not name:
+                return
+            if self.in_header:
+                self.defined[name] = settings
+            else:
+                self.settings(self.voice(name), settings)
+        elif letter == "P" and not self.in_header:
+            voice.section = True
+        elif letter == "I" and value.startswith("propagate-accidentals"):
+            voice.propagate = value.split()[-1]
+
+    def key(self, voice: _Voice, value: str) -> None:
+        """K: the key signature, explicit accidentals, what a clef does to the sound."""
+        self.settings(voice, value)
+        written = "" if value.strip() == "none" else _SETTING.sub("", value).strip()
+        if written in ("HP", "Hp"):  # bagpipes: HP writes no sharps, Hp means F and C sharp
+            voice.key = {"F": 1, "C": 1} if written == "Hp" else {}
+            return
+        found = _KEY.match(written)
+        if found:
+            tonic, sign, mode = found.groups()
+            fifths = _FIFTHS.index(tonic) - 1 + 7 * {"": 0, "#": 1, "b": -1}[sign]
+            fifths += _MODES[mode[:3].lower()]
+            voice.key = {step: (fifths + 6 - place) // 7 for place, step in enumerate(_FIFTHS)}
+            written = written[found.end() :].strip()
+        elif value.strip() in ("", "none"):
+            voice.key = {}
+        if written.lower().startswith("exp"):
+            voice.key, written = {}, written[3:].lstrip("licit ")
+        for accidental, step in re.findall(r"([\^_=]+)([A-Ga-g])", written):
+            voice.key = voice.key | {step.upper(): _ALTER.get(accidental, 0)}
+        if re.sub(r"([\^_=]+)([A-Ga-g])", "", written).strip():
+            raise voice.fault(f"the key {value[:30]!r}: write one such as G, Am, D mix or D phr ^f")
+
+    def settings(self, voice: _Voice, value: str) -> None:
+        """What V: and K: say of sound: octave=, transpose=, clefs with 8; drums; a name."""
+        octaves, moved, asked = 0, 0, False
+        for name, setting, clef, eight in _SETTING.findall(value):
+            setting = setting.strip('"')
+            if name in ("octave", "transpose") and re.fullmatch(r"[+-]?\d{1,2}", setting):
+                octaves += 12 * int(setting) if name == "octave" else 0
+                moved += int(setting) if name == "transpose" else 0
+                asked = True
+            eight = eight or (re.search(r"[+-]8", setting) or [""])[0] if name == "clef" or clef else ""
+            if eight:
+                octaves, asked = octaves + (12 if eight[0] == "+" else -12), True
+            if name in ("name", "nm") and setting:
+                voice.name = setting
+            voice.percussion = voice.percussion or "perc" in (clef, setting if name == "clef" else "")
+        if asked:
+            voice.transpose = octaves + moved
+
+    def music(self, line: str) -> None:
+        """One line of notes."""
+        if self.in_header:  # text that belongs to no field
+            return
+        voice, position = self.voice(), 0
+        while position < len(line):
+            match = _TOKEN.match(line, position)
+            if not match:
+                raise voice.fault(f"{line[position : position + 12]!r}, which is no ABC: correct it")
+            position = match.end()
+            if match["field"]:
+                self.field(match["field"], match["value"].strip())
+                voice = self.voice()
+            else:
+                _token(voice, match)
+
+
+def _token(voice: _Voice, match: re.Match) -> None:
+    """What stands in a line of notes, fields apart."""
+    if match["note"]:
+        length = voice.length(match["length"])
+        voice.add([(*voice.pitch(match), length, False)], length)
+    elif match["bar"]:
+        voice.close(section=match["bar"] != "|" or bool(match["endings"]))
+    elif match["rest"]:
+        voice.add([], voice.length(match["rest_length"]))
+    elif match["tie"]:
+        voice.ties = dict(voice.last)
+    elif match["broken"]:
+        voice.break_rhythm(match["broken"])
+    elif match["tuplet"]:
+        voice.start_tuplet(int(match["tuplet"]), match["tuplet_rest"])
+    elif match["chord"]:
+        voice.add(*_chord(voice, match["chord"], voice.length(match["chord_length"])))
+    elif match["ending"] or match["named"]:
+        voice.close(section=True)
+    elif match["bars"]:
+        voice.rest_bars(match["count"])
+    elif match["overlay"]:
+        voice.overlay()
+
+
+def _chord(voice: _Voice, inside: str, factor: Fraction) -> tuple[list, Fraction]:
+    """The notes of a chord, and its length: that of its first note."""
+    notes, position = [], 0
+    while position < len(inside):
+        match = _IN_CHORD.match(inside, position)
+        if not match:
+            raise voice.fault(f"the chord [{inside[:20]}], which is no ABC: correct it")
+        position = match.end()
+        if match["note"]:
+            notes.append((*voice.pitch(match), factor * voice.length(match["length"]), bool(match["tie"])))
+    if not notes:
+        raise voice.fault(f"the chord [{inside[:20]}], which has no note: correct it")
+    return notes, notes[0][2]
+
+
+def _metre(value: str) -> tuple[str, Fraction]:
+    """A field M: as written, and how many quarter notes a bar has (0: free)."""
+    if value in ("C", "C|"):
+        return value, Fraction(4)
+    found = _METRE.fullmatch(value)
+    if not found or not int(found[2]):
+        return value[:20] or "none", Fraction(0)
+    return value, 4 * Fraction(sum(int(beats) for beats in found[1].split("+")), int(found[2]))
+
+
+def _usual_unit(metre: str) -> Fraction:
+    """L: where none is given: a sixteenth in metres shorter than 3/4, else an eighth; in quarter notes."""
+    length = _metre(metre)[1]
+    return Fraction(1, 4) if 0 < length < 3 else Fraction(1, 2)
