@@ -15,17 +15,17 @@ from arvae.datasets import corpus, folk, reading, sources
 from arvae.datasets.contract import DataError, Dataset
 from arvae.datasets.reading import Coded, Written
 from arvae.music import coding as music
-from arvae.music import tunes
+from arvae.music import score
 
 
 def reader(content):
     """A tune is a row of pitches, four quarter notes a measure; "bad" cannot be read."""
     if content == b"bad":
-        raise tunes.TuneError(tunes.BROKEN, "line 1 is bad")
+        raise score.TuneError(score.BROKEN, "line 1 is bad")
     pitches = np.frombuffer(content, np.uint8).astype(np.int16).reshape(-1, 4)
     measures = np.full((len(pitches), 24), music.CONTINUE, np.int16)
     measures[:, ::6] = pitches
-    return measures, 1
+    return measures
 
 
 def tune(number, pitches, title="a tune"):
@@ -55,9 +55,9 @@ def small_chunks(monkeypatch):
 def test_read_in_order_with_reasons(tmp_path):
     written = [tune(0, [60, 62, 64, 65]), Written("book", "1", "", b"bad"), tune(2, [67, 65, 64, 62])]
     first, bad, last = read(written, tmp_path)
-    assert first.measures[0, ::6].tolist() == [60, 62, 64, 65] and first.dropped == 1 and not first.reason
+    assert first.measures[0, ::6].tolist() == [60, 62, 64, 65] and not first.reason
     assert last.measures[0, 0] == 67
-    assert (bad.reason, bad.detail, len(bad.measures)) == (tunes.BROKEN, "unreadable: line 1 is bad", 0)
+    assert (bad.reason, bad.detail, len(bad.measures)) == (score.BROKEN, "unreadable: line 1 is bad", 0)
 
 
 def test_processes_and_one_process_give_the_same(tmp_path, small_chunks, monkeypatch):
@@ -125,7 +125,7 @@ def test_a_flipped_bit_in_the_cache_is_noticed(tmp_path):
 def test_split_by_tune_and_every_transposition():
     generator = np.random.default_rng(3)
     written = random_tunes(40, generator)
-    coded = [Coded(reader(one.content)[0]) for one in written]
+    coded = [Coded(reader(one.content)) for one in written]
     data = corpus.assemble("folk", written, coded, {}, {})
     tunes_of = [set(data.split(part).extra["tune"].tolist()) for part in ("train", "validation", "test")]
     assert [len(side) for side in tunes_of] == [28, 4, 8]
@@ -155,7 +155,7 @@ def test_the_same_tune_in_another_key_is_left_out_and_variants_stay_together():
     variant = tune(31, list(varied), "a variant")
     setting = Written("book", "2", "another setting", bytes(generator.integers(60, 72, 32).tolist()))
     written = [*written, again, variant, setting]
-    coded = [Coded(reader(one.content)[0]) for one in written]
+    coded = [Coded(reader(one.content)) for one in written]
     data = corpus.assemble("folk", written, coded, {}, {})
     left_out = data.provenance["tunes left out"]
     assert left_out[corpus.DUPLICATE]["tunes"] == 1
@@ -172,7 +172,7 @@ def test_the_same_tune_in_another_key_is_left_out_and_variants_stay_together():
 
 def test_sizes_are_at_most_and_fixed():
     written = random_tunes(20, np.random.default_rng(5))
-    coded = [Coded(reader(one.content)[0]) for one in written]
+    coded = [Coded(reader(one.content)) for one in written]
     sizes = {"train": 100, "validation": 10**6, "test": 50}
     data = corpus.assemble("folk", written, coded, sizes, {})
     assert (len(data.train), len(data.test)) == (100, 50) and 10 < len(data.validation) < 10**6
@@ -181,14 +181,14 @@ def test_sizes_are_at_most_and_fixed():
 
 def test_a_tune_with_too_wide_a_range_is_left_out():
     written = [*random_tunes(6, np.random.default_rng(0)), tune(9, [50, 60, 70, 80])]
-    coded = [Coded(reader(one.content)[0]) for one in written]
+    coded = [Coded(reader(one.content)) for one in written]
     data = corpus.assemble("folk", written, coded, {}, {})
-    assert data.provenance["tunes left out"][tunes.WIDE]["by collection"] == {"book": 1}
+    assert data.provenance["tunes left out"][score.WIDE]["by collection"] == {"book": 1}
 
 
 def test_too_few_tunes_are_refused_with_the_reasons():
     written = [tune(0, [60, 62, 64, 65]), tune(1, [60, 60, 60, 67])]
-    coded = [Coded(reader(one.content)[0]) for one in written]
+    coded = [Coded(reader(one.content)) for one in written]
     with pytest.raises(DataError, match="2 of 2 tunes are usable, needed are at least 3"):
         corpus.assemble("folk", written, coded, {}, {})
 
@@ -244,10 +244,10 @@ def test_thesession_table(tmp_path, monkeypatch):
     provenance = data.provenance
     assert provenance["source"] == "thesession" and provenance["tunes found"] == {"thesession.org": 7}
     assert provenance["tunes in another metre"] == {"thesession.org": 1}
-    assert provenance["tunes kept"] == 5 and provenance["tunes left out"][tunes.CHORDS]["tunes"] == 1
+    assert provenance["tunes kept"] == 5 and provenance["tunes left out"][score.CHORDS]["tunes"] == 1
     assert provenance["groups of variants"] == 4  # the two settings of tune 1 stay together
     first = folk.session(SESSION.encode())[0]
-    measures, _ = folk.read(first.content)
+    measures = folk.read(first.content)
     beats = [[int(p) for p in measure[measure >= 0]] for measure in measures[:2]]
     assert beats == [[62], [64, 71, 71, 69, 71, 64, 71]]  # the pick-up; E dorian has F# and C#
     assert 66 in measures[3]

@@ -1,19 +1,18 @@
 """`bach`: single 4/4 measures of the soprano of Bach's four-part chorales, from music21's own corpus.
 
-The chorales are those that music21 lists by Riemenschneider's numbers. Of each MusicXML file only the first
-of four parts is given to music21's reader, which is what takes the time.
+The chorales are those that music21 lists by Riemenschneider's numbers, with their repeats played out.
 """
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from arvae.datasets import corpus, reading, sources
 from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Written
-from arvae.music import musicxml, tunes
+from arvae.music import musicxml, score
+from arvae.music.score import Part, TuneError
 
 FACTS = {
     "kind": "music",
@@ -91,19 +90,17 @@ def find() -> list[Written]:
     return written
 
 
-def read(content: bytes) -> tuple[np.ndarray, int]:
-    """A chorale's file (MusicXML, compressed or not) -> its soprano's measures (n, 24), and bars dropped.
+def read(content: bytes) -> np.ndarray:
+    """A chorale's file (MusicXML, compressed or not) -> its soprano's measures (n, 24), repeats played out.
 
     Raises TuneError where it has not four parts or cannot be coded.
     """
-    return tunes.code(tunes.stream_bars(soprano(content)))
+    return score.measures(score.unfold(soprano(content)))
 
 
-def soprano(content: bytes) -> Any:
-    """The first of a MusicXML file's four parts, as a music21 Part. Raises TuneError for another number."""
-
-    def four(parts: int) -> None:
-        if parts != PARTS:
-            raise tunes.TuneError(NOT_FOUR, f"it has {parts} parts, needed are {PARTS}")
-
-    return musicxml.first_part(content, four)
+def soprano(content: bytes) -> Part:
+    """The first of a MusicXML file's four parts. Raises TuneError for another number."""
+    parts = musicxml.read(content).parts
+    if len(parts) != PARTS:
+        raise TuneError(NOT_FOUR, f"it has {len(parts)} parts, needed are {PARTS}")
+    return parts[0]

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from arvae.datasets.contract import SPLITS, DataError, Dataset, Split, choose
 from arvae.datasets.reading import Coded, Written
 from arvae.music import coding as music
-from arvae.music import tunes
+from arvae.music import score
 
 SEED = 0  # of the split and of every random subset
 SHARES = (0.7, 0.1, 0.2)
@@ -42,24 +42,16 @@ def assemble(
     sizes: measures at most in "train", "validation", "test" (None: all), a random subset with a fixed seed.
     Raises DataError where fewer than three different tunes are left.
     """
-    reasons = [one.reason for one in coded]
-    seen: set[bytes] = set()
-    for index, one in enumerate(coded):
-        if reasons[index]:
-            continue
-        key = shape(one.measures)
-        if not music.transpositions(one.measures):
-            reasons[index] = tunes.WIDE
-        elif key in seen:
-            reasons[index] = DUPLICATE
-        seen.add(key)
-    kept = [index for index, reason in enumerate(reasons) if not reason]
+    coded = _checked(written, coded)
+    kept = [index for index, one in enumerate(coded) if not one.reason]
     measures = [coded[index].measures for index in kept]
     group = variants(measures, [f"{written[index].collection}\0{written[index].number}" for index in kept])
+    left_out = _left_out(written, coded, examples)
+    why = {reason: entry["tunes"] for reason, entry in left_out.items()}
     if len(set(group)) < len(SHARES):
         raise DataError(
             f"{name}: {len(kept)} of {len(coded)} tunes are usable, needed are at least {len(SHARES)} "
-            f"different ones for the three splits: read more (left out: {dict(Counter(reasons))})"
+            f"different ones for the three splits: read more (left out: {why})"
         )
     sides = music.split_groups(group, np.random.default_rng(SEED), SHARES)
     splits = {
@@ -79,9 +71,8 @@ def assemble(
                 b"".join(sha256(w.content).digest() for w in written)
             ).hexdigest(),
             "tunes kept": len(kept),
-            "tunes left out": _left_out(written, coded, reasons, examples),
+            "tunes left out": left_out,
             "kept by collection": dict(sorted(Counter(written[i].collection for i in kept).items())),
-            "incomplete bars dropped": sum(coded[i].dropped for i in kept),
             "measures before transposition": sum(map(len, measures)),
             "measures distinct up to transposition": len({shape(m) for tune in measures for m in tune}),
             "share of test measures that training has too, up to transposition": _shared(measures, sides),
@@ -92,6 +83,24 @@ def assemble(
         },
         **splits,
     )
+
+
+def _checked(written: Sequence[Written], coded: Sequence[Coded]) -> list[Coded]:
+    """What was read, its silent measures left out; tunes of too wide a range, and the second of two that are
+    the same up to transposition, with that as their reason."""
+    first: dict[bytes, str] = {}
+    checked = []
+    for tune, one in zip(written, coded, strict=True):
+        if not one.reason:
+            one = Coded(one.measures[score.sounding(one.measures)])
+            key, name = shape(one.measures), f"{tune.number} ({tune.title})"
+            if not music.transpositions(one.measures):
+                one = Coded(one.measures, score.WIDE)
+            elif key in first:
+                one = Coded(one.measures, DUPLICATE, f"the notes of {first[key]}")
+            first.setdefault(key, name)
+        checked.append(one)
+    return checked
 
 
 def variants(measures: Sequence[np.ndarray], names: Sequence[str]) -> np.ndarray:
@@ -159,18 +168,16 @@ def _split(measures: Sequence[np.ndarray], side: np.ndarray, size: int | None, s
     )
 
 
-def _left_out(
-    written: Sequence[Written], coded: Sequence[Coded], reasons: Sequence[str], examples: int
-) -> dict[str, dict[str, Any]]:
+def _left_out(written: Sequence[Written], coded: Sequence[Coded], examples: int) -> dict[str, dict[str, Any]]:
     """For each reason: how many tunes, in all and by collection, and examples."""
     report: dict[str, dict[str, Any]] = {}
-    for tune, one, reason in zip(written, coded, reasons, strict=True):
-        if not reason:
+    for tune, one in zip(written, coded, strict=True):
+        if not one.reason:
             continue
-        entry = report.setdefault(reason, {"tunes": 0, "by collection": {}, "examples": []})
+        entry = report.setdefault(one.reason, {"tunes": 0, "by collection": {}, "examples": []})
         entry["tunes"] += 1
         entry["by collection"][tune.collection] = entry["by collection"].get(tune.collection, 0) + 1
         if len(entry["examples"]) < examples:
-            detail = one.detail.removeprefix(f"{reason}: ") or reason
+            detail = one.detail.removeprefix(f"{one.reason}: ") or one.reason
             entry["examples"].append(f"{tune.collection} {tune.number} ({tune.title}): {detail}")
     return report

@@ -18,7 +18,7 @@ from arvae.datasets import corpus, reading, sources
 from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Written
 from arvae.music import abc as abc_notation
-from arvae.music import tunes
+from arvae.music import score
 
 FACTS = {
     "kind": "music",
@@ -91,9 +91,9 @@ def prepare(
     )
 
 
-def read(content: bytes) -> tuple[np.ndarray, int]:
-    """One tune in ABC (UTF-8) -> its measures (n, 24), incomplete bars dropped. Raises TuneError."""
-    return tunes.code(abc_notation.bars(content.decode("utf-8")))
+def read(content: bytes) -> np.ndarray:
+    """One tune in ABC (UTF-8) -> its measures (n, 24). Raises TuneError."""
+    return score.measures(score.melody(abc_notation.read_tune(content.decode("utf-8"))))
 
 
 def bundled() -> list[Written]:
@@ -106,7 +106,7 @@ def bundled() -> list[Written]:
         if not files:
             raise DataError(f"music21's corpus has no {folder}: reinstall music21 with its corpus")
         for file in files:
-            for text in abc_notation.tunes(_text(file.read_bytes())):
+            for text in abc_notation.tunes(abc_notation.decode(file.read_bytes())):
                 number = abc_notation.field(text, "X") or "?"
                 if folder in ("ryansMammoth", "essenFolksong"):  # their numbers start anew in every file
                     number = f"{file.stem} {number}"
@@ -120,7 +120,7 @@ def session(content: bytes, name: str = TABLE) -> list[Written]:
 
     Raises DataError where `content` is not that table (columns tune_id, name, meter, mode, abc, ...).
     """
-    rows = csv.DictReader(io.StringIO(_text(content), newline=""))
+    rows = csv.DictReader(io.StringIO(abc_notation.decode(content), newline=""))
     remedy = f"download it from {ADDRESS}"
     try:
         missing = [column for column in _COLUMNS if column not in (rows.fieldnames or ())]
@@ -154,7 +154,7 @@ def _check_table(path: Path) -> None:
 def _settings(rows: Iterable[Mapping[str, Any]]) -> Iterable[Written]:
     for row in rows:
         title = " ".join((row["name"] or "").split())
-        notes = (row["abc"] or "").replace("\\", "")
+        notes = re.sub(r"\s*\n\s*", "\n", (row["abc"] or "").replace("\\", "").strip())
         text = (
             f"X:{row['tune_id']}\nT:{title}\nM:{row['meter']}\nL:1/8\nK:{_key(row['mode'] or '')}\n{notes}\n"
         )
@@ -172,11 +172,3 @@ def _key(mode: str) -> str:
 def _in_four(tune: Written) -> bool:
     written = abc_notation.field(tune.content.decode(), "M")
     return abc_notation.is_common(written or "none")
-
-
-def _text(content: bytes) -> str:
-    """UTF-8, or Latin-1 as older collections are written."""
-    try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError:
-        return content.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n")

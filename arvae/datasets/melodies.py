@@ -16,11 +16,12 @@ from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Coded, Written
 from arvae.music import abc as abc_notation
 from arvae.music import coding as music
-from arvae.music import midi, musicxml, tunes
+from arvae.music import midi, musicxml, score
 
 ENDINGS = {
     ".mid": "midi",
     ".midi": "midi",
+    ".kar": "midi",
     ".musicxml": "musicxml",
     ".xml": "musicxml",
     ".mxl": "musicxml",
@@ -100,7 +101,7 @@ def find(name: str, folder: Path) -> list[Written]:
         if ENDINGS[path.suffix.lower()] != "abc" or not content:
             found.append(Written(name, number, path.stem, content))
             continue
-        several = list(abc_notation.tunes(_text(content)))
+        several = abc_notation.tunes(abc_notation.decode(content))
         for text in several:
             title = abc_notation.field(text, "T") or path.stem
             place = f"{number} X:{abc_notation.field(text, 'X') or '?'}" if len(several) > 1 else number
@@ -126,22 +127,14 @@ def read(written: list[Written], cache: Path, label: str, log: Callable[[str], N
     return coded
 
 
-def read_midi(content: bytes) -> tuple[np.ndarray, int]:
-    """A MIDI file of one voice -> its measures in which something sounds (n, 24), and 0. Raises TuneError."""
-    measures = midi.decode(content)
-    return measures[((measures >= 0).any(axis=1)) | (measures[:, 0] == music.CONTINUE)], 0
+def read_midi(content: bytes) -> np.ndarray:
+    """A MIDI file with one voice -> its measures (n, 24). Raises TuneError."""
+    return score.measures(score.melody(midi.read(content)))
 
 
-def read_musicxml(content: bytes) -> tuple[np.ndarray, int]:
-    """A MusicXML file of one part, compressed or not -> its measures (n, 24), and bars dropped."""
-
-    def one(parts: int) -> None:
-        if parts != 1:
-            raise tunes.TuneError(
-                tunes.CHORDS, f"the score has {parts} parts, needed is one: keep the melody"
-            )
-
-    return tunes.code(tunes.stream_bars(musicxml.first_part(content, one)))
+def read_musicxml(content: bytes) -> np.ndarray:
+    """A MusicXML file with one voice, compressed or not -> its measures (n, 24). Raises TuneError."""
+    return score.measures(score.melody(musicxml.read(content)))
 
 
 def _kind(tune: Written) -> str:
@@ -154,10 +147,3 @@ def _at_most(size: int | None, found: list[Written]) -> int | None:
 
 def _too_large() -> str:
     return f"{TOO_LARGE}: a file may have 1 to {LARGEST:,} bytes"
-
-
-def _text(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:  # as older collections are written
-        return content.decode("latin-1")

@@ -17,12 +17,12 @@ import numpy as np
 from arvae.datasets.contract import DataError, write_npz
 from arvae.files import DAMAGED
 from arvae.music import coding as music
-from arvae.music import tunes
+from arvae.music import score
 from arvae.progress import Progress
 
 _CHUNK = 64  # tunes: small enough for both cores to finish together, large enough to be few files
 
-Reader = Callable[[bytes], tuple[np.ndarray, int]]
+Reader = Callable[[bytes], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,6 @@ class Coded:
     measures: np.ndarray
     reason: str = ""
     detail: str = ""
-    dropped: int = 0  # incomplete bars left out
 
 
 def read_all(
@@ -55,9 +54,9 @@ def read_all(
 ) -> list[Coded]:
     """Read tunes with `reader`, on all cores, in chunks that are kept in `cache` once read.
 
-    A chunk's name is the hash of its tunes and of the code that reads them (`code_files`, music21's version):
-    a changed tune or reader is read anew, and a killed run goes on where it was. A damaged chunk is read
-    again, and said so. Returns one `Coded` a tune, in order.
+    A chunk's name is the hash of its tunes and of the code that reads them (`code_files`): a changed tune or
+    reader is read anew, and a killed run goes on where it was. A damaged chunk is read again, and said so.
+    Returns one `Coded` a tune, in order.
     """
     version = _version(code_files)
     chunks = [list(range(i, min(i + _CHUNK, len(written)))) for i in range(0, len(written), _CHUNK)]
@@ -107,18 +106,15 @@ def _read_chunk(reader: Reader, contents: list[bytes]) -> list[Coded]:
     coded = []
     for content in contents:
         try:
-            measures, dropped = reader(content)
-            coded.append(Coded(measures, dropped=dropped))
-        except tunes.TuneError as error:
+            coded.append(Coded(reader(content)))
+        except score.TuneError as error:
             coded.append(Coded(np.zeros((0, music.TICKS), np.int16), error.reason, str(error)))
     return coded
 
 
 def _version(code_files: Sequence[str]) -> bytes:
-    import music21
-
-    text = [Path(file).read_bytes() for file in (*code_files, tunes.__file__, music.__file__)]
-    return hashlib.sha256(b"\0".join([*text, music21.__version__.encode()])).digest()
+    text = [Path(file).read_bytes() for file in (*code_files, score.__file__, music.__file__)]
+    return hashlib.sha256(b"\0".join(text)).digest()
 
 
 def _key(version: bytes, contents: list[bytes]) -> str:
@@ -133,7 +129,6 @@ def _save(path: Path, coded: list[Coded]) -> None:
         {
             "measures": np.concatenate([one.measures for one in coded]).astype(np.int8),
             "lengths": np.array([len(one.measures) for one in coded], np.int32),
-            "dropped": np.array([one.dropped for one in coded], np.int32),
             "reasons": np.array([one.reason for one in coded]),
             "details": np.array([one.detail for one in coded]),
         },
@@ -145,15 +140,14 @@ def _load(path: Path, count: int, log: Callable[[str], None]) -> list[Coded] | N
         return None
     try:
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("measures", "lengths", "dropped", "reasons", "details")}
+            arrays = {name: file[name] for name in ("measures", "lengths", "reasons", "details")}
         measures, lengths = arrays["measures"].astype(np.int16), arrays["lengths"]
         if len(lengths) != count or len(measures) != lengths.sum():
             raise ValueError(f"{len(lengths)} tunes and {len(measures)} measures")
         parts = np.split(measures, np.cumsum(lengths)[:-1])
-        rest = zip(arrays["reasons"], arrays["details"], arrays["dropped"], strict=True)
         return [
-            Coded(part, str(reason), str(detail), int(dropped))
-            for part, (reason, detail, dropped) in zip(parts, rest, strict=True)
+            Coded(part, str(reason), str(detail))
+            for part, reason, detail in zip(parts, arrays["reasons"], arrays["details"], strict=True)
         ]
     except DAMAGED as error:
         log(f"{path} is damaged ({error}): its tunes are read again")

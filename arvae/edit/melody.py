@@ -16,7 +16,7 @@ from arvae.edit.faults import EditError
 from arvae.music import abc as abc_notation
 from arvae.music import coding as music
 from arvae.music import files as scores
-from arvae.music import musicxml, tunes
+from arvae.music import musicxml, score, tunes
 from arvae.music.tunes import LONGEST, Bar, Event, TuneError
 
 ANY_PITCH = music.Vocabulary(0, 127)
@@ -120,7 +120,7 @@ def _adapted(
 ) -> np.ndarray:
     """Measures of a file by way of its notes alone, adapted as asked; `adapted` is told what was done."""
     if tune is not None and part is None and not monophonic and not quantize:
-        return tunes.code(abc_notation.bars(_one_tune(path, tune)), strict=True)[0]
+        return score.measures(score.melody(abc_notation.read_tune(_one_tune(path, tune))))
     chosen = _choose(_parts(path, tune), part, path)
     if part is not None:
         adapted.append(f"part {chosen.partName or part} of the score")

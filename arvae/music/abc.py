@@ -55,11 +55,12 @@ def tunes(text: str) -> list[str]:
     """
     text = _HIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     head, *numbered = re.split(r"(?m)^(?=X:)", text)
-    shared = "".join(f"{line}\n" for line in head.split("\n") if re.match(r"[ILM]:|%%", line))
+    shared = [line for line in head.split("\n") if re.match(r"[ILM]:|%%", line)]
     found = []
     for tune in numbered:
         number, _, rest = tune.partition("\n")
-        found.append(f"{number}\n{shared}{rest}")
+        kept = [line for line in shared if line[0] not in "LM" or not re.search(f"(?m)^{line[0]}:", rest)]
+        found.append("\n".join([number, *kept, rest]))
     return [_until_blank(tune) for tune in found or [text]]
 
 
@@ -76,6 +77,11 @@ def field(tune: str, letter: str) -> str | None:
     return found.group(1).strip() if found else None
 
 
+def is_common(metre: str) -> bool:
+    """Whether an M: field says four quarters a bar: 4/4 or C, or C| and its other writing 2/2."""
+    return metre.replace(" ", "") in ("4/4", "C", "C|", "2/2")
+
+
 def read(text: str) -> list[Score]:
     """Every tune of a file, in order. Raises TuneError for the first that cannot be read."""
     return [read_tune(tune) for tune in tunes(text)]
@@ -84,8 +90,8 @@ def read(text: str) -> list[Score]:
 def read_tune(tune: str) -> Score:
     """One tune, as `tunes` cuts it; its voices are the parts of the score, notes as they sound.
 
-    Notes of a chord and of overlays (&) sound together in one part. Raises TuneError, naming the bar, for what
-    is no ABC.
+    Notes of a chord and of overlays (&) sound together in one part. Raises TuneError, naming the bar, for
+    what is no ABC.
     """
     reading = _Tune()
     for letter, line in _lines(tune):
@@ -331,8 +337,9 @@ class _Tune:
             written = written[found.end() :].strip()
         elif value.strip() in ("", "none"):
             voice.key = {}
-        if written.lower().startswith("exp"):
-            voice.key, written = {}, written[3:].lstrip("licit ")
+        explicit = re.match(r"(?i)exp[a-z]*", written)
+        if explicit:
+            voice.key, written = {}, written[explicit.end() :]
         for accidental, step in re.findall(r"([\^_=]+)([A-Ga-g])", written):
             voice.key = voice.key | {step.upper(): _ALTER.get(accidental, 0)}
         if re.sub(r"([\^_=]+)([A-Ga-g])", "", written).strip():
@@ -381,7 +388,9 @@ def _token(voice: _Voice, match: re.Match) -> None:
     elif match["bar"]:
         voice.close(section=match["bar"] != "|" or bool(match["endings"]))
     elif match["rest"]:
-        voice.add([], voice.length(match["rest_length"]))
+        full = voice.nominal and voice.now - voice.bar_start >= voice.nominal
+        if match["rest"] == "z" or not full:  # an x behind a full bar holds a sign such as a fermata, no time
+            voice.add([], voice.length(match["rest_length"]))
     elif match["tie"]:
         voice.ties = dict(voice.last)
     elif match["broken"]:

@@ -15,7 +15,7 @@ import numpy as np
 from arvae.files import atomic_write
 from arvae.music import abc as abc_notation
 from arvae.music import coding as music
-from arvae.music import midi, musicxml, notation, tunes
+from arvae.music import midi, musicxml, notation, score, tunes
 from arvae.music.coding import REST
 from arvae.music.tunes import BROKEN, CHORDS, MARKS, TuneError
 
@@ -204,13 +204,10 @@ def _read_musicxml(content: bytes) -> np.ndarray:
 
 
 def _read_abc(content: bytes) -> np.ndarray:
-    try:
-        found = list(abc_notation.tunes(content.decode("utf-8-sig")))
-    except UnicodeDecodeError as error:
-        raise TuneError(BROKEN, f"the text is not UTF-8 ({error}): save it as UTF-8") from error
+    found = abc_notation.tunes(abc_notation.decode(content))
     if len(found) > 1:
         raise TuneError(CHORDS, f"the file holds {len(found)} tunes (X: fields), needed is one: keep one")
-    return tunes.code(abc_notation.bars(found[0]), strict=True)[0]
+    return score.measures(score.melody(abc_notation.read_tune(found[0])))
 
 
 def _check_range(measures: np.ndarray, vocabulary: music.Vocabulary) -> None:

@@ -20,7 +20,6 @@ IRREGULAR = "irregular bars"
 SILENT = "no complete measure with a note"
 WIDE = "range too wide"
 BROKEN = "unreadable"
-PARTS = "several parts"
 
 LONGEST = 10_000  # measures: a few bytes can ask for millions
 
@@ -136,16 +135,31 @@ def sounding(measures: np.ndarray) -> np.ndarray:
     return (measures >= 0).any(axis=1) | (measures[:, 0] == CONTINUE)
 
 
+def melody(score: Score) -> Part:
+    """The only part of a score that has notes; drums are none. Raises TuneError where there are several."""
+    parts = [part for part in score.parts if part.notes and not part.percussion]
+    if not parts:
+        raise TuneError(SILENT, "no part has a pitched note: choose a score with a melody")
+    if len(parts) > 1:
+        names = ", ".join(f"{place} ({part.name})" for place, part in enumerate(score.parts, 1))
+        raise TuneError(
+            CHORDS, f"the score has {len(score.parts)} parts, needed is one: keep the melody, of {names}"
+        )
+    return parts[0]
+
+
 def unfold(part: Part) -> Part:
     """The part as it is played, its repeats and endings one after the other."""
     if not part.played:
         return part
     bars, notes, marks = [], [], []
-    now = Fraction(0)
+    now, before = Fraction(0), -1
     for index in part.played:
         bar = part.bars[index]
+        section = bar.section or index != before + 1
+        before = index
         end, shift = bar.start + bar.length, now - bar.start
-        bars.append(replace(bar, start=now))
+        bars.append(replace(bar, start=now, section=section))
         for source, target in ((part.notes, notes), (part.marks, marks)):
             target += [
                 replace(note, start=note.start + shift) for note in source if bar.start <= note.start < end
