@@ -93,7 +93,7 @@ def test_tunes_that_cannot_be_used_are_left_out_with_their_reason(folder, tmp_pa
     wide[0, :2] = 40, 90
     scores.write(folder / "wide.mid", wide)
     (folder / "waltz.abc").write_text(abc(52, metre="3/4"))
-    (folder / "chord.abc").write_text(abc(53).replace("|", "[CEG]|", 1))
+    (folder / "chord.abc").write_text(abc(53).replace("K:C\n", "K:C\n[CEG]8|"))
     (folder / "two.musicxml").write_text(scores.to_musicxml([chord, chord]))
     (folder / "fast.abc").write_text(abc(54).replace("K:C\n", "K:C\nC/4C/4C/4C/4CCCCCCC|"))
     scores.write(folder / "again.mid", music.transpose(tune(0), 2))
@@ -136,7 +136,7 @@ def test_a_folder_with_nothing_to_read_is_refused_by_name(folder, tmp_path):
         (empty / f"{i}.abc").write_text(abc(i, metre="6/8"))
     with pytest.raises(DataError, match="0 of 10 tunes in .*empty can be used") as error:
         prepare(empty, tmp_path)
-    assert "0.abc: other metre: the tune has metre 6/8" in str(error.value)
+    assert "0.abc: other metre: bar 1 has metre 6/8" in str(error.value)
     assert "and 2 more" in str(error.value) and not (tmp_path / "out" / "manifest.json").exists()
 
 
