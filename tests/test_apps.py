@@ -1,23 +1,20 @@
 """The playground in a notebook: sliders that pictures, scores and sound follow; files of one's own in and
 out."""
 
-import dataclasses
 import datetime
 import re
 import time
 
 import nbformat
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from arvae import paths
-from arvae.edit import EditError, Melody
+from arvae.edit import EditError, side_effects
 from arvae.music import coding as music
 from arvae.music import files as scores
-from arvae.playground import apps, items, tutorial
-from arvae.playground.roll import roll
+from arvae.playground import apps, items
 from tests.test_edit import drawn, save, toy
 from tests.test_edit import tune as tune_of
 from tests.test_playground import run
@@ -51,12 +48,12 @@ def end(slider):
 
 def test_the_picture_follows_the_slider(digit):
     digit.picker.value = 2
-    start, before = digit.z.copy(), bytes(digit.picture.value)
+    start, before = digit.codes(), bytes(digit.picture.value)
     control = digit.trained.controls[4]
-    digit.sliders[4].value = control.high
-    start[control.dimension] = digit.sliders[4].value
-    assert np.allclose(digit.z, start) and bytes(digit.picture.value) != before
-    assert np.array_equal(digit.image, digit.trained.decode(start[None])[0])
+    digit.sliders[4].value = digit.sliders[4].max
+    start[:, control.dimension] = max(control.high, start[0, control.dimension])
+    assert np.allclose(digit.codes(), start) and bytes(digit.picture.value) != before
+    assert np.array_equal(digit.decoded, digit.trained.decode(start))
     digit.reset.click()
     assert bytes(digit.picture.value) == before
 
@@ -84,22 +81,22 @@ def test_a_shift_moves_the_chosen_measures_within_the_range(tune):
     control = tune.trained.controls[1]
     at = tune.codes()[:, control.dimension]
     assert (at >= min(control.low, given[:, control.dimension].min()) - 1e-6).all()
-    assert np.array_equal(tune.measures, tune.trained.decode(tune.codes()))
-    assert "svg" in tune.score.value and "<svg" in tune.piano.value and "<audio" in tune.sound.value
+    assert np.array_equal(tune.decoded, tune.trained.decode(tune.codes()))
+    assert "<svg" in tune.score.value and "<audio" in tune.sound.value
     tune.reset.click()
     assert np.array_equal(tune.codes(), given)
 
 
 def test_what_one_hears_is_saved(tune, tmp_path):
     end(tune.sliders[2])
-    tune.saver.name.value = str(tmp_path / "mine" / "edited.musicxml")
-    tune.saver.button.click()
-    assert "written" in tune.saver.said.value
-    shown = np.where(tune.measures < music.REST, music.REST, tune.measures)
+    tune.file.value = str(tmp_path / "mine" / "edited.musicxml")
+    tune.saver.click()
+    assert "written" in tune.said.value
+    shown = np.where(tune.decoded < music.REST, music.REST, tune.decoded)
     assert scores.read(tmp_path / "mine" / "edited.musicxml").shape == shown.shape
-    tune.saver.name.value = str(tmp_path / "edited.wav")
-    tune.saver.button.click()
-    assert "<b>" in tune.saver.said.value
+    tune.file.value = str(tmp_path / "edited.wav")
+    tune.saver.click()
+    assert "<b>" in tune.said.value
 
 
 def test_a_melody_of_ones_own(tune):
@@ -116,9 +113,9 @@ def test_a_melody_of_ones_own(tune):
 def test_a_digit_of_ones_own(digit, tmp_path):
     content = save(tmp_path / "two.png", drawn(100, 0, 255)).read_bytes()
     digit.upload.value = file("two.png", content)
-    assert digit.picker.label.startswith("two – inverted") and digit.items[-1].original.shape == (28, 28)
-    digit.saver.name.value = str(tmp_path / "out.png")
-    digit.saver.button.click()
+    assert digit.picker.label.startswith("two – inverted") and digit.items[-1].original.shape == (1, 28, 28)
+    digit.file.value = str(tmp_path / "out.png")
+    digit.saver.click()
     assert (tmp_path / "out.png").is_file()
 
 
@@ -134,58 +131,28 @@ def test_where_nothing_is_trained_the_remedy_is_shown(tmp_path, monkeypatch):
         assert f"dvc repro train@{name}-arvae" in apps.open_app(name).value
 
 
-def test_a_roll_shows_every_note_once():
-    measures = np.full((5, 24), music.CONTINUE, np.int16)
-    measures[:, 0], measures[2, 12] = [60, 62, 64, 65, 67], music.REST
-    text = roll(measures, measures)
-    assert text.count('fill="#0072b2"') == 5 and text.count('fill="none"') == 5
-
-
 # ---------------------------------------------------------------- what the tutorial is made of
 
 
-def test_the_tutorial_takes_a_real_tune_of_the_test_split(tmp_path):
-    model = toy()
-    _, data = run("folk")
-    titles = ["O'Neill's Music of Ireland 1295: The Blackberry Blossom", "A 1: no such tune",
-              "O'Neill's Music of Ireland 1284: The Musical Priest"]  # fmt: skip
-    data = dataclasses.replace(data, provenance={"tunes": titles})
-    name, path = tutorial.choose(model, data, tmp_path, "blackberry")
-    assert name == titles[0] and path.name == "the-blackberry-blossom.abc" and "T:" in path.read_text()
-    name, path = tutorial.choose(model, data, tmp_path / "best")
-    assert name in titles and list((tmp_path / "best").iterdir()) == [path]
+def test_a_tune_is_found_by_its_title():
+    model, (_, data) = toy(), run("folk")
+    assert items.melodies(model, data, 1, 8, "THIRD")[0].name == "third"
     with pytest.raises(EditError, match="no tune of the test split has 'waltz'"):
-        tutorial.choose(model, data, tmp_path, "waltz")
-    name, path = tutorial.choose(
-        model, dataclasses.replace(data, provenance={"tunes": ["A 1: x"] * 3}), tmp_path
-    )
-    assert name == "x" and scores.read(path).shape == (4, 24)
+        items.melodies(model, data, 1, 8, "waltz")
 
 
 def test_side_effects_are_measured():
-    model, (_, data) = toy(), run("folk")
-    measures = tune_of(4, 5, 6)
-    split = dataclasses.replace(data.test, x=measures, attributes=music.attributes(measures), extra={})
-    table = tutorial.side_effects(model, dataclasses.replace(data, test=split))
+    model = toy()
+    table = side_effects(model, tune_of(4, 5, 6))
     assert table.loc["note density", "note density"] == pytest.approx(2 / 24)  # one sd is two notes
     assert table.loc["pitch range", "pitch range"] == pytest.approx(2 / 26)
     assert table.loc["note density", "pitch range"] == pytest.approx(0)
-    assert np.allclose(np.diag(tutorial.related(data)), 1)
 
 
-def test_strangers_and_seams():
-    tune = Melody(tune_of(4, spread=12), "x")  # C E G# C, or the like
-    assert tutorial.strangers(tune, {"same": tune.measures}).tolist() == ["0%"]
-    assert tutorial.strangers(tune, {"moved": music.transpose(tune.measures, 1)}).tolist() == ["100%"]
+def test_foreign_notes_and_leaps():
+    measures = tune_of(4, spread=12)  # C E G# C, or the like
+    assert items.foreign_notes(measures, measures) == 0
+    assert items.foreign_notes(music.transpose(measures, 1), measures) == 1
     measures = np.full((3, 24), music.CONTINUE, np.int16)
     measures[[0, 2], 0] = 60, 65
-    assert tutorial.leaps(measures) == 5 and tutorial.leaps(measures[:1]) == 0
-
-
-def test_knobs_that_do_little_are_named():
-    names = ["a", "b", "c"]
-    effects = pd.DataFrame([[0.3, 0.1, 0.0], [0.0, 0.2, 0.0], [0.0, 0.5, 0.02]], names, names)
-    told = tutorial.weak(effects)
-    assert "b by +0.20 of its range; the control of c moves it by +0.50" in told and "c by +0.02" in told
-    assert "a by" not in told
-    assert tutorial.weak(effects.loc[["a"], ["a"]]) == "Every control moves its own attribute most."
+    assert items.leaps(measures) == 5 and items.leaps(measures[:1]) == 0

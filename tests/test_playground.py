@@ -180,7 +180,7 @@ def test_items_are_what_they_say(made):
     labels = small("mnist").test
     assert [item.name for item in ones[:3]] == ["a 0", "another 0", "a 1"] and len(ones) == 20
     for item in ones:
-        (place,) = np.flatnonzero((labels.x == item.original).all(axis=(1, 2)))
+        (place,) = np.flatnonzero((labels.x == item.original[0]).all(axis=(1, 2)))
         assert str(labels.extra["label"][place]) == item.name[-1]
     tune = items.melodies(*trained["folk"])[0]
     assert tune.original.shape == (4, 24) and tune.z.shape == (4, 32)
@@ -255,7 +255,7 @@ def test_the_arrow_keys_move_a_slider(tab, made):
 
 
 @pytest.mark.parametrize("style", ["folk", "bach"])
-def test_moving_a_measure_sings_as_torch_does(tab, made, style):
+def test_moving_a_measure_decodes_as_torch_does(tab, made, style):
     trained, _ = made[1][style]
     tab.run(f"(playground.panels.melody.pickStyle('{style}'), playground.settled())")
     for scope, number, share in (("null", 2, 0.9), ("1", 0, 0.1), ("3", 3, 0.7), ("null", 1, 0.2)):

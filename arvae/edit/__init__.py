@@ -12,26 +12,26 @@ from arvae.edit.faults import EditError
 from arvae.edit.melody import Melody
 from arvae.edit.melody import read as read_melody
 from arvae.edit.picture import read as read_picture
-from arvae.edit.report import as_json, findings, knob_table, table, text
+from arvae.edit.report import as_json, controls_table, findings, side_effects, table, text
 from arvae.edit.search import Edited, edit
 from arvae.edit.wishes import Wish, parse, places
-from arvae.trained import Control, TrainedModel
+from arvae.trained import TrainedModel
 
 __all__ = [
     "EditError",
     "Edited",
-    "Control",
     "Melody",
     "TrainedModel",
     "Wish",
     "as_json",
+    "controls_table",
     "edit",
     "findings",
-    "knob_table",
     "parse",
     "places",
     "read_melody",
     "read_picture",
+    "side_effects",
     "table",
     "text",
 ]

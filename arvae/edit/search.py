@@ -1,10 +1,11 @@
-"""The edit itself: encode, turn controls, decode, measure. A wished value is searched along its control's
-dimension.
+"""The edit itself: encode, turn controls, decode, measure, and search where a turn alone does not do.
 
-The search decodes a grid over the range the data's codes span, keeps the place whose measured attribute is
-nearest to the wish, and looks closer around it. Of places equally good the one nearest to the original code
-is kept, so that as little else as possible changes. Several wished values are searched in turn until none
-moves any more.
+A wished value is searched along its control's dimension: decode a grid over the range that codes of the data
+span, keep the place whose measured attribute is nearest to the wish, look closer around it. A turn is
+searched where the attribute, as measured on the output, did not move as asked from what was given: the place
+nearest to the turn is taken where it does or, where there is none, the one that comes closest. Of equally
+good places the one nearest to where the search began is kept, so that as little else as possible changes.
+Several wishes are searched one after the other until none moves any more.
 """
 
 import dataclasses
@@ -13,8 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from arvae.datasets import sprites
-from arvae.edit.wishes import Wish
-from arvae.trained import Control, TrainedModel
+from arvae.edit.faults import EditError
+from arvae.edit.wishes import Wish, span
+from arvae.trained import TrainedModel, as_shown
 
 POINTS, CLOSER = 41, 17  # places of the first grid, of each that looks closer
 ROUNDS = 4  # at most, of searching several wishes in turn
@@ -26,9 +28,9 @@ class Edited:
     """What became of n examples (measures of a melody, or one image).
 
     original, reconstruction, result: examples (n, ...), the reconstruction from the untouched code; before,
-    rebuilt,
-    after: their attributes (n, k), NaN where they cannot be measured; z, z_after: codes (n, d); touched (n,):
-    which were to be edited; the others are the original in `result`.
+    rebuilt, after: their attributes (n, k), NaN where they cannot be measured; z, z_after: codes (n, d);
+    touched (n,): which were to be edited, the others stay as they were; concerned, searched (w, n): which of
+    them each wish was about, and where a turn was replaced by a search (if `search`).
     """
 
     trained: TrainedModel
@@ -42,6 +44,9 @@ class Edited:
     z: np.ndarray
     z_after: np.ndarray
     touched: np.ndarray
+    concerned: np.ndarray
+    searched: np.ndarray
+    search: bool
 
 
 def edit(
@@ -49,116 +54,126 @@ def edit(
     examples: np.ndarray,
     wishes: Sequence[Wish] = (),
     only: Sequence[int] | None = None,
+    search: bool = True,
 ) -> Edited:
     """Edit examples (measures int16 (n, 24), or images (n, h, w) as bool or bytes 0..255).
 
     only: the examples to edit, counted from 1 (None: all). One with no wish that concerns it stays as it is;
-    with no wishes at all every one of them is replaced by its reconstruction.
+    with no wishes at all every one of them is replaced by its reconstruction. search=False: turns stay as
+    asked, whatever the attribute does. Raises EditError where nothing is left to edit.
     """
-    n = len(examples)
+    n, wishes = len(examples), tuple(wishes)
+    chosen = np.ones(n, bool) if only is None else np.isin(np.arange(1, n + 1), list(only))
+    concerned = np.array([chosen & wish.concerns(n) for wish in wishes], bool).reshape(len(wishes), n)
+    touched = concerned.any(axis=0) if wishes else chosen
+    if not touched.any():
+        outside = f", and only {span(only)} may change" if only is not None else ""
+        raise EditError(f"no measure is left to edit: asked for is {'; '.join(map(str, wishes))}{outside}")
     z = trained.encode(examples)[0].astype(np.float64)
-    reconstruction = trained.decode(z)
-    chosen = np.isin(np.arange(1, n + 1), list(only)) if only is not None else np.ones(n, bool)
-    goals = [(trained.control(wish.attribute), wish, chosen & _concerned(wish, n)) for wish in wishes]
-    touched = np.any([rows for _, _, rows in goals], axis=0) if goals else chosen
-    z_after = z.copy()
-    for control, wish, rows in goals:
+    original, reconstruction = as_shown(examples), trained.decode(z)
+    before = measure(trained, original)
+    turned = z.copy()
+    for wish, rows in zip(wishes, concerned, strict=True):
         if wish.turn is not None:
-            z_after[rows, control.dimension] += wish.turn * control.sd * control.sign
-    targets = [goal for goal in goals if goal[1].target is not None]
-    for _ in range(ROUNDS if len(targets) > 1 else 1):
-        moved = [_search(trained, z, z_after, control, wish.target, rows) for control, wish, rows in targets]
-        if not any(moved):
+            control = trained.control(wish.attribute)
+            turned[rows, control.dimension] += wish.turn * control.sd * control.sign
+    z_after, searched = turned.copy(), np.zeros_like(concerned)
+    goals = [number for number, wish in enumerate(wishes) if search or wish.turn is None]
+    for _ in range(ROUNDS if len(goals) > 1 else 1):
+        moved = False
+        for number in goals:
+            wish, rows = wishes[number], np.flatnonzero(concerned[number])
+            column = trained.control(wish.attribute).dimension
+            home = (z if wish.turn is None else turned)[rows, column]
+            place = _search(trained, wish, z_after[rows], home, before[rows])
+            moved |= bool((np.abs(place - z_after[rows, column]) > 1e-9).any())
+            z_after[rows, column] = place
+            searched[number, rows] = (wish.turn is not None) & (place != home)
+        if not moved:
             break
-    shown = as_shown(examples)
-    result = shown.copy()
+    result = original.copy()
     result[touched] = trained.decode(z_after[touched])
-    before, rebuilt, after = (measure(trained, x) for x in (shown, reconstruction, result))
+    rebuilt, after = measure(trained, reconstruction), measure(trained, result)
     return Edited(
-        trained, tuple(wishes), shown, reconstruction, result, before, rebuilt, after, z, z_after, touched
-    )
-
-
-def _concerned(wish: Wish, n: int) -> np.ndarray:
-    return np.ones(n, bool) if wish.measures is None else np.isin(np.arange(1, n + 1), wish.measures)
-
-
-def as_shown(examples: np.ndarray) -> np.ndarray:
-    """Examples as the decoder's are: images as bytes 0..255, measures as they are."""
-    return examples.astype(np.uint8) * 255 if examples.dtype == bool else examples
+        trained, wishes, original, reconstruction, result, before, rebuilt, after, z, z_after, touched,
+        concerned, searched, search,
+    )  # fmt: skip
 
 
 def measure(trained: TrainedModel, examples: np.ndarray) -> np.ndarray:
-    """Attributes (n, k) of examples as the decoder gives them; NaN where there is no function to measure
-    them."""
-    if not trained.measurable or not len(examples):
-        return np.full((len(examples), len(trained.controls)), np.nan)
-    return trained.measure(examples).astype(np.float64)
+    """Attributes (n, k) of examples as the decoder gives them; NaN where nothing measures them."""
+    found = trained.measure(examples)
+    return np.full((len(examples), len(trained.attribute_names)), np.nan) if found is None else found
 
 
 def _search(
-    trained: TrainedModel, start: np.ndarray, z: np.ndarray, control: Control, target: float, rows: np.ndarray
-) -> bool:
-    """Set the control's column of z (n, d), in `rows`, to where the decoded attribute is nearest to `target`.
+    trained: TrainedModel, wish: Wish, z: np.ndarray, home: np.ndarray, given: np.ndarray
+) -> np.ndarray:
+    """Where on its control's dimension each of the codes z (m, d) fulfils the wish best: (m,).
 
-    start (n, d): the codes to stay close to. Returns whether anything moved.
+    home (m,): the place to stay near; given (m, k): the attributes before the edit.
     """
-    rows = np.flatnonzero(rows)
-    home = z[rows, control.dimension].copy()
-    low, high = (
-        np.minimum(control.low, start[rows, control.dimension]),
-        np.maximum(control.high, start[rows, control.dimension]),
-    )
-    grid = np.linspace(low, high, POINTS, axis=1)  # (rows, points)
-    grid = np.concatenate([start[rows, control.dimension][:, None], home[:, None], grid], axis=1)
-    place, miss = _best(trained, start, z, control, target, rows, grid)
-    step = (high - low) / (POINTS - 1)
-    for _ in range(2):
-        if not (miss > SAME).any():
+    control = trained.control(wish.attribute)
+
+    def best(rows: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of the places grid (r, points) the best for each of `rows`, and by how much it misses."""
+        codes = np.repeat(z[rows], grid.shape[1], axis=0)
+        codes[:, control.dimension] = grid.ravel()
+        measured = measure(trained, trained.decode(codes))
+        miss = missed(trained, wish, np.repeat(given[rows], grid.shape[1], axis=0), measured)
+        miss = miss.reshape(grid.shape)
+        least = miss.min(axis=1)
+        away = np.where(miss <= least[:, None] + SAME, np.abs(grid - home[rows, None]), np.inf)
+        chosen = np.arange(len(rows)), away.argmin(axis=1)
+        return grid[chosen], miss[chosen]
+
+    every = np.arange(len(z))
+    place, miss = best(every, np.stack([home, z[:, control.dimension]], axis=1))
+    low, high = np.minimum(control.low, home), np.maximum(control.high, home)
+    width = (high - low) / (POINTS - 1)
+    grid = np.linspace(low, high, POINTS, axis=1)
+    for _ in range(3):
+        rows = np.flatnonzero(miss > SAME)
+        if not rows.size:
             break
-        near = np.linspace(place - step, place + step, CLOSER, axis=1)
-        near = np.clip(near, low[:, None], high[:, None])
-        place, miss = _best(
-            trained, start, z, control, target, rows, np.concatenate([place[:, None], near], axis=1)
-        )
-        step = 2 * step / (CLOSER - 1)
-    z[rows, control.dimension] = place
-    return bool((np.abs(place - home) > 1e-9).any())
+        place[rows], miss[rows] = best(rows, np.concatenate([place[rows, None], grid[rows]], axis=1))
+        grid = np.linspace(place - width, place + width, CLOSER, axis=1).clip(low[:, None], high[:, None])
+        width = 2 * width / (CLOSER - 1)
+    return place
 
 
-def _best(
-    trained: TrainedModel,
-    start: np.ndarray,
-    z: np.ndarray,
-    control: Control,
-    target: float,
-    rows: np.ndarray,
-    grid: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of the places grid (m, points) of the control the best for each of the m rows, and how far it misses:
-    (m,), (m,)."""
-    codes = np.repeat(z[rows], grid.shape[1], axis=0)
-    codes[:, control.dimension] = grid.ravel()
-    misses = missed(trained, measure(trained, trained.decode(codes)), control, target).reshape(grid.shape)
-    least = misses.min(axis=1)
-    away = np.abs(grid - start[rows, control.dimension][:, None])
-    away = np.where(misses <= least[:, None] + SAME, away, np.inf)
-    best = away.argmin(axis=1)
-    every = np.arange(len(rows))
-    return grid[every, best], misses[every, best]
+def missed(trained: TrainedModel, wish: Wish, given: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """How far measured attributes (n, k) are from what was wished: (n,), 0 where it came true, infinite where
+    it cannot be measured.
+
+    A turn came true where the attribute moved in the asked direction from what was given, (n, k).
+    """
+    if wish.target is not None:
+        miss = np.abs(difference(trained, wish.attribute, measured, wish.target))
+    else:
+        moved = direction(trained, wish, given, measured)
+        miss = np.where(moved > SAME, 0, 3 * SAME - moved)  # standing still misses by more than SAME
+    return np.where(np.isfinite(miss), miss, np.inf)
 
 
-def missed(trained: TrainedModel, measured: np.ndarray, control: Control, target: float) -> np.ndarray:
-    """How far measured attributes (n, k) are from the wished value of one: (n,); infinite where not
-    measurable.
+def direction(trained: TrainedModel, wish: Wish, given: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """How far a turn moved the measured attribute in the asked direction: (n,), negative: the other way."""
+    aim = given[:, trained.attribute_names.index(wish.attribute)]
+    return np.sign(wish.turn) * difference(trained, wish.attribute, measured, aim)
+
+
+def difference(
+    trained: TrainedModel, attribute: str, measured: np.ndarray, aim: np.ndarray | float
+) -> np.ndarray:
+    """What measured attributes (n, k) have more of one attribute than `aim`: (n,).
 
     The orientation of a dSprites shape is the same after its period (a square's after a quarter turn).
     """
-    values = measured[:, trained.attribute_names.index(control.attribute)]
-    miss = np.abs(values - target)
-    if trained.attribute_names == sprites.NAMES and control.attribute == "orientation":
-        shape = np.nan_to_num(measured[:, trained.attribute_names.index("shape")]).astype(int)
-        miss = np.abs(
-            sprites.angle_difference(values, np.full_like(values, target), np.take(sprites.PERIODS, shape))
+    names = tuple(trained.attribute_names)
+    values = measured[:, names.index(attribute)]
+    if names == sprites.NAMES and attribute == "orientation":
+        shape = np.nan_to_num(measured[:, names.index("shape")]).astype(int)
+        return sprites.angle_difference(
+            values, np.broadcast_to(aim, values.shape), np.take(sprites.PERIODS, shape)
         )
-    return np.where(np.isfinite(miss), miss, np.inf)
+    return values - aim

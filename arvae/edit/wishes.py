@@ -1,4 +1,4 @@
-"""What a person wishes for, as written on the command line, and where.
+"""What a person asks for, as written on the command line, and in which measures.
 
 rhythmic_complexity=+1.5      turn the control by 1.5 standard deviations of its dimension
 note_density=0.5              find the place of the control where the measured attribute is 0.5
@@ -16,7 +16,7 @@ import numpy as np
 from arvae.edit.faults import EditError
 from arvae.trained import TrainedModel
 
-FURTHEST = 10.0  # standard deviations a control may be turned: beyond it nothing was ever decoded
+FURTHEST = 10.0  # standard deviations a control may be turned: codes of the data lie within about 3
 _WISH = re.compile(r"(?:(?P<where>[\d,\s-]+):)?\s*(?P<name>[^=:]+?)\s*(?P<sign>==?)\s*(?P<value>[^=]+)")
 _HOW = (
     "write NAME=+1.5 or NAME=-1.5 to turn the control by standard deviations, NAME=0.5 for a value of the "
@@ -35,17 +35,21 @@ class Wish:
     measures: tuple[int, ...] | None = None
 
     def __str__(self) -> str:
-        where = "" if self.measures is None else f" in {_places(self.measures)}"
-        if self.turn is not None:
-            return f"{self.attribute} {self.turn:+g} sd{where}"
-        return f"{self.attribute} to {self.target:g}{where}"
+        where = "" if self.measures is None else f" in {span(self.measures)}"
+        what = f"{self.turn:+g} sd" if self.turn is not None else f"to {self.target:g}"
+        return f"{self.attribute} {what}{where}"
+
+    def concerns(self, count: int) -> np.ndarray:
+        """Which of `count` measures it is about: bool (count,)."""
+        numbers = np.arange(1, count + 1)
+        return np.isin(numbers, numbers if self.measures is None else self.measures)
 
 
 def parse(texts: Iterable[str], trained: TrainedModel, count: int | None = None) -> tuple[Wish, ...]:
     """Wishes as written, checked against the model's attributes and the number of measures (None: an image).
 
-    Raises EditError for what is no wish, an unknown attribute, a value that cannot be, or two wishes for the
-    same thing.
+    Raises EditError for what is no wish, a value that cannot be, or two wishes for the same thing; ModelError
+    for an unknown attribute.
     """
     wishes = tuple(_parse(text, trained, count) for text in texts)
     taken: dict[tuple[str, int], Wish] = {}
@@ -60,7 +64,7 @@ def parse(texts: Iterable[str], trained: TrainedModel, count: int | None = None)
 def _parse(text: str, trained: TrainedModel, count: int | None) -> Wish:
     found = _WISH.fullmatch(text.strip())
     if not found:
-        raise EditError(f"{text!r} is no wish: {_HOW}")
+        raise EditError(f"{text!r} is not a wish: {_HOW}")
     name = trained.control(found["name"]).attribute
     written = found["value"].replace("\N{MINUS SIGN}", "-").strip()
     try:
@@ -106,7 +110,7 @@ def places(text: str, count: int) -> tuple[int, ...]:
     return tuple(sorted(chosen))
 
 
-def _places(numbers: Sequence[int]) -> str:
+def span(numbers: Sequence[int]) -> str:
     """(1, 3, 4, 5) -> "measures 1, 3-5"."""
     runs = np.split(np.array(numbers), np.flatnonzero(np.diff(numbers) != 1) + 1)
     text = ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)

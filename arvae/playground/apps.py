@@ -1,5 +1,4 @@
-"""The controls in a notebook: ipywidgets sliders, and the picture, the score, the piano roll and the sound that
-follow.
+"""The controls in a notebook: ipywidgets sliders, and the picture, or the score and the sound, that follow.
 
 Every app is an object with `root` (what the notebook shows) whose parts can be moved by code as by hand.
 """
@@ -7,7 +6,7 @@ Every app is an object with `root` (what the notebook shows) whose parts can be 
 import html
 import io
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -15,16 +14,13 @@ import numpy as np
 from PIL import Image
 
 from arvae import datasets, paths
-from arvae.edit import EditError, TrainedModel, read_melody, read_picture
-from arvae.edit import picture as pictures
-from arvae.edit.melody import Melody
-from arvae.edit.search import as_shown, measure
+from arvae.edit import EditError, Melody, TrainedModel, picture, read_melody, read_picture
+from arvae.edit.search import measure
 from arvae.music import audio, engraving
 from arvae.playground import items as chosen
 from arvae.playground.items import Item
 from arvae.playground.page import IMAGES
-from arvae.playground.roll import roll
-from arvae.trained import ModelError
+from arvae.trained import ModelError, as_shown
 
 SHOWN = 8  # measures at most that are engraved and played while sliders move
 _SIDE = 280  # pixels of a shown image
@@ -38,71 +34,65 @@ def open_app(dataset: str, run: str | None = None) -> widgets.Widget:
         data = datasets.load(trained.setup.dataset)
         if trained.setup.kind == "music":
             return MelodyApp(trained, chosen.melodies(trained, data)).root
-        pick = IMAGES.get(trained.setup.dataset)
-        if pick is None:
-            return widgets.HTML(
-                f"<p>{html.escape(dataset)}: there is an app for {', '.join(IMAGES)}, and for music.</p>"
-            )
-        return ImageApp(trained, pick(trained, data)).root
+        if trained.setup.dataset in IMAGES:
+            return ImageApp(trained, IMAGES[trained.setup.dataset](trained, data)).root
+        message = f"there is an app for {', '.join(IMAGES)}, and for music."
     except (EditError, ModelError, datasets.DataError) as error:
-        return widgets.HTML(f"<p><b>{html.escape(dataset)}:</b> {html.escape(str(error))}</p>")
+        message = str(error)
+    return widgets.HTML(_loud(f"{dataset}: {message}"))
 
 
-class _Saver:
-    """A name, a button, and what came of it. `write` takes the path."""
-
-    def __init__(self, name: str, write: Callable[[Path], Path]) -> None:
-        self.name = widgets.Text(value=f"data/edited/{name}", description="file", layout=_WIDE)
-        self.button = widgets.Button(description="Save", icon="download")
-        self.said = widgets.HTML()
-        self.write = write
-        self.button.on_click(lambda _: self.save())
-        self.root = widgets.HBox([self.name, self.button, self.said])
-
-    def save(self) -> None:
-        """Write the file, below the project's folder unless a whole path is given."""
-        try:
-            written = self.write(paths.root() / self.name.value)
-            self.said.value = f"written: {html.escape(str(written))}"
-        except (EditError, OSError) as error:
-            self.said.value = f"<b>{html.escape(str(error))}</b>"
+def _loud(text: object) -> str:
+    return f"<b>{html.escape(str(text))}</b>"
 
 
 def _number(value: float) -> str:
     return f"{value:.2f}" if np.isfinite(value) else "–"
 
 
-class _App:
-    """What both apps share: start items, a file of one's own, a slider a control, what is measured."""
+class App:
+    """What both apps share: items to start from, a file of one's own, a slider a control, what is measured.
 
-    def __init__(self, trained: TrainedModel, items: Sequence[Item], accept: str) -> None:
-        self.trained, self.items = trained, list(items)
+    An item has m parts (1, or the measures of a melody) with a code each; sliders shift the codes of all of
+    them or of one. A subclass has `show(rows)`, which shows `decoded` (m, ...), of which the sliders move
+    `rows`; `read(path)` gives a file as an Item, `write(path)` saves what is decoded; both raise EditError.
+    """
+
+    accept: tuple[str, ...]
+    ending: str
+
+    def __init__(self, trained: TrainedModel, items: Sequence[Item], view: Sequence[widgets.Widget]) -> None:
+        self.trained, self.items, self._quiet = trained, list(items), False
         self.picker = widgets.Dropdown(description="start from", layout=_WIDE)
-        self.upload = widgets.FileUpload(accept=accept, description="your own")
-        self.said = widgets.HTML()
+        self.scope = widgets.Dropdown(description="sliders move", layout=_WIDE)
+        self.upload = widgets.FileUpload(accept=",".join(self.accept), description="your own")
+        self.reset = widgets.Button(description="Reset", icon="undo")
         self.sliders = [
             widgets.FloatSlider(
-                description=control.attribute,
-                min=control.low,
-                max=control.high,
-                step=(control.high - control.low) / 200,
-                readout_format="+.2f",
-                style={"description_width": "9rem"},
-                layout=_WIDE,
+                description=control.attribute, step=control.sd / 50, readout_format="+.2f",
+                style={"description_width": "9rem"}, layout=_WIDE,
             )
             for control in trained.controls
-        ]
+        ]  # fmt: skip
         self.measured = [widgets.HTML() for _ in trained.controls]
-        self.reset = widgets.Button(description="Reset", icon="undo")
-        self._quiet = False
-        self.picker.observe(lambda _: self.choose(self.picker.value), "value")
+        self.file = widgets.Text(
+            value=f"data/edited/{trained.setup.dataset}{self.ending}", description="file", layout=_WIDE
+        )
+        self.saver = widgets.Button(description="Save", icon="download")
+        self.said = widgets.HTML()
+        self.picker.observe(lambda _: self._quiet or self.choose(self.picker.value), "value")
+        self.scope.observe(lambda _: self._quiet or self._scoped(), "value")
         self.upload.observe(lambda _: self._uploaded(), "value")
         self.reset.on_click(lambda _: self.choose(self.picker.value))
+        self.saver.on_click(lambda _: self._save())
         for place, slider in enumerate(self.sliders):
-            slider.observe(lambda change, place=place: self._turned(place, change["new"]), "value")
-        self.controls = widgets.VBox(
-            [widgets.HBox([a, b]) for a, b in zip(self.sliders, self.measured, strict=True)]
-        )
+            slider.observe(lambda change, place=place: self._moved(place, change["new"]), "value")
+        rows = [widgets.HBox(row) for row in zip(self.sliders, self.measured, strict=True)]
+        self.root = widgets.VBox(
+            [widgets.HBox([self.picker, self.upload, self.reset]), self.said, *view, self.scope, *rows,
+             widgets.HBox([self.file, self.saver])]
+        )  # fmt: skip
+        self._list(0)
 
     def _list(self, select: int) -> None:
         self._quiet = True
@@ -111,97 +101,93 @@ class _App:
         self._quiet = False
         self.choose(select)
 
-    def _turned(self, place: int, value: float) -> None:
-        if not self._quiet:
-            self.turn(place, value)
-            self.draw()
-
-    def _set(self, values: Sequence[float], ranges: Sequence[tuple[float, float]]) -> None:
-        """Move the sliders without being told of it."""
+    def choose(self, place: int) -> None:
+        """Start again from one of the items."""
+        self.item = self.items[place]
+        parts = len(self.item.z)
+        self.shifts = np.zeros((parts, len(self.sliders)))
         self._quiet = True
-        for slider, value, (low, high) in zip(self.sliders, values, ranges, strict=True):
+        self.scope.options = [("all measures", -1), *((f"measure {i + 1}", i) for i in range(parts))]
+        self.scope.value = -1
+        self.scope.layout.display = None if parts > 1 else "none"
+        self._quiet = False
+        self._scoped()
+
+    def _rows(self) -> np.ndarray:
+        """The parts that sliders move."""
+        return np.arange(len(self.item.z)) if self.scope.value in (-1, None) else np.array([self.scope.value])
+
+    def _scoped(self) -> None:
+        """Set the sliders to what the chosen parts are shifted by, without being told of it; then draw."""
+        rows = self._rows()
+        self._quiet = True
+        for slider, control, value in zip(
+            self.sliders, self.trained.controls, self.shifts[rows].mean(axis=0), strict=True
+        ):
+            at = self.item.z[rows, control.dimension]
+            low, high = min(0.0, control.low - at.max()), max(0.0, control.high - at.min())
             slider.min, slider.max = min(low, slider.max), max(high, slider.min)
             slider.min, slider.max, slider.value = low, high, value
         self._quiet = False
+        self.draw()
 
-    def _say(self, before: np.ndarray, now: np.ndarray) -> None:
+    def _moved(self, place: int, value: float) -> None:
+        if not self._quiet:
+            self.shifts[self._rows(), place] = value
+            self.draw()
+
+    def codes(self) -> np.ndarray:
+        """The codes as they are set, each within what codes of the data span."""
+        z = self.item.z.astype(np.float64)
+        for place, control in enumerate(self.trained.controls):
+            at = z[:, control.dimension].copy()
+            low, high = np.minimum(control.low, at), np.maximum(control.high, at)
+            z[:, control.dimension] = np.clip(at + self.shifts[:, place], low, high)
+        return z
+
+    def draw(self) -> None:
+        """Decode the codes, show that, and say what is measured on it."""
+        self.decoded, rows = self.trained.decode(self.codes()), self._rows()
+        self.show(rows)
+        before, now = (
+            measure(self.trained, x[rows]).mean(axis=0) for x in (self.item.original, self.decoded)
+        )
         for said, control, a, b in zip(self.measured, self.trained.controls, before, now, strict=True):
             said.value = f"{_number(a)} → <b>{_number(b)}</b> {control.unit}"
 
     def _uploaded(self) -> None:
-        if not self.upload.value:
-            return
-        file = self.upload.value[0]
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / Path(str(file["name"])).name
-            path.write_bytes(bytes(file["content"]))
-            try:
-                self.items.append(self.read(path))
-            except EditError as error:
-                self.said.value = f"<b>{html.escape(str(error))}</b>"
-                return
-        self.said.value = ""
-        self._list(len(self.items) - 1)
+        for file in self.upload.value[:1]:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / Path(str(file["name"])).name
+                path.write_bytes(bytes(file["content"]))
+                try:
+                    self.items.append(self.read(path))
+                except EditError as error:
+                    self.said.value = _loud(error)
+                    return
+            self.said.value = ""
+            self._list(len(self.items) - 1)
 
-    def choose(self, place: int | None) -> None:
-        """Start again from one of the items."""
-        raise NotImplementedError
-
-    def turn(self, place: int, value: float) -> None:
-        """Take note of a slider's value."""
-        raise NotImplementedError
-
-    def draw(self) -> None:
-        """Decode and show."""
-        raise NotImplementedError
-
-    def read(self, path: Path) -> Item:
-        """A file of one's own as an item. EditError where it cannot be."""
-        raise NotImplementedError
+    def _save(self) -> None:
+        """Write the file, below the project's folder unless a whole path is given."""
+        try:
+            self.said.value = html.escape(f"written: {self.write(paths.root() / self.file.value)}")
+        except (EditError, OSError) as error:
+            self.said.value = _loud(error)
 
 
-class ImageApp(_App):
+class ImageApp(App):
     """A digit or a shape: the decoded image beside the original, and the attributes measured on both."""
 
+    accept, ending = (".png", ".jpg", ".jpeg", ".gif", ".bmp"), ".png"
+
     def __init__(self, trained: TrainedModel, items: Sequence[Item]) -> None:
-        super().__init__(trained, items, ".png,.jpg,.jpeg,.gif,.bmp")
-        self.picture, self.original = (
-            widgets.Image(format="png", width=side) for side in (_SIDE, _SIDE // 3)
-        )
-        self.saver = _Saver(f"{trained.setup.dataset}.png", lambda path: pictures.write(path, self.image, 8))
-        self.root = widgets.VBox(
-            [
-                widgets.HBox([self.picker, self.upload, self.reset]),
-                self.said,
-                widgets.HBox([widgets.VBox([self.picture, self.original]), self.controls]),
-                self.saver.root,
-            ]
-        )
-        self._list(0)
+        self.picture, self.original = (widgets.Image(format="png", width=w) for w in (_SIDE, _SIDE // 3))
+        super().__init__(trained, items, [widgets.HBox([self.picture, self.original])])
 
-    def choose(self, place: int | None) -> None:
-        """Start again from one of the items."""
-        if self._quiet or place is None:
-            return
-        item = self.items[place]
-        self.z = item.z[0].astype(np.float64).copy()
-        self.given = measure(self.trained, item.original[None])[0]
-        self.original.value = _png(item.original)
-        at = [self.z[control.dimension] for control in self.trained.controls]
-        self._set(
-            at, [(min(k.low, v), max(k.high, v)) for k, v in zip(self.trained.controls, at, strict=True)]
-        )
-        self.draw()
-
-    def turn(self, place: int, value: float) -> None:
-        """Set the dimension of a control."""
-        self.z[self.trained.controls[place].dimension] = value
-
-    def draw(self) -> None:
-        """Decode the code and show the image and what is measured on it."""
-        self.image = self.trained.decode(self.z[None])[0]
-        self.picture.value = _png(self.image)
-        self._say(self.given, measure(self.trained, self.image[None])[0])
+    def show(self, rows: np.ndarray) -> None:
+        """Show the image beside the original."""
+        self.picture.value, self.original.value = _png(self.decoded[0]), _png(self.item.original[0])
 
     def read(self, path: Path) -> Item:
         """A picture of one's own; one that is dark on light is inverted."""
@@ -210,110 +196,47 @@ class ImageApp(_App):
             image, adapted = read_picture(path, dataset)
         except EditError:
             image, adapted = read_picture(path, dataset, invert=True)
-        name = " – ".join([path.stem, *adapted])
-        return Item(name, self.trained.encode(image)[0], as_shown(image)[0])
+        return Item(" – ".join([path.stem, *adapted]), self.trained.encode(image)[0], as_shown(image))
+
+    def write(self, path: Path) -> Path:
+        """Write the image as it is, every pixel as 8 x 8."""
+        return picture.write(path, self.decoded[0], 8)
 
 
 def _png(image: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    large = Image.fromarray(255 - image).resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
-    large.save(buffer, "png")
+    Image.fromarray(255 - image).resize((_SIDE, _SIDE), Image.Resampling.NEAREST).save(buffer, "png")
     return buffer.getvalue()
 
 
-class MelodyApp(_App):
-    """Measures with a code each; sliders shift the codes of all of them or of one; score, roll and sound
-    follow."""
+class MelodyApp(App):
+    """Measures with a code each: a score, the original above what the sliders make of it, and its sound."""
+
+    accept, ending = (".mid", ".midi", ".kar", ".musicxml", ".xml", ".mxl", ".abc"), ".musicxml"
 
     def __init__(self, trained: TrainedModel, items: Sequence[Item]) -> None:
         self.transpose = widgets.Checkbox(value=True, description="transpose into range", indent=False)
         self.monophonic = widgets.Checkbox(value=False, description="keep the highest voice", indent=False)
-        self.scope = widgets.Dropdown(description="sliders move", layout=_WIDE)
-        self.score, self.piano, self.sound = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self.own: dict[int, Melody] = {}
-        super().__init__(trained, items, ".mid,.midi,.musicxml,.xml,.mxl,.abc")
-        self.scope.observe(lambda _: None if self._quiet else self._scoped(), "value")
-        self.saver = _Saver(f"{trained.setup.dataset}.musicxml", self.save)
-        self.root = widgets.VBox(
-            [
-                widgets.HBox([self.picker, self.upload, self.reset]),
-                widgets.HBox([self.transpose, self.monophonic]),
-                self.said,
-                self.score,
-                self.piano,
-                self.sound,
-                self.scope,
-                self.controls,
-                self.saver.root,
-            ]
-        )
-        self._list(0)
+        self.score, self.sound, self.own = widgets.HTML(), widgets.HTML(), {}
+        boxes = widgets.HBox([self.transpose, self.monophonic])
+        super().__init__(trained, items, [boxes, self.score, self.sound])
 
-    def choose(self, place: int | None) -> None:
-        """Start again from one of the melodies."""
-        if self._quiet or place is None:
-            return
-        self.item = self.items[place]
-        self.shifts = np.zeros((len(self.item.z), len(self.sliders)))
-        self._quiet = True
-        self.scope.options = [("all measures", -1)] + [
-            (f"measure {i + 1}", i) for i in range(len(self.item.z))
-        ]
-        self.scope.value = -1
-        self._quiet = False
-        self._scoped()
-
-    def _rows(self) -> np.ndarray:
-        """The measures that sliders move."""
-        return np.arange(len(self.item.z)) if self.scope.value in (-1, None) else np.array([self.scope.value])
-
-    def _scoped(self) -> None:
-        rows, ranges = self._rows(), []
-        for control in self.trained.controls:
-            at = self.item.z[rows, control.dimension]
-            ranges.append((min(0.0, control.low - at.max()), max(0.0, control.high - at.min())))
-        self._set(self.shifts[rows].mean(axis=0).tolist(), ranges)
-        self.draw()
-
-    def turn(self, place: int, value: float) -> None:
-        """Shift the codes of the chosen measures along a control's dimension."""
-        self.shifts[self._rows(), place] = value
-
-    def codes(self) -> np.ndarray:
-        """The codes as they are set, each within what codes of the data span."""
-        z = self.item.z.astype(np.float64).copy()
-        for place, control in enumerate(self.trained.controls):
-            at = z[:, control.dimension].copy()
-            low, high = np.minimum(control.low, at), np.maximum(control.high, at)
-            z[:, control.dimension] = np.clip(at + self.shifts[:, place], low, high)
-        return z
-
-    def draw(self) -> None:
-        """Decode the codes; show the score, the roll and a player, of the first measures if there are
-        many."""
-        self.measures = self.trained.decode(self.codes())
-        first = min(int(self._rows()[0]) // SHOWN * SHOWN, max(len(self.measures) - 1, 0))
-        part = slice(first, first + SHOWN)
-        now, given = self.measures[part], self.item.original[part]
-        alt = f"{self.item.name}, measures {first + 1} to {first + len(now)}"
-        self.score.value = engraving.engrave(now, alt=f"Score of {alt}", width=90)
-        self.piano.value = roll(now, given, alt=f"Piano roll of {alt}; outlines: as given")
+    def show(self, rows: np.ndarray) -> None:
+        """Show the score and a player: of a long melody, the measures around the one that sliders move."""
+        first = int(rows[0]) // SHOWN * SHOWN
+        given, now = (x[first : first + SHOWN] for x in (self.item.original, self.decoded))
+        alt = f"{self.item.name}, measures {first + 1} to {first + len(now)}, as given and as edited"
+        self.score.value = engraving.engrave([given, now], ["as given", "now"], alt=alt)
         self.sound.value = audio.player(now, alt)
-        rows = self._rows()
-        self._say(*(measure(self.trained, x[rows]).mean(axis=0) for x in (self.item.original, self.measures)))
 
     def read(self, path: Path) -> Item:
         """A melody of one's own, adapted as the boxes say."""
-        melody = read_melody(
-            path,
-            self.trained.vocabulary,
-            transpose=self.transpose.value,
-            monophonic=self.monophonic.value,
-        )
+        options = {"transpose": self.transpose.value, "monophonic": self.monophonic.value}
+        melody = read_melody(path, self.trained.vocabulary, **options)
         self.own[len(self.items)] = melody
         return Item(melody.title, self.trained.encode(melody.measures)[0], melody.measures)
 
-    def save(self, path: Path) -> Path:
+    def write(self, path: Path) -> Path:
         """Write all measures as they are, in the key they came in."""
         melody = self.own.get(self.picker.value) or Melody(self.item.original, self.item.name)
-        return melody.save(path, self.measures)
+        return melody.save(path, self.decoded)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from arvae.datasets.contract import Dataset
+from arvae.edit import EditError
 from arvae.music import coding as music
-from arvae.trained import TrainedModel, examples
+from arvae.trained import TrainedModel, as_shown, examples
 
 LOOKED_AT = 2000  # images chosen among
 LEAST_ONSETS = 3  # of every measure of a melody
@@ -17,7 +18,7 @@ SEED = 1
 @dataclasses.dataclass(frozen=True, eq=False)
 class Item:
     """Something to start from: its name, the codes z (m, d) of its m parts (1, or the measures of a melody),
-    and what was encoded: image uint8 (h, w), 0..255, or measures int16 (m, 24)."""
+    and what was encoded: image uint8 (1, h, w), 0..255, or measures int16 (m, 24)."""
 
     name: str
     z: np.ndarray
@@ -29,12 +30,12 @@ def digits(trained: TrainedModel, data: Dataset, each: int = 2) -> list[Item]:
     index = _some(data)
     labels, z = data.test.extra["label"][index], trained.encode(examples(data.test, index))[0]
     items = []
-    for label in range(10):
+    for label in np.unique(labels):
         here = np.flatnonzero(labels == label)
-        distance = np.linalg.norm(z[here] - z[here].mean(axis=0), axis=1) if len(here) else np.empty(0)
+        distance = np.linalg.norm(z[here] - z[here].mean(axis=0), axis=1)
         for number, place in enumerate(here[np.argsort(distance, kind="stable")[:each]]):
-            name = f"a {label}" if number == 0 else f"another {label}"
-            items.append(Item(name, z[place : place + 1], data.test.x[index[place]]))
+            name = f"another {label}" if number else f"a {label}"
+            items.append(Item(name, z[[place]], data.test.x[index[[place]]]))
     return items
 
 
@@ -42,15 +43,14 @@ def shapes(trained: TrainedModel, data: Dataset, each: int = 4) -> list[Item]:
     """Of every shape some test images at random, of the larger half and not at the very edge."""
     index = _some(data)
     values = dict(zip(data.attribute_names, data.test.attributes[index].T, strict=True))
-    middle = (
-        (values["scale"] >= 0.7) & (np.abs(values["x"] - 0.5) <= 0.3) & (np.abs(values["y"] - 0.5) <= 0.3)
-    )
+    middle = (np.abs(values["x"] - 0.5) <= 0.3) & (np.abs(values["y"] - 0.5) <= 0.3)
     items = []
     for shape, name in enumerate(("square", "ellipse", "heart")):
-        here = index[np.flatnonzero(middle & (values["shape"] == shape))[:each]]
-        seen = examples(data.test, here)
-        for number, z in enumerate(trained.encode(seen)[0]):
-            items.append(Item(f"{name} {number + 1}", z[None], seen[number].astype(np.uint8) * 255))
+        seen = examples(
+            data.test, index[middle & (values["scale"] >= 0.7) & (values["shape"] == shape)][:each]
+        )
+        for number, one in enumerate(np.split(seen, len(seen)) if len(seen) else [], 1):
+            items.append(Item(f"{name} {number}", trained.encode(one)[0], as_shown(one)))
     return items
 
 
@@ -71,42 +71,47 @@ def tunes(data: Dataset) -> dict[int, tuple[np.ndarray, np.ndarray]]:
         rows = np.flatnonzero(extra["tune"] == tune)
         shifts = extra["transposition"][rows].astype(int)
         key = shifts[np.abs(shifts).argmin()]
-        rows = rows[np.argsort(np.abs(shifts - key), kind="stable")]  # the wanted key first
-        places, first = np.unique(extra["measure"][rows], return_index=True)
-        rows = rows[first]
-        moved = key - extra["transposition"][rows].astype(int)
-        measures = [music.transpose(x, by) for x, by in zip(data.test.x[rows], moved, strict=True)]
-        result[int(tune)] = places, np.array(measures, np.int16)
+        order = np.argsort(np.abs(shifts - key), kind="stable")  # the wanted key first
+        places, first = np.unique(extra["measure"][rows[order]], return_index=True)
+        chosen = order[first]
+        moved = zip(data.test.x[rows[chosen]], key - shifts[chosen], strict=True)
+        result[int(tune)] = places, np.array([music.transpose(x, by) for x, by in moved], np.int16)
     return result
 
 
-def melodies(trained: TrainedModel, data: Dataset, count: int = 6, length: int = 4) -> list[Item]:
+def melodies(
+    trained: TrainedModel, data: Dataset, count: int = 6, length: int = 4, wanted: str = ""
+) -> list[Item]:
     """The opening measures, as many as `length`, of those test tunes that the model reconstructs best.
 
-    Shorter ones where a small data set has no tune with so many neighbouring measures.
+    Shorter ones where a small data set has no tune with so many neighbouring measures. wanted: part of the
+    titles, in any case; EditError where no test tune has it.
     """
     titles = data.provenance["tunes"]
-    found = [
-        (titles[tune], run)
-        for tune, (places, x) in tunes(data).items()
-        if (run := _run(places, x, length)) is not None
-    ]
+    if not any(wanted.lower() in titles[tune].lower() for tune in np.unique(data.test.extra["tune"])):
+        raise EditError(f"no tune of the test split has {wanted!r} in its title: the data report lists them")
+    openings = {titles[tune]: _opening(places, x, length) for tune, (places, x) in tunes(data).items()}
+    found = [(n, m) for n, m in openings.items() if m is not None and wanted.lower() in n.lower()]
     if not found:
-        return melodies(trained, data, count, length // 2) if length > 1 else []
-    measures = np.concatenate([run for _, run in found])
-    z = trained.encode(measures)[0]
-    right = (trained.decode(z) == measures).reshape(len(found), -1).mean(axis=1)
-    best = np.argsort(-right, kind="stable")[:count]
+        return melodies(trained, data, count, length // 2, wanted) if length > 1 else []
+    z = trained.encode(np.concatenate([measures for _, measures in found]))[0]
+    decoded = trained.decode(z).reshape(len(found), length, -1)
+    right = [float((a == b).mean()) for a, (_, b) in zip(decoded, found, strict=True)]
+    best = np.argsort(-np.array(right), kind="stable")[:count]
     return [Item(title(found[i][0]), z[i * length : (i + 1) * length], found[i][1]) for i in best]
 
 
-def _run(places: Sequence[int], measures: np.ndarray, length: int) -> np.ndarray | None:
+def _opening(places: Sequence[int], measures: np.ndarray, length: int) -> np.ndarray | None:
     """The first `length` neighbouring measures that all move, none of them the same as another."""
     for start in range(len(places) - length + 1):
-        run = measures[start : start + length]
+        some = measures[start : start + length]
         whole = places[start + length - 1] - places[start] == length - 1
-        if whole and ((run >= 0).sum(axis=1) >= LEAST_ONSETS).all() and len(np.unique(run, axis=0)) == length:
-            return run
+        if (
+            whole
+            and ((some >= 0).sum(axis=1) >= LEAST_ONSETS).all()
+            and len(np.unique(some, axis=0)) == length
+        ):
+            return some
     return None
 
 
@@ -116,3 +121,17 @@ def title(text: str, longest: int = 60) -> str:
     if name.isupper():
         name = name.title()
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def foreign_notes(measures: np.ndarray, scale: np.ndarray) -> float:
+    """The share of notes in measures (n, 24) whose pitch class the measures `scale` do not have."""
+    notes, known = measures[measures >= 0] % 12, scale[scale >= 0] % 12
+    return float((~np.isin(notes, known)).mean()) if notes.size else 0.0
+
+
+def leaps(measures: np.ndarray) -> float:
+    """The mean size of the step from one measure's last note to the next one's first, in semitones; 0 for one
+    measure."""
+    lines = [measure[measure >= 0] for measure in measures if (measure >= 0).any()]
+    steps = [abs(int(b[0]) - int(a[-1])) for a, b in zip(lines[:-1], lines[1:], strict=True)]
+    return float(np.mean(steps)) if steps else 0.0

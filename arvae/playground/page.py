@@ -3,7 +3,8 @@
 import base64
 import html
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from arvae.files import atomic_write
 from arvae.playground import items, weights
 from arvae.playground.items import Item
 from arvae.report.figures.style import model_label
-from arvae.trained import TrainedModel
+from arvae.trained import Control, TrainedModel
 
 LIMIT = 15_000_000  # bytes
 SCRIPTS = ("decoder.js", "music.js", "draw.js", "sound.js", "page.js", "melody.js")
@@ -31,10 +32,7 @@ ABOUT = {
     "the original and, measured, of what you hear.",
 }
 TITLES = {"mnist": "A digit", "dsprites": "A shape", "folk": "Folk tunes", "bach": "Bach chorales"}
-IMAGES: dict[str, Callable[[TrainedModel, Dataset], list[Item]]] = {
-    "mnist": items.digits,
-    "dsprites": items.shapes,
-}
+IMAGES = {"mnist": items.digits, "dsprites": items.shapes}
 KNOWN = (*IMAGES, "folk", "bach")  # data sets in the order of the page's panels
 
 
@@ -44,52 +42,43 @@ def write(path: Path | str, models: Mapping[str, tuple[TrainedModel, Dataset]], 
     made: a line on where the models come from, for the page's foot. Data sets the page has no panel for are
     refused with ValueError, and so is a page over 15 MB.
     """
-    panels, parts = [], {}
-    scored = {name: trained for name, (trained, _) in models.items() if trained.setup.kind == "music"}
-    styles = []
+    panels, styles, programs, blobs = [], [], {}, {}
     for name, (trained, data) in models.items():
-        if name not in IMAGES and name not in scored:
+        pick = items.melodies if trained.setup.kind == "music" else IMAGES.get(name)
+        if pick is None:
             raise ValueError(
                 f"the page has no panel for {name}: it has one for {', '.join(IMAGES)} and for music"
             )
-        chosen = items.melodies(trained, data) if name in scored else IMAGES[name](trained, data)
+        chosen = pick(trained, data)
         if not chosen:
             raise ValueError(
                 f"{name}: its test split has nothing to start from; make it larger (scales in params.yaml)"
             )
-        program, blob = weights.export(trained.network).packed()
-        parts[name] = ({"program": program, "check": check(trained, chosen)}, blob)
-        here = {
+        program, blobs[name] = weights.export(trained.network).packed()
+        programs[name] = {"program": program, "check": check(trained, chosen)}
+        panel = {
             "name": name,
             "title": TITLES.get(name, name),
-            "controls": controls(trained),
-            "items": [_item(i) for i in chosen],
+            "controls": [_control(control) for control in trained.controls],
+            "items": [_item(item) for item in chosen],
         }
-        if name in scored:
-            vocabulary = trained.vocabulary
-            styles.append(here | {"vocabulary": {"lowest": vocabulary.lowest, "pitches": vocabulary.pitches}})
+        if pick is items.melodies:
+            known = {key: getattr(trained.vocabulary, key) for key in ("lowest", "pitches")}
+            styles.append(panel | {"vocabulary": known})
         else:
-            panels.append(here | {"kind": "images", "about": ABOUT[name]})
+            panels.append(panel | {"kind": "images", "about": ABOUT[name]})
     if styles:
-        panels.append(
-            {
-                "name": "melody",
-                "kind": "music",
-                "title": "A melody",
-                "about": ABOUT["music"],
-                "styles": styles,
-            }
-        )
+        melody = {"name": "melody", "kind": "music", "title": "A melody", "about": ABOUT["music"]}
+        panels.append(melody | {"styles": styles})
     if not panels:
         raise ValueError("no trained model to put on the page: train some first (`dvc repro`)")
-    text = render({"panels": panels, "models": {name: part[0] for name, part in parts.items()}},
-                  {name: part[1] for name, part in parts.items()}, made)  # fmt: skip
+    text = render({"panels": panels, "models": programs}, blobs, made)
     size = len(text.encode())
     if size > LIMIT:
         raise ValueError(f"the page has {size:,} bytes, more than {LIMIT:,}: put fewer models on it")
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    return {name: len(part[1]) for name, part in parts.items()} | {"page": size}
+    return {name: len(blob) for name, blob in blobs.items()} | {"page": size}
 
 
 def made(runs: Mapping[str, str], model: str, scale: str) -> str:
@@ -98,18 +87,10 @@ def made(runs: Mapping[str, str], model: str, scale: str) -> str:
     return f"Decoders of {model_label(model)}, trained at scale {scale} (run of each data set: {listed})."
 
 
-def controls(trained: TrainedModel) -> list[dict[str, Any]]:
-    """The controls as the page's sliders take them."""
-    return [
-        {
-            "attribute": k.attribute,
-            "dimension": k.dimension,
-            "low": _short(k.low),
-            "high": _short(k.high),
-            "sd": _short(k.sd),
-        }
-        for k in trained.controls
-    ]
+def _control(control: Control) -> dict[str, Any]:
+    """A control as the page's sliders take it."""
+    numbers = {key: _short(getattr(control, key)) for key in ("low", "high", "sd")}
+    return {"attribute": control.attribute, "dimension": control.dimension} | numbers
 
 
 def _short(value: float) -> float:
@@ -117,7 +98,7 @@ def _short(value: float) -> float:
 
 
 def _item(item: Item) -> dict[str, Any]:
-    z = [[_short(value) for value in row] for row in item.z]
+    z = np.round(item.z.astype(np.float64), 5).tolist()
     if item.original.dtype == np.uint8:
         return {"name": item.name, "z": z[0], "original": base64.b64encode(item.original.tobytes()).decode()}
     return {"name": item.name, "z": z, "original": item.original.tolist()}
@@ -125,18 +106,14 @@ def _item(item: Item) -> dict[str, Any]:
 
 def check(trained: TrainedModel, chosen: Sequence[Item]) -> dict[str, Any]:
     """Codes, some with a control turned as far as it goes, and what torch decodes them to, for the page to
-    compare.
-
-    output: float32 as base64: probabilities of images, scores of symbols of music.
-    """
+    compare. output: float32 as base64: probabilities of images, scores of symbols of music."""
     codes = []
-    for item in chosen[:CHECKED]:
-        row = np.array([[_short(value) for value in row] for row in item.z])
-        codes.append(row)
+    for number, item in enumerate(chosen[:CHECKED], 1):
+        row = np.round(item.z.astype(np.float64), 5)
+        control = trained.controls[number % len(trained.controls)]
         turned = row[:1].repeat(2, axis=0)
-        control = trained.controls[len(codes) % len(trained.controls)]
         turned[:, control.dimension] = _short(control.low), _short(control.high)
-        codes.append(turned)
+        codes += [row, turned]
     z = np.concatenate(codes)
     with torch.inference_mode():
         logits = trained.network.decode(torch.from_numpy(z.astype(np.float32)))
@@ -162,9 +139,5 @@ def render(data: Mapping[str, Any], blobs: Mapping[str, str], made: str) -> str:
         ),
         "script": read(SCRIPTS),
     }
-    before, page = "", read(["page.html"])
-    while "{{ " in page:  # each mark once, from the left: what was put in is not looked at again
-        head, _, rest = page.partition("{{ ")
-        mark, _, page = rest.partition(" }}")
-        before += head + parts[mark]
-    return before + page + "\n"
+    # in one pass: what was put in is not looked at again
+    return re.sub(r"{{ (\w+) }}", lambda mark: parts[mark[1]], read(["page.html"])) + "\n"

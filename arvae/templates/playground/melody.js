@@ -7,7 +7,7 @@ function melodyPanel(panel) {
   let item;
   const state = { style: panel.styles[0].name, item: 0, measure: null, shifts: [], measures: [], milliseconds: 0 };
   const kept = new Map(); // measure -> {key, symbols}: what did not change is not decoded again
-  const sliders = panel.styles[0].knobs.map((knob, i) => slider(name, knob, [knob.low, knob.high], (value) => turn(i, value)));
+  const sliders = panel.styles[0].controls.map((control, i) => slider(name, control, [control.low, control.high], (value) => turn(i, value)));
   const stylePicker = element("select", { id: `${name}-style`, onchange: () => pickStyle(stylePicker.value) },
     ...panel.styles.map((one) => element("option", { value: one.name, text: one.title })));
   const itemPicker = element("select", { id: `${name}-item`, onchange: () => pickItem(Number(itemPicker.value)) });
@@ -46,7 +46,7 @@ function melodyPanel(panel) {
     player.stop();
     item = style.items[index];
     kept.clear();
-    Object.assign(state, { item: index, measure: null, shifts: item.z.map(() => style.knobs.map(() => 0)) });
+    Object.assign(state, { item: index, measure: null, shifts: item.z.map(() => style.controls.map(() => 0)) });
     itemPicker.value = index;
     player.measures = item.z.length;
     const choices = [["all", "all measures"], ...item.z.map((_, m) => [m, `measure ${m + 1}`])];
@@ -65,9 +65,9 @@ function melodyPanel(panel) {
   // A slider's value is how far the chosen measures' codes are moved; each stays within what codes of the data span.
   const code = (m) => {
     const z = [...item.z[m]];
-    style.knobs.forEach((knob, i) => {
-      const at = z[knob.dimension];
-      z[knob.dimension] = clamp(at + state.shifts[m][i], Math.min(knob.low, at), Math.max(knob.high, at));
+    style.controls.forEach((control, i) => {
+      const at = z[control.dimension];
+      z[control.dimension] = clamp(at + state.shifts[m][i], Math.min(control.low, at), Math.max(control.high, at));
     });
     return z;
   };
@@ -102,12 +102,12 @@ function melodyPanel(panel) {
     words.textContent = `Notes: ${inWords(notes)}`;
     const measuredBefore = mean(moved().map((m) => musicAttributes(item.original[m])));
     const measuredNow = mean(moved().map((m) => musicAttributes(shown[m])));
-    style.knobs.forEach((knob, i) => {
-      const codes = moved().map((m) => item.z[m][knob.dimension]);
-      const low = Math.min(0, knob.low - Math.max(...codes)), high = Math.max(0, knob.high - Math.min(...codes));
+    style.controls.forEach((control, i) => {
+      const codes = moved().map((m) => item.z[m][control.dimension]);
+      const low = Math.min(0, control.low - Math.max(...codes)), high = Math.max(0, control.high - Math.min(...codes));
       const shift = mean(moved().map((m) => [state.shifts[m][i]]))[0];
       sliders[i].set(shift, [low, high],
-        `${measuredBefore[i].toFixed(2)} → <b>${measuredNow[i].toFixed(2)}</b> &ensp; ${signed(shift / knob.sd)} sd`);
+        `${measuredBefore[i].toFixed(2)} → <b>${measuredNow[i].toFixed(2)}</b> &ensp; ${signed(shift / control.sd)} sd`);
     });
     if (player.playing) moveHead();
   }

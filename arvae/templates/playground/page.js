@@ -45,8 +45,8 @@ function soon(draw) {
 const settled = () => Promise.all(waiting.values());
 
 /** A slider with its name and what is said of its value. */
-function slider(panel, knob, range, onInput) {
-  const id = `${panel}-${knob.attribute.replace(/ /g, "-")}`;
+function slider(panel, control, range, onInput) {
+  const id = `${panel}-${control.attribute.replace(/ /g, "-")}`;
   const input = element("input", { type: "range", id, step: "any", oninput: () => onInput(Number(input.value)) });
   // A fixed number of steps for the keyboard, wherever the range lies.
   input.addEventListener("keydown", (event) => {
@@ -57,7 +57,7 @@ function slider(panel, knob, range, onInput) {
     onInput(Number(input.value));
   });
   const output = element("output", { for: id });
-  const row = element("div.knob", {}, element("label", { for: id, text: knob.attribute }), input, output);
+  const row = element("div.control", {}, element("label", { for: id, text: control.attribute }), input, output);
   const set = (value, [low, high] = range, said = "") => {
     Object.assign(input, { min: low, max: high, value });
     input.setAttribute("aria-valuetext", said.replace(/<[^>]*>/g, ""));
@@ -80,7 +80,7 @@ function paint(canvas, values, side) {
 
 /** A digit or a shape. */
 function imagePanel(panel) {
-  const { knobs, items, name } = panel, side = data.models[name].program.height;
+  const { controls, items, name } = panel, side = data.models[name].program.height;
   const originals = items.map((item) => Array.from(atob(item.original), (c) => c.charCodeAt(0) / 255));
   const picture = element("canvas", { role: "img" }), source = element("canvas", { role: "img", "aria-label": "the original" });
   const state = { item: 0, z: [...items[0].z], output: null, milliseconds: 0 };
@@ -88,8 +88,8 @@ function imagePanel(panel) {
     const small = element("canvas");
     return element("button", { type: "button", title: item.name, "aria-label": item.name, onclick: () => choose(index) }, small);
   });
-  const sliders = knobs.map((knob) => slider(name, knob, [knob.low, knob.high], (value) => {
-    state.z[knob.dimension] = value;
+  const sliders = controls.map((control) => slider(name, control, [control.low, control.high], (value) => {
+    state.z[control.dimension] = value;
     soon(draw);
   }));
   function choose(index) {
@@ -103,12 +103,12 @@ function imagePanel(panel) {
     state.milliseconds = performance.now() - start;
     paint(picture, state.output, side);
     paint(source, originals[state.item], side);
-    knobs.forEach((knob, i) => {
-      const value = state.z[knob.dimension], low = Math.min(knob.low, items[state.item].z[knob.dimension]);
-      const high = Math.max(knob.high, items[state.item].z[knob.dimension]);
-      sliders[i].set(value, [low, high], `<b>${signed((value - items[state.item].z[knob.dimension]) / knob.sd)}</b> sd`);
+    controls.forEach((control, i) => {
+      const value = state.z[control.dimension], low = Math.min(control.low, items[state.item].z[control.dimension]);
+      const high = Math.max(control.high, items[state.item].z[control.dimension]);
+      sliders[i].set(value, [low, high], `<b>${signed((value - items[state.item].z[control.dimension]) / control.sd)}</b> sd`);
     });
-    picture.setAttribute("aria-label", `${items[state.item].name}, decoded with the knobs as they are set`);
+    picture.setAttribute("aria-label", `${items[state.item].name}, decoded with the sliders as they are set`);
   }
   const root = element("section.panel", { id: `panel-${name}`, "aria-label": panel.title },
     heading(panel, element("button", { type: "button", text: "Reset", onclick: () => choose(state.item) })),

@@ -1,5 +1,5 @@
 "use strict";
-// Plays a melody with the browser's own synthesizer. What is to be heard is asked for measure by measure, so that a knob
+// Plays a melody with the browser's own synthesizer. What is to be heard is asked for measure by measure, so that a control
 // turned while it plays is heard from the next measure on.
 
 class Player {
