@@ -223,20 +223,6 @@ def test_gzipped_files_are_read_and_wrong_ones_named(archive, tmp_path, monkeypa
             mnist.prepare(SIZES, "folder", tmp_path, tmp_path, log=quiet)
 
 
-@pytest.mark.parametrize(
-    ("harm", "says"),
-    [
-        (lambda data: data[:-5], "has 60,003 bytes, an idx file of .* has 60,008"),
-        (lambda data: b"\x00\x00\x0d" + data[3:], "begins with 00 00 0d 01"),
-        (lambda data: b"", "begins with nothing"),
-    ],
-)
-def test_idx_files_of_another_form_are_refused(archive, harm, says):
-    path = archive / "train-labels-idx1-ubyte"
-    with pytest.raises(DataError, match=says):
-        mnist.read_idx(harm(path.read_bytes()), (60_000,), path)
-
-
 def test_more_digits_than_there_are_is_refused(archive, tmp_path):
     with pytest.raises(DataError, match=r"55001 mnist digits \(train\) asked for, there are 55000"):
         mnist.prepare(SIZES | {"train": 55_001}, "folder", tmp_path, tmp_path, log=quiet)

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from arvae import losses, metrics
-from arvae.datasets import mnist
-from arvae.datasets.contract import DataError
 from arvae.evaluation import controllability
 from arvae.metrics.dmig import carried_attributes, dmig
 from arvae.training import checkpoints
@@ -330,20 +328,3 @@ def test_tensors_come_back_as_they_were_and_never_otherwise(shapes, record, plac
             back, told = tensors, record
         assert told == record and back.keys() == tensors.keys()
         assert all(torch.equal(back[name], tensor) for name, tensor in tensors.items())
-
-
-@QUICK
-@given(arrays(np.uint8, st.tuples(*[st.integers(1, 5)] * 3)), st.integers(0, 10**6), st.integers(1, 255))
-def test_idx_files_are_read_exactly_or_refused(images, place, change):
-    head = b"\x00\x00\x08\x03" + b"".join(size.to_bytes(4, "big") for size in images.shape)
-    content = head + images.tobytes()
-    np.testing.assert_array_equal(mnist.read_idx(content, images.shape, Path("a")), images)
-    for wrong in (content[:-1], content + b"\0", content[: place % len(content)], content[:3]):
-        with pytest.raises(DataError, match="replace it"):
-            mnist.read_idx(wrong, images.shape, Path("a"))
-    spoilt = bytearray(content)
-    spoilt[place % len(head)] ^= change
-    with pytest.raises(DataError, match="not an idx file of bytes"):
-        mnist.read_idx(bytes(spoilt), images.shape, Path("a"))
-    with pytest.raises(DataError):
-        mnist.read_idx(content, (images.shape[0] + 1, *images.shape[1:]), Path("a"))

@@ -5,10 +5,10 @@ Matthey, Higgins, Hassabis, Lerchner, "dSprites: Disentanglement testing Sprites
 procedural, and the geometry below reproduces 160 published frames with a mean overlap above 0.999.
 """
 
-import hashlib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -41,7 +41,6 @@ ADDRESS = (
     "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 )
 FILE = ADDRESS.rsplit("/", 1)[1]
-SHA1 = "3e0a46a9238e425f46a6ef9e9bdfd7cedb35d50f"
 NAMES = tuple(FACTS["attributes"])
 UNITS = tuple(unit for unit, _ in FACTS["attributes"].values())
 COUNTS = (3, 6, 40, 32, 32)  # values of each factor; the last varies fastest
@@ -97,11 +96,7 @@ def factors_of(index: np.ndarray) -> np.ndarray:
 
 
 def prepare(
-    sizes: dict[str, int | None],
-    source: str,
-    raw: Path,
-    cache: Path,
-    log: Callable[[str], None] = print,
+    sizes: dict[str, int | None], source: str, raw: Path, cache: Path, log: Callable[[str], None] = print
 ) -> Dataset:
     """Split all combinations 70 / 10 / 20 % by a fixed shuffle, take `sizes` of each, and read or draw them.
 
@@ -113,10 +108,6 @@ def prepare(
     def published(path: Path) -> tuple[PackedImages, dict]:
         return read_published(path, wanted, log), {"file": FILE, "sha256": sha256(path)}
 
-    def download() -> Path:
-        target = folder / "official" / FILE
-        return sources.download(ADDRESS, target, check=lambda path: _looks_right(path, log), log=log)
-
     def drawn() -> tuple[PackedImages, dict]:
         geometry = {"square": SQUARE, "ellipse": ELLIPSE, "heart": HEART}
         return render_packed(factors_of(wanted), log), {"geometry in pixels": geometry}
@@ -125,18 +116,19 @@ def prepare(
         "dsprites",
         {
             "folder": lambda: published(sources.in_folder(folder, FILE)),
-            "official": lambda: published(download()),
+            "official": lambda: published(
+                sources.download(ADDRESS, folder / "official" / FILE, _looks_right, log)
+            ),
             "drawn": drawn,
         },
         source,
         by_hand=f"put {FILE} into {folder}",
         log=log,
     )
-    splits, stop = {}, 0
-    for part, index in places.items():
-        start, stop = stop, stop + len(index)
-        factors, x = factors_of(index), PackedImages(images.packed[start:stop])
-        splits[part] = Split(x, attributes(factors), {"factors": factors})
+    splits, parts = {}, np.split(images.packed, np.cumsum([len(index) for index in places.values()])[:-1])
+    for (part, index), packed in zip(places.items(), parts, strict=True):
+        factors = factors_of(index)
+        splits[part] = Split(PackedImages(packed), attributes(factors), {"factors": factors})
     return Dataset(
         name="dsprites",
         kind="images",
@@ -156,73 +148,53 @@ def prepare(
 
 
 def read_published(path: Path, places: np.ndarray, log: Callable[[str], None] = print) -> PackedImages:
-    """Read the images at `places` (n,) of the published npz, in that order, and check what the file holds.
+    """Read the images at `places` (n,) of the published npz, in that order.
 
-    The file's `metadata` is a pickle, which could run code: it is never opened. Images are packed while
-    they are decompressed, so that the 3 GB never stand in memory. Raises DataError when the content is not
-    dSprites.
+    Only its `imgs` are opened; its `metadata` is a pickle, which could run code. Images are packed while they
+    are decompressed, so that the 3 GB never stand in memory. Raises DataError when they are not dSprites'.
     """
-    _looks_right(path, log)
     packed = np.empty((TOTAL, SIDE, SIDE // 8), np.uint8)
     progress = Progress(TOTAL, "dsprites", "images read", log=log)
     try:
         with zipfile.ZipFile(path) as archive, archive.open("imgs.npy") as file:
-            _header(file, path, (TOTAL, SIDE, SIDE))
+            _header(file, path)
             for start in range(0, TOTAL, 4096):
-                count = min(4096, TOTAL - start)
-                block = np.frombuffer(_exactly(file, count * SIDE**2), np.uint8).reshape(-1, SIDE, SIDE)
+                count = min(4096, TOTAL - start) * SIDE**2
+                if len(data := file.read(count)) != count:
+                    raise EOFError(f"{count - len(data):,} bytes short")
+                block = np.frombuffer(data, np.uint8).reshape(-1, SIDE, SIDE)
                 if block.max() > 1:
                     raise DataError(f"{path}: image values up to {block.max()}, dSprites has 0 and 1")
                 packed[start : start + 4096] = np.packbits(block, axis=-1)
                 progress.update(len(block))
-    except DataError:  # a ValueError, too
+    except DataError:  # which is a ValueError, too
         raise
     except DAMAGED as error:
-        raise DataError(f"{path} is damaged ({error}): delete it, it is then downloaded again") from error
+        raise DataError(f"{path} is damaged, or not the dSprites file ({error}): delete it") from error
     progress.close()
-    # The drawing doubles as a check: a file with other images under the right labels would not overlap.
+    # The file's labels need not be read: other images, or an other order, would not overlap with the drawing.
     sample = np.random.default_rng(SEED).choice(TOTAL, min(300, TOTAL), replace=False)
     seen, drawn = np.unpackbits(packed[sample], axis=-1), render(factors_of(sample))
     overlap = float(((seen & drawn).sum((1, 2)) / np.maximum((seen | drawn).sum((1, 2)), 1)).mean())
     if overlap < 0.98:
-        raise DataError(
-            f"{path}: its images overlap only {overlap:.2f} with what their labels say; replace the file"
-        )
+        raise DataError(f"{path}: its images overlap only {overlap:.2f} with dSprites'; replace the file")
     return PackedImages(packed[places])
 
 
-def _looks_right(path: Path, log: Callable[[str], None] = print) -> None:
-    """Raise DataError unless `path` is an npz with the labels of dSprites; warn if its SHA-1 is new."""
+def _looks_right(path: Path) -> None:
     try:
-        with zipfile.ZipFile(path) as archive:
-            with archive.open("imgs.npy") as file:
-                _header(file, path, (TOTAL, SIDE, SIDE))
-            with archive.open("latents_classes.npy") as file:
-                _header(file, path, (TOTAL, 6), np.int64)
-                classes = np.frombuffer(_exactly(file, TOTAL * 6 * 8), np.int64).reshape(TOTAL, 6)
+        with zipfile.ZipFile(path) as archive, archive.open("imgs.npy") as file:
+            _header(file, path)
     except DAMAGED as error:
         raise DataError(f"{path.name} is not the dSprites file ({error})") from error
-    if not np.array_equal(classes[:, 1:], factors_of(np.arange(TOTAL))):
-        raise DataError(f"{path.name}: its latents_classes are not the combinations of dSprites in order")
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha1").hexdigest()
-    if found != SHA1:
-        log(f"note: {path.name} has SHA-1 {found}, others recorded {SHA1}; its labels are right")
 
 
-def _header(file, path: Path, shape: tuple[int, ...], dtype: type = np.uint8) -> None:
+def _header(file: IO[bytes], path: Path) -> None:
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    found, fortran, kind = read(file)
-    if found != shape or fortran or kind != np.dtype(dtype):
-        raise DataError(f"{path.name} holds {kind} {found} where dSprites has {np.dtype(dtype)} {shape}")
-
-
-def _exactly(file, count: int) -> bytes:
-    data = file.read(count)
-    if len(data) != count:
-        raise EOFError(f"{count - len(data):,} bytes short")
-    return data
+    found = read(file)
+    if found != ((TOTAL, SIDE, SIDE), False, np.dtype(np.uint8)):
+        raise DataError(f"{path.name} holds {found[2]} {found[0]}, dSprites uint8 {(TOTAL, SIDE, SIDE)}")
 
 
 def _checked(factors: np.ndarray) -> np.ndarray:

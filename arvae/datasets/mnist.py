@@ -60,11 +60,7 @@ SEED = 0  # of the split
 
 
 def prepare(
-    sizes: dict[str, int | None],
-    source: str,
-    raw: Path,
-    cache: Path,
-    log: Callable[[str], None] = print,
+    sizes: dict[str, int | None], source: str, raw: Path, cache: Path, log: Callable[[str], None] = print
 ) -> Dataset:
     """Read the four files, split 55,000 / 5,000 / 10,000, take `sizes` of each, and measure what was taken.
 
@@ -83,7 +79,7 @@ def prepare(
         by_hand=f"put {', '.join(FILES)} (gzipped or not) into {folder}",
         log=log,
     )
-    arrays = {name: read_idx(_content(path, name), FILES[name][1], path) for name, path in paths.items()}
+    arrays = {name: _array(path, name) for name, path in paths.items()}
     shuffled = np.random.default_rng(SEED).permutation(60_000)
     places = {
         "train": ("train", np.sort(shuffled[VALIDATION:])),
@@ -118,29 +114,10 @@ def prepare(
     )
 
 
-def read_idx(data: bytes, shape: tuple[int, ...], path: Path) -> np.ndarray:
-    """The array in an idx file of unsigned bytes, of exactly this shape; DataError if it is not."""
-    head = b"\x00\x00\x08" + bytes([len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape)
-    if data[: len(head)] != head:
-        start = " ".join(f"{byte:02x}" for byte in data[:8])
-        raise DataError(
-            f"{path} is not an idx file of bytes {shape}: it begins with {start or 'nothing'}; replace it"
-        )
-    expected = len(head) + int(np.prod(shape))
-    if len(data) != expected:
-        raise DataError(
-            f"{path} has {len(data):,} bytes, an idx file of {shape} has {expected:,}: replace it"
-        )
-    return np.frombuffer(data, np.uint8, offset=len(head)).reshape(shape)
-
-
 def _from_official(folder: Path, log: Callable[[str], None]) -> dict[str, Path]:
     return {
         name: sources.download(
-            f"{ADDRESS}{name}.gz",
-            folder / f"{name}.gz",
-            check=lambda path, name=name: _content(path, name),
-            log=log,
+            f"{ADDRESS}{name}.gz", folder / f"{name}.gz", lambda path, name=name: _content(path, name), log
         )
         for name in FILES
     }
@@ -171,10 +148,15 @@ def _content(path: Path, name: str) -> bytes:
     if found != expected:
         begins = data[:40].decode("ascii", "replace").strip()
         looks = f"; it looks like a web page: {begins!r}" if begins.startswith("<") else ""
-        raise DataError(
-            f"{path}: SHA-256 of the content is {found}, expected {expected}{looks}; delete it and try again"
-        )
+        told = f"SHA-256 of the content is {found}, expected {expected}{looks}"
+        raise DataError(f"{path}: {told}; delete it and try again")
     return data
+
+
+def _array(path: Path, name: str) -> np.ndarray:
+    """What the idx file `name` holds: unsigned bytes, after four bytes of kind and four for each side."""
+    shape = FILES[name][1]
+    return np.frombuffer(_content(path, name), np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
 
 
 def _measured(images: np.ndarray, cache: Path, label: str, log: Callable[[str], None]) -> np.ndarray:
