@@ -1,26 +1,44 @@
 """Content preservation: does what is not being edited stay what it was?
 
 * Digits (mnist): a separately trained classifier still reads the original's digit, on reconstructions and
-along
-  traversals of every attribute's dimension (Pati & Lerch 2020, section 4.4.2: -4 .. 4, 10 points).
+  along traversals of every attribute's dimension (Pati & Lerch 2020, section 4.4.2: -4 .. 4, 10 points).
 * Sprites: the shape read off the pixels is still the original's, while another attribute is moved.
 * Music: share of onsets and of pitches kept, compared with the item's own reconstruction, so that what the
-edit
-  does is not mixed with what the decoder gets wrong anyway.
+  edit does is not mixed with what the decoder gets wrong anyway.
 
 Each returns {"what", "original", "reconstructed", "traversed", "per_attribute", "per_class"} of shares 0..1;
 entries that make no sense for the kind are None or empty.
 """
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from arvae.datasets import sprites
+from arvae.datasets.measuring import DRAWN
 from arvae.evaluation import judge as classifiers
-from arvae.evaluation.controllability import Traversals
+from arvae.evaluation.control import Traversals
 from arvae.evaluation.judge import DigitClassifier
-from arvae.evaluation.outputs import SEEN
+
+if TYPE_CHECKING:
+    from arvae.evaluation.scores import Items
+
+
+def preserved(
+    items: "Items", reconstructions: np.ndarray, traversals: Traversals, judge: DigitClassifier | None
+) -> dict[str, Any] | None:
+    """Content preservation in the sense that fits the data; None where none does.
+
+    The traversed items are the first of `items`. judge: reads digits, where items have labels.
+    """
+    if items.x.ndim == 2:
+        return melodies(items.x, reconstructions, traversals)
+    if judge is not None and "label" in items.extra:
+        return digits(judge, items.x, reconstructions, items.extra["label"], traversals)
+    if "factors" in items.extra and "shape" in traversals.names:
+        return shapes(items.x, reconstructions, items.extra["factors"][:, 0], traversals)
+    return None
 
 
 def digits(
@@ -29,30 +47,29 @@ def digits(
     reconstructions: np.ndarray,
     labels: np.ndarray,
     traversals: Traversals,
-    traversed_labels: np.ndarray,
 ) -> dict[str, Any]:
     """Share of digits still read as their label: images uint8 (n, 28, 28), labels (n,), and along traversals.
 
-    traversed_labels: labels of the traversed items. per_class: by digit, on reconstructions and traversals.
+    per_class: by digit, on reconstructions and traversals.
     """
     k, n, p = traversals.outputs.shape[:3]
+    told = labels[:n]  # of the traversed items
     read = classifiers.predict(judge, traversals.outputs.reshape(-1, *originals.shape[1:])).reshape(k, n, p)
-    right = read == traversed_labels[None, :, None]  # (k, n, p)
+    right = read == told[None, :, None]  # (k, n, p)
     reconstructed = classifiers.predict(judge, reconstructions) == labels
-    per_class = {
-        str(digit): {
-            "reconstructed": _share(reconstructed[labels == digit]),
-            "traversed": _share(right[:, traversed_labels == digit]),
-        }
-        for digit in range(classifiers.DIGITS)
-    }
     return {
         "what": "digit",
         "original": classifiers.accuracy(judge, originals, labels),
         "reconstructed": float(reconstructed.mean()),
         "traversed": float(right.mean()),
         "per_attribute": {name: float(right[i].mean()) for i, name in enumerate(traversals.names)},
-        "per_class": per_class,
+        "per_class": {
+            str(digit): {
+                "reconstructed": _mean(reconstructed[labels == digit]),
+                "traversed": _mean(right[:, told == digit].ravel()),
+            }
+            for digit in range(classifiers.DIGITS)
+        },
     }
 
 
@@ -64,17 +81,16 @@ def shapes(
     The traversed items are the first of `truth`. The traversal of shape itself is left out of the mean: there
     the shape is meant to change. A drawing that is none of the shapes counts as not kept.
     """
-    n = traversals.outputs.shape[1]
-    images = traversals.outputs.reshape(-1, *traversals.outputs.shape[3:])
+    n, names = traversals.outputs.shape[1], traversals.names
     if traversals.measured is not None:
         read = traversals.measured[..., sprites.NAMES.index("shape")]
     else:
-        read = sprites.estimate(images >= SEEN)[:, 0].reshape(traversals.outputs.shape[:3])
+        images = traversals.outputs.reshape(-1, *traversals.outputs.shape[3:])
+        read = sprites.estimate(images >= DRAWN)[:, 0].reshape(traversals.outputs.shape[:3])
     kept = read == truth[None, :n, None]
-    per_attribute = {
-        name: float(kept[i].mean()) for i, name in enumerate(traversals.names) if name != "shape"
-    }
-    reconstructed = sprites.estimate(reconstructions >= SEEN)[:, 0] == truth
+    others = [i for i, name in enumerate(names) if name != "shape"]
+    reconstructed = sprites.estimate(reconstructions >= DRAWN)[:, 0] == truth
+    per_attribute = {names[i]: float(kept[i].mean()) for i in others}
     return {
         "what": "shape",
         "original": float((sprites.estimate(originals > 0)[:, 0] == truth).mean()),
@@ -83,10 +99,8 @@ def shapes(
         "per_attribute": per_attribute,
         "per_class": {
             name: {
-                "reconstructed": _share(reconstructed[truth == i]),
-                "traversed": _share(
-                    np.delete(kept, traversals.names.index("shape"), axis=0)[:, truth[:n] == i]
-                ),
+                "reconstructed": _mean(reconstructed[truth == i]),
+                "traversed": _mean(kept[others][:, truth[:n] == i].ravel()),
             }
             for i, name in enumerate(("square", "ellipse", "heart"))
         },
@@ -141,10 +155,6 @@ def sounding(measures: np.ndarray) -> np.ndarray:
     return np.where((last >= 0) & (value >= 0), value, -2)
 
 
-def _share(right: np.ndarray) -> float | None:
-    return float(right.mean()) if right.size else None
-
-
-def _mean(values: Any) -> float | None:
+def _mean(values: Iterable[float]) -> float | None:
     values = list(values)
     return float(np.mean(values)) if values else None

@@ -53,7 +53,7 @@ class DigitClassifier(nn.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class Trained:
+class TrainedClassifier:
     """A trained classifier and how it came about: rows of step, epoch, seconds, loss and,
     at the end of each epoch, validation_accuracy."""
 
@@ -82,7 +82,7 @@ def train(
     schedule: ClassifierSchedule,
     dtype: torch.dtype = torch.float32,
     log: Callable[[str], None] | None = None,
-) -> Trained:
+) -> TrainedClassifier:
     """Train on images uint8 (n, 28, 28) and labels (n,); Adam on a one-cycle schedule.
 
     dtype: what the network computes in; the weights that Adam moves are float32 in any case. The result
@@ -128,7 +128,7 @@ def train(
             losses = []
         progress.update(1, f"loss {loss.item():.3f}")
     progress.close(f"validation accuracy {100 * history[-1]['validation_accuracy']:.2f} %")
-    return Trained(master.eval(), history)
+    return TrainedClassifier(master.eval(), history)
 
 
 def _step(network: DigitClassifier, pairs: list, x: Tensor, y: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from arvae import metrics
 from arvae.datasets.contract import Dataset, write_npz
-from arvae.evaluation import Items, RunEvaluation, runs_in
+from arvae.evaluation.scores import Items, RunEvaluation, runs_in
 from arvae.files import read_json, write_json
 from arvae.params import Setup
 from arvae.report.tables import statistics
@@ -45,11 +45,11 @@ def write(
     root = Path(root)
     reports = Path(reports) if reports is not None else root / "reports"
     directory = Path(directory) if directory is not None else root / "data" / "models" / setup.name
-    arrays = {"index": items.index, "attributes": items.attributes}
+    arrays, latent = {"index": items.index, "attributes": items.attributes}, setup.latent_dim
     for run in runs:
-        arrays |= {f"z_{run.name}": run.z, f"mean_{run.name}": run.mean}
+        arrays |= {f"{key}_{run.model.run}": getattr(run, key)[:, :latent] for key in ("z", "mean")}
     write_npz(root / "data" / "codes" / f"{setup.name}.npz", arrays)
-    results = {run.name: run.result for run in runs}
+    results = {run.model.run: run.result for run in runs}
     report = summarise(results) | {
         "scale": setup.scale,
         "dataset": setup.dataset,
