@@ -6,7 +6,7 @@ import torch
 from arvae import models, objectives
 from arvae.training.batches import Source
 from benchmarks import common, images, music
-from tests.test_evaluation import music_dataset
+from tests.small import music_dataset
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,10 @@ import torch
 
 from arvae import evaluation, models, params, training
 from arvae.datasets import dsprites
-from arvae.datasets.contract import Dataset, Split
-from arvae.evaluation import outputs, records
+from arvae.datasets.contract import Dataset
+from arvae.evaluation import records
 from arvae.files import read_json, write_json
 from arvae.metrics import METRICS
-from arvae.models.fader import Fader
 from arvae.music import coding as music
 from arvae.params import EvaluationSizes, ParamsError
 from arvae.paths import root
@@ -21,6 +20,7 @@ from arvae.report import tables
 from arvae.report.tables import claims, typeset
 from arvae.training.checkpoints import write_tensors
 from arvae.training.runs import describe
+from tests.small import music_dataset, small_setup, sprites_dataset
 
 SIZES = EvaluationSizes(codes=60, traversal_items=3, traversal_points=4)
 
@@ -32,34 +32,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def sprites_dataset():
-    generator = np.random.default_rng(0)
-
-    def split(n):
-        factors = np.stack([generator.integers(0, c, n) for c in dsprites.COUNTS], axis=1).astype(np.uint8)
-        return Split(dsprites.render_packed(factors), dsprites.attributes(factors), {"factors": factors})
-
-    return Dataset(
-        "dsprites", "images", split(256), split(64), split(80), dsprites.NAMES, dsprites.UNITS,
-        provenance={"source": "drawn"},
-    )  # fmt: skip
-
-
-def music_dataset():
-    generator = np.random.default_rng(0)
-
-    def split(n):
-        x = np.where(generator.random((n, 24)) < 0.3, generator.integers(60, 70, (n, 24)), music.CONTINUE)
-        x[:, 0] = 62
-        x = x.astype(np.int16)
-        return Split(x, music.attributes(x), {})
-
-    return Dataset(
-        "bach", "music", split(256), split(256), split(80), music.ATTRIBUTE_NAMES, music.ATTRIBUTE_UNITS,
-        vocabulary=music.Vocabulary(), provenance={"source": "test"},
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +65,6 @@ def leave_members(home, setup):
              "device": "cpu", "precision": "float32"}
         )  # fmt: skip
     write_json(folder / "runs.json", rows)
-
-
-def small_setup(dataset, model):
-    setup = params.load(root(__file__) / "params.yaml").setup(dataset, model)
-    engine = setup.engine.model_copy(update={"executor": "serial", "precision": "float32", "device": "cpu"})
-    schedule = setup.schedule.model_copy(update={"epochs": 2.0})
-    return setup.model_copy(update={"engine": engine, "schedule": schedule, "seeds": (0, 1)})
 
 
 def evaluated(home, dataset, model):
@@ -172,18 +137,11 @@ def test_codes_are_sampled_around_their_means(sprites_arvae):
 
 
 def test_reconstruction_accuracy_by_hand():
-    images = np.array([[0, 127, 128, 255]], np.uint8)
-    assert evaluation.reconstruction_accuracy("images", images, images[:, ::-1]) == 0
-    assert evaluation.reconstruction_accuracy("images", images, np.array([[1, 1, 200, 1]])) == 0.75
+    images = np.array([[[0, 127, 128, 255]]], np.uint8)
+    assert evaluation.reconstruction_accuracy(images, images[..., ::-1]) == 0
+    assert evaluation.reconstruction_accuracy(images, np.array([[[1, 1, 200, 1]]])) == 0.75
     symbols = np.array([[60, -1, -1, -2]])
-    assert evaluation.reconstruction_accuracy("music", symbols, np.array([[60, -1, 61, -2]])) == 0.75
-
-
-def test_bytes_keep_the_threshold():
-    logits = torch.tensor([-20.0, -1e-3, 0.0, 1e-3, 20.0]).reshape(5, 1, 1, 1)
-    seen = outputs._bytes(logits).ravel()
-    assert (seen >= outputs.SEEN).tolist() == [False, False, True, True, True]
-    assert seen[0] == 0 and seen[4] == 255
+    assert evaluation.reconstruction_accuracy(symbols, np.array([[60, -1, 61, -2]])) == 0.75
 
 
 def test_music_is_evaluated(home):
@@ -193,31 +151,6 @@ def test_music_is_evaluated(home):
     kept = report["runs"]["seed0"]["details"]["content"]
     assert kept["what"] == "pitches" and set(kept["per_attribute"]) == set(music.ATTRIBUTE_NAMES)
     assert report["mean"]["latent_density_ratio"] is not None
-
-
-def test_a_fader_network_is_edited_by_its_inputs(sprites_arvae):
-    _, runs, items, data = sprites_arvae
-    model = Fader(5, 10, None, channels=32, hidden=256).eval()
-    model.fit_attributes(torch.from_numpy(data.train.attributes))
-    z = runs[0].z
-    turned = evaluation.handles(
-        model, z, items, small_setup("dsprites", "arvae"), data.attribute_names, [0] * 5
-    )
-    assert turned.codes.shape == (60, 15) and turned.columns == (10, 11, 12, 13, 14)
-    np.testing.assert_array_equal(turned.codes[:, :10], z)
-    assert turned.codes[:, 10:].min() >= 0 and turned.codes[:, 10:].max() <= 1
-    assert turned.low.tolist() == [0.0] * 5 and turned.high.tolist() == [1.0] * 5
-    assert outputs.decode(model, turned.codes[:3]).shape == (3, 64, 64)
-    plain = runs[0].handles
-    assert plain.columns == (1, 2, 3, 4, 5) and plain.codes is z and plain.high.tolist() == [4.0] * 5
-
-
-def test_data_without_a_measure_says_so():
-    data = sprites_dataset()
-    own = Dataset("own", "images", data.train, data.validation, data.test, tuple("abcde"), ("",) * 5)
-    assert outputs.measurer(own) is None
-    assert outputs.measurer(data) is outputs.measure_sprites
-    assert outputs.measurer(music_dataset()) is outputs.measure_music
 
 
 def test_untrained_cells_are_named(tmp_path):

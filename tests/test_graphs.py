@@ -20,7 +20,7 @@ from arvae.models import measure as measure_vae
 from arvae.params import Setup
 from arvae.training import Run, batches, graphs, loop
 from arvae.training.precision import Plan, plan, repeatable
-from tests.test_evaluation import music_dataset
+from tests.small import music_dataset
 from tests.test_training import data, small  # noqa: F401 (a fixture)
 
 SIZES = {

@@ -2,7 +2,6 @@
 
 import re
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from arvae import datasets
 from arvae.datasets import added, catalogue, morphology, own, sprites
 from arvae.datasets.contract import DataError, Dataset, Split
-from arvae.evaluation import outputs
+from arvae.datasets.measuring import measurer
 from arvae.music import coding as music
 from arvae.report.figures import data as figures
 from arvae.report.figures import music as scores
@@ -239,27 +238,25 @@ def test_a_data_set_is_prepared_like_another_with_its_own_attributes(tmp_path):
     np.testing.assert_array_equal(second.test.x, first.test.x)
     np.testing.assert_array_equal(second.test.attributes[:, :4], first.test.attributes)
     assert second.provenance["like"] == "folk" and catalogue.describe(second).startswith("**Folk tunes**")
-    with pytest.raises(DataError, match=re.escape("is to be like 'jazz': that is one of bach, dsprites, folk")):
+    with pytest.raises(
+        DataError, match=re.escape("is to be like 'jazz': that is one of bach, dsprites, folk")
+    ):
         datasets.prepare("folk-own", sizes, directory=directory, like="jazz", **places)
 
 
 # ------------------------------------------------------------------------------------------ what is decoded
 
 
-def described(kind, names):
-    return SimpleNamespace(kind=kind, attribute_names=names, provenance={})
-
-
 def test_decoded_measures_have_their_own_attributes_measured():
     x = small().train.x
     names = (*music.ATTRIBUTE_NAMES, "syncopation", "tonal tension")
-    measured = outputs.measurer(described("music", names))(x)
+    measured = measurer("music", names, {})(x)
     np.testing.assert_allclose(measured[:, :4], music.attributes(x))
     np.testing.assert_allclose(measured[:, 4], own.syncopation(x), rtol=1e-6)
     np.testing.assert_allclose(measured[:, 5], own.tonal_tension(x), rtol=1e-6)
-    assert outputs.measurer(described("music", names))(x[:0]).shape == (0, 6)
-    assert outputs.measurer(described("music", (*music.ATTRIBUTE_NAMES, "charm"))) is None
-    assert outputs.measurer(described("music", music.ATTRIBUTE_NAMES)) is outputs.measure_music
+    assert measurer("music", names, {})(x[:0]).shape == (0, 6)
+    assert measurer("music", (*music.ATTRIBUTE_NAMES, "charm"), {}) is None
+    assert measurer("music", music.ATTRIBUTE_NAMES, {}) is music.attributes
     np.testing.assert_allclose(scores.measured(x, "syncopation"), own.syncopation(x), rtol=1e-6)
 
 
@@ -277,7 +274,7 @@ def test_decoded_images_have_their_own_attributes_measured(monkeypatch, names, g
     side = 28 if greatest == 255 else 64
     images = np.zeros((3, side, side), np.uint8)
     images[0, 5:20, 8:12] = images[2, 5:20, 8:24] = 255
-    measured = outputs.measurer(described("images", (*names, "brightest")))(images)
+    measured = measurer("images", (*names, "brightest"), {})(images)
     assert measured.shape == (3, len(names) + 1) and measured[[0, 2], -1].tolist() == [greatest] * 2
     assert np.isnan(measured[1, -1])  # nothing is drawn: nothing can be measured
     assert seen[0].dtype == np.uint8 and seen[0].shape == (2, side, side)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from arvae import losses, metrics
-from arvae.evaluation import controllability
+from arvae.evaluation import control
 from arvae.metrics.dmig import carried_attributes, dmig
 from arvae.training import checkpoints
 
@@ -236,21 +236,21 @@ POINTS = np.array([-4.0, -2.0, -1.0, 0.0, 1.0, 5.0])
 @given(TURNS, st.permutations(range(6)), st.permutations(range(3)))
 def test_monotonicity_and_span_see_what_they_should(measured, order, rows):
     order, rows = list(order), list(rows)
-    rho, span = controllability.monotonicity(POINTS, measured), controllability.span(measured)
+    rho, span = control.monotonicity(POINTS, measured), control.span(measured)
     assert (np.abs(rho) <= 1 + 1e-12).all() and (span >= 0).all()
     assert ((span == 0) == (np.ptp(measured, axis=1) == 0)).all() and (rho[span == 0] == 0).all()
-    again = controllability.monotonicity(POINTS[order], measured[rows][:, order])  # points in any order
+    again = control.monotonicity(POINTS[order], measured[rows][:, order])  # points in any order
     np.testing.assert_allclose(again, rho[rows], atol=1e-12)
-    np.testing.assert_allclose(controllability.monotonicity(POINTS**3, np.exp(measured)), rho, atol=1e-12)
-    np.testing.assert_allclose(controllability.monotonicity(-POINTS, measured), -rho, atol=1e-12)
-    np.testing.assert_allclose(controllability.span(measured[rows][:, order]), span[rows])
-    np.testing.assert_allclose(controllability.span(5 - 2 * measured), 2 * span)
+    np.testing.assert_allclose(control.monotonicity(POINTS**3, np.exp(measured)), rho, atol=1e-12)
+    np.testing.assert_allclose(control.monotonicity(-POINTS, measured), -rho, atol=1e-12)
+    np.testing.assert_allclose(control.span(measured[rows][:, order]), span[rows])
+    np.testing.assert_allclose(control.span(5 - 2 * measured), 2 * span)
     rising = np.sort(measured, axis=1) + 0.1 * np.arange(6)
-    np.testing.assert_allclose(controllability.monotonicity(POINTS, rising), 1)
+    np.testing.assert_allclose(control.monotonicity(POINTS, rising), 1)
     holed = np.insert(measured, 2, np.nan, axis=1)  # a point that could not be measured counts for nothing
-    np.testing.assert_allclose(controllability.span(holed), span)
+    np.testing.assert_allclose(control.span(holed), span)
     np.testing.assert_allclose(
-        controllability.monotonicity(np.insert(POINTS, 2, 0.5), holed), rho, atol=1e-12
+        control.monotonicity(np.insert(POINTS, 2, 0.5), holed), rho, atol=1e-12
     )
 
 
@@ -262,10 +262,10 @@ def test_selectivity_is_a_share_that_knows_no_unit(measured, unit):
     data = np.stack([np.linspace(0, 3, 41), np.linspace(-9, 1, 41)], axis=1)
 
     def told(measured, data, names=("a", "b")):
-        moved = controllability.Traversals(
+        moved = control.Traversals(
             names, (0, 1), np.stack([POINTS] * 2), np.zeros((2, 3, 6)), measured
         )
-        return controllability.summarise(moved, data)["per_attribute"]
+        return control.summarise(moved, data)["per_attribute"]
 
     here = told(measured, data)
     scaled = told(measured * [unit, 1.0] + [0, unit], data * [unit, 1.0])

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from arvae import evaluation, metrics
+from arvae import metrics
 from arvae.datasets.contract import Dataset
+from arvae.trained import TrainedModel
 from arvae.training import Run, load_model
 from tests.conftest import dvc, pictures, results, run
-from tests.test_evaluation import music_dataset, small_setup
+from tests.small import music_dataset, small_setup
 from tests.test_training import data, small  # noqa: F401 (a fixture)
 from tests.test_training import run as run_training
 
@@ -63,7 +64,8 @@ def test_threads_change_weights_and_metrics_by_rounding_only(kind, data, tmp_pat
         assert torch.get_num_threads() == before  # and the caller's own count is left as it was
         model = load_model(where / "models", "seed0")
         weights.append(np.concatenate([tensor.numpy().ravel() for tensor in model.state_dict().values()]))
-        z, _ = evaluation.encode(model, dataset, setup, np.arange(len(attributes)))
+        model = TrainedModel.of(setup, "seed0", model, dataset)
+        z, _ = model.test_codes(dataset, len(attributes))
         names = [f"a{i}" for i in range(attributes.shape[1])]
         scores.append(metrics.evaluate(z, attributes, names, workers=1))
     assert np.linalg.norm(weights[0] - weights[1]) < 1e-3 * np.linalg.norm(weights[0])

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from arvae import evaluation, models, params
-from arvae.evaluation import study as measuring
 from arvae.files import write_json
 from arvae.paths import root
 from arvae.report import tables
@@ -17,7 +16,7 @@ from arvae.report.tables import baseline_claims, baselines, claims, study, types
 from arvae.training import Run
 from arvae.training.checkpoints import write_tensors
 from arvae.training.runs import describe
-from tests.test_evaluation import music_dataset, small_setup, sprites_dataset
+from tests.small import music_dataset, small_setup, sprites_dataset
 
 MUSICAL = ("rhythmic complexity", "pitch range", "note density", "contour")
 NAMES = {"dsprites": ("scale", "x"), "mnist": ("area", "slant"), "bach": MUSICAL, "folk": MUSICAL}
@@ -154,15 +153,6 @@ def test_glsr_is_compared_where_it_ties(reports):
     assert "betavae" not in set(along.model)
 
 
-def test_glsr_ties_only_what_it_can():
-    setup = small_setup("bach", "arvae")
-    hyperparameters = setup.hyperparameters.model_copy(update={"objective": "glsr"})
-    tied = evaluation.regularized_dimensions(setup.model_copy(update={"hyperparameters": hyperparameters}))
-    assert tied == {"rhythmic complexity": 0, "note density": 2}
-    fader = setup.hyperparameters.model_copy(update={"objective": "fader"})
-    assert evaluation.regularized_dimensions(setup.model_copy(update={"hyperparameters": fader})) == {}
-
-
 # ------------------------------------------------------------------ every model, evaluated
 
 
@@ -217,9 +207,9 @@ def test_every_setting_is_measured_and_a_failed_one_is_shown_as_such(tmp_path):
     leave(
         tmp_path, setup, network, {"vocabulary_size": None, "image_size": None}, *runs, failed=("gamma100",)
     )
-    ours = measuring.measure(setup, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
+    ours = evaluation.study(setup, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
     assert list(ours.gamma) == [0.1, 1.0, 100.0] and list(ours.status) == ["finished"] * 2 + ["failed"]
-    values = ours[list(measuring.VALUES)].drop(columns="dmig")
+    values = ours[list(evaluation.STUDY)].drop(columns="dmig")
     assert values[:2].notna().all(axis=None) and values[2:].isna().all(axis=None)
     assert ours.reconstruction_accuracy_percent[:2].between(0, 100).all()
     assert "γ = 100, δ = 1: diverged: NaN" in study.failures(ours)
@@ -231,8 +221,8 @@ def test_a_grid_of_failures_only_has_the_columns_all_the_same(tmp_path):
     data, setup = sprites_dataset(), small_setup("dsprites", "arvae")
     run = Run("gamma1", 0, {"gamma": 1.0, "delta": 1.0})
     leave(tmp_path, setup, None, {}, run, failed=("gamma1",))
-    ours = measuring.measure(setup, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
-    assert set(measuring.VALUES) <= set(ours.columns) and study.finished(ours).empty
+    ours = evaluation.study(setup, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
+    assert set(evaluation.STUDY) <= set(ours.columns) and study.finished(ours).empty
 
 
 def grid(gammas, deltas, interpretability, accuracy):

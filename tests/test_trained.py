@@ -6,67 +6,29 @@ import numpy as np
 import pytest
 import torch
 
-from arvae import models, params, paths
 from arvae.datasets import dsprites
-from arvae.datasets.contract import Dataset, PackedImages, Split
+from arvae.datasets.contract import PackedImages
 from arvae.files import read_json
-from arvae.models.fader import Fader
-from arvae.music import coding as music
 from arvae.trained import ModelError, TrainedModel, as_bytes, as_shown, examples, find
 from arvae.training.checkpoints import write_tensors
 from arvae.training.runs import Run, describe
-
-PARAMS = params.load(paths.root(__file__) / "params.yaml")
-
-
-def sprites(n=80):
-    generator = np.random.default_rng(0)
-    factors = np.stack([generator.integers(0, c, n) for c in dsprites.COUNTS], axis=1).astype(np.uint8)
-    split = Split(dsprites.render_packed(factors), dsprites.attributes(factors), {"factors": factors})
-    return Dataset("dsprites", "images", split, split, split, dsprites.NAMES, dsprites.UNITS)
-
-
-def measures(n=80):
-    generator = np.random.default_rng(0)
-    x = np.where(generator.random((n, 24)) < 0.3, generator.integers(60, 70, (n, 24)), music.CONTINUE)
-    x[:, 0] = 62
-    x = x.astype(np.int16)
-    split = Split(x, music.attributes(x), {})
-    return Dataset(
-        "bach", "music", split, split, split, music.ATTRIBUTE_NAMES, music.ATTRIBUTE_UNITS, music.Vocabulary()
-    )
-
-
-def setup_of(data, model="arvae", **hyperparameters):
-    setup = PARAMS.setup(data.name, model)
-    return setup.model_copy(
-        update={"hyperparameters": setup.hyperparameters.model_copy(update=hyperparameters)}
-    )
-
-
-def built(data, model="arvae", **hyperparameters):
-    """A model with fresh weights and no controls."""
-    setup = setup_of(data, model, **hyperparameters)
-    network = models.build(setup, data.vocabulary and data.vocabulary.size).eval()
-    if isinstance(network, Fader):
-        network.fit_attributes(torch.from_numpy(data.train.attributes))
-    return TrainedModel.of(setup, "seed0", network, data)
+from tests.small import fresh_model, music_dataset, small_setup, sprites_dataset
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    data = sprites()
-    model = built(data)
+    data = sprites_dataset()
+    model = fresh_model(data)
     return model.fitted(*model.test_codes(data, 60))
 
 
 @pytest.fixture
 def home(tmp_path):
     """A project with a trained beta-VAE and AR-VAE on a few measures."""
-    data = measures()
+    data = music_dataset()
     data.save(tmp_path / "data" / "prepared" / "bach")
     for name in ("arvae", "betavae"):
-        model = built(data, name)
+        model = fresh_model(data, name)
         record = {
             "setup": describe(model.setup, Run("seed0", 0)),
             "build": {"vocabulary_size": data.vocabulary.size, "image_size": None},
@@ -81,42 +43,45 @@ def home(tmp_path):
 
 
 def test_arvae_regularizes_what_params_say():
-    assert built(sprites()).regularized == dict(zip(dsprites.NAMES, range(1, 6), strict=True))
+    assert fresh_model(sprites_dataset()).regularized == dict(zip(dsprites.NAMES, range(1, 6), strict=True))
 
 
 def test_nothing_is_regularized_at_gamma_0():
-    assert built(sprites(), "betavae").regularized == {}
-    assert built(measures(), objective="glsr", gamma=0.0).regularized == {}
+    assert fresh_model(sprites_dataset(), "betavae").regularized == {}
+    assert fresh_model(music_dataset(), objective="glsr", gamma=0.0).regularized == {}
 
 
 def test_glsr_vae_regularizes_only_what_it_can_express():
-    assert built(measures(), objective="glsr").regularized == {"rhythmic complexity": 0, "note density": 2}
+    assert fresh_model(music_dataset(), objective="glsr").regularized == {
+        "rhythmic complexity": 0,
+        "note density": 2,
+    }
 
 
 def test_a_fader_networks_attributes_are_inputs_behind_the_code():
-    model = built(sprites(), objective="fader")
+    model = fresh_model(sprites_dataset(), objective="fader")
     assert model.regularized == dict(zip(dsprites.NAMES, range(10, 15), strict=True))
-    assert built(sprites(), objective="fader", gamma=0.0).regularized == model.regularized
-    assert model.range_of("scale") == (0, 1) and built(sprites()).range_of("scale") == (-4, 4)
+    assert fresh_model(sprites_dataset(), objective="fader", gamma=0.0).regularized == model.regularized
+    assert model.range_of("scale") == (0, 1) and fresh_model(sprites_dataset()).range_of("scale") == (-4, 4)
 
 
 def test_where_none_is_regularized_the_dimension_with_the_largest_mutual_information_is_turned():
-    model = dataclasses.replace(built(sprites(), "betavae"), information=np.eye(10, 5)[::-1])
+    model = dataclasses.replace(fresh_model(sprites_dataset(), "betavae"), information=np.eye(10, 5)[::-1])
     assert [model.dimension_of(name) for name in dsprites.NAMES] == [9, 8, 7, 6, 5]
     with pytest.raises(ModelError, match="not measured"):
-        built(sprites(), "betavae").dimension_of("scale")
+        fresh_model(sprites_dataset(), "betavae").dimension_of("scale")
 
 
 def test_two_attributes_of_one_dimension_are_turned_by_two():
     information = np.zeros((10, 5))
     information[3], information[7] = 1, 0.5
-    model = dataclasses.replace(built(sprites(), "betavae"), information=information)
+    model = dataclasses.replace(fresh_model(sprites_dataset(), "betavae"), information=information)
     assert model.dimension_of("x") == model.dimension_of("y") == 3 and model.pair("x", "y") == (3, 7)
 
 
 def test_attributes_are_found_by_name_however_spaces_are_written():
-    data = measures()
-    model = built(data)
+    data = music_dataset()
+    model = fresh_model(data)
     model = model.fitted(*model.test_codes(data, 40))
     assert model.control(" Rhythmic_complexity").attribute == "rhythmic complexity"
     with pytest.raises(ModelError, match="note density"):
@@ -127,10 +92,10 @@ def test_attributes_are_found_by_name_however_spaces_are_written():
 
 
 def test_images_are_encoded_as_bits_or_bytes_alike():
-    data = sprites()
+    data = sprites_dataset()
     bits = examples(data.test, np.arange(4))
     assert bits.dtype == bool and isinstance(data.test.x, PackedImages)
-    model = built(data)
+    model = fresh_model(data)
     for one, other in zip(model.encode(bits), model.encode(as_shown(bits)), strict=True):
         np.testing.assert_array_equal(one, other)
         assert one.dtype == np.float32 and one.shape == (4, 10)
@@ -138,8 +103,8 @@ def test_images_are_encoded_as_bits_or_bytes_alike():
 
 
 def test_codes_are_sampled_around_their_means_and_repeat():
-    data = measures()
-    model = built(data)
+    data = music_dataset()
+    model = fresh_model(data)
     mean, std = model.encode(data.test.x)
     z = model.sample(data.test.x, seed=3)
     noise = (z - mean) / std
@@ -149,8 +114,8 @@ def test_codes_are_sampled_around_their_means_and_repeat():
 
 
 def test_a_fader_networks_codes_carry_the_scaled_attributes():
-    data = sprites()
-    model = built(data, objective="fader")
+    data = sprites_dataset()
+    model = fresh_model(data, objective="fader")
     x = examples(data.test, np.arange(6))
     mean, std = model.encode(x, data.test.attributes[:6])
     assert mean.shape == std.shape == (6, 15) and (std[:, 10:] == 0).all()
@@ -160,7 +125,7 @@ def test_a_fader_networks_codes_carry_the_scaled_attributes():
 
 
 def test_decoded_examples_are_as_the_data_are():
-    images, music_ = built(sprites()), built(measures())
+    images, music_ = fresh_model(sprites_dataset()), fresh_model(music_dataset())
     assert images.decode(np.zeros((3, 10))).dtype == np.uint8
     decoded = music_.decode(np.zeros((3, 32)))
     assert decoded.dtype == np.int16 and decoded.shape == (3, 24)
@@ -176,8 +141,10 @@ def test_a_byte_of_128_is_a_probability_of_one_half():
 
 
 def test_attributes_that_are_not_computed_from_the_example_cannot_be_measured():
-    data = dataclasses.replace(sprites(), attribute_names=tuple("abcde"))
-    model = TrainedModel.of(setup_of(sprites()), "seed0", built(sprites()).network, data)
+    data = dataclasses.replace(sprites_dataset(), attribute_names=tuple("abcde"))
+    model = TrainedModel.of(
+        small_setup("dsprites", "arvae"), "seed0", fresh_model(sprites_dataset()).network, data
+    )
     assert not model.measurable and model.measure(np.zeros((2, 64, 64), np.uint8)) is None
 
 
@@ -206,8 +173,8 @@ def test_a_plane_sets_two_and_a_surface_is_measured_on_it(fitted):
 
 
 def test_controls_say_where_codes_and_attributes_lie():
-    data = sprites()
-    model = built(data)
+    data = sprites_dataset()
+    model = fresh_model(data)
     z = np.random.default_rng(0).normal(size=(80, 10))
     z[:, 2] = -3 * data.test.attributes[:, 1] + 1  # scale falls with its dimension
     control = model.fitted(z, data.test.attributes).control("scale")
@@ -215,7 +182,7 @@ def test_controls_say_where_codes_and_attributes_lie():
     assert control.sign == 1  # regularized: which way it was asked to grow
     assert control.mean == pytest.approx(z[:, 2].mean()) and control.sd == pytest.approx(z[:, 2].std())
     assert (control.low, control.high) == pytest.approx(tuple(np.quantile(z[:, 2], [0.005, 0.995])))
-    free = built(data, "betavae").fitted(z, data.test.attributes).control("scale")
+    free = fresh_model(data, "betavae").fitted(z, data.test.attributes).control("scale")
     assert (free.dimension, free.regularized, free.sign) == (2, False, -1)
 
 

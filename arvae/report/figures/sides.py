@@ -12,7 +12,7 @@ import numpy as np
 
 from arvae import training
 from arvae.datasets.contract import Dataset
-from arvae.evaluation import outputs
+from arvae.datasets.measuring import Measure
 from arvae.files import read_json
 from arvae.report.figures import images
 
@@ -57,7 +57,7 @@ class Side:
         return images.plane(self.decode, self.mean[item], second, first, values)
 
     def surface(
-        self, item: int, right: str, up: str, values: np.ndarray, measure: outputs.Measure
+        self, item: int, right: str, up: str, values: np.ndarray, measure: Measure
     ) -> np.ndarray:
         """Every attribute measured on such a grid: (p, p, k), row 0 at the smallest value of `up`."""
         frames = self.plane(item, right, up, values)[::-1]

@@ -1,6 +1,6 @@
 """The gamma-delta study: our settings beside the published ones, and which way each hyperparameter moves what.
 
-Ours: a row a setting, columns gamma, delta, status, message and the values, as `evaluation.study.measure`
+Ours: a row a setting, columns gamma, delta, status, message and the values, as `evaluation.study`
 gives them. Published: columns gamma, delta and the two values that the paper shows for its 35 settings.
 """
 
