@@ -1,6 +1,6 @@
 # make repro   set up everything and regenerate all results     make test   set up and run the tests
 # make studies more baselines, hyperparameters, own attributes  make check  are the committed results those of this code?
-# make lab     JupyterLab on the notebooks                      make bench  training speed beside an ordinary program's
+# make lab     JupyterLab on the notebooks                      make bench  training speed beside plain PyTorch
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,13 +14,13 @@ help:
 	@sed -n '1,3p' Makefile
 
 repro: $(VENV)/ready
-	$(BIN)/python -m arvae.params
+	$(BIN)/python -m arvae.pipeline
 	$(BIN)/dvc repro
 	@echo "Open reports/index.html in a browser. From here on: $(BIN)/dvc repro, $(BIN)/jupyter lab (or make lab)."
 
 # The second pipeline; what it needs of the first is run first.
 studies: $(VENV)/ready
-	$(BIN)/python -m arvae.params
+	$(BIN)/python -m arvae.pipeline
 	$(BIN)/dvc repro studies/dvc.yaml
 	@echo "Open studies/reports/index.html in a browser."
 

@@ -12,31 +12,10 @@ from ruamel.yaml.error import YAMLError
 from arvae import paths
 from arvae.params.faults import ParamsError, checked
 from arvae.params.project import Params, Setup
-from arvae.params.schema import (
-    ClassifierParams,
-    ClassifierSchedule,
-    Engine,
-    EvaluationSizes,
-    Hyperparameters,
-    ImageArchitecture,
-    MusicArchitecture,
-    Schedule,
-)
+from arvae.params.schema import ClassifierParams, ClassifierSchedule, Engine, EvaluationSizes, Schedule
 
-__all__ = [
-    "Setup",
-    "ClassifierParams",
-    "ClassifierSchedule",
-    "Engine",
-    "EvaluationSizes",
-    "ImageArchitecture",
-    "Hyperparameters",
-    "MusicArchitecture",
-    "Params",
-    "ParamsError",
-    "Schedule",
-    "load",
-]
+__all__ = ["ClassifierParams", "ClassifierSchedule", "Engine", "EvaluationSizes", "Params", "ParamsError"]
+__all__ += ["Schedule", "Setup", "load"]
 
 
 def load(path: Path | str | None = None) -> Params:
