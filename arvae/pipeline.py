@@ -106,7 +106,7 @@ def _stage(
 
 
 def _dumped(value: Any) -> str:
-    yaml, text = YAML(), io.StringIO()
+    yaml, text = YAML(typ="rt"), io.StringIO()
     yaml.width, yaml.default_flow_style = 1000, False
     yaml.representer.ignore_aliases = lambda _: True
     yaml.dump(value, text)

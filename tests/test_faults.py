@@ -250,6 +250,7 @@ def test_read_only_reports_are_named(small_one, read_only, monkeypatch, capsys):
     assert "out/first.ipynb" in capsys.readouterr().err
 
 
+@pytest.mark.slow  # as the one above, through DVC
 def test_repro_on_a_read_only_folder_names_it_and_finishes_once_it_may_write(small_one, read_only):
     (small_one / "out").mkdir()
     (small_one / "go").touch()

@@ -44,7 +44,7 @@ def melodies(threads):
     return setup.model_copy(update={"engine": engine, "architecture": architecture, "batch_size": 64})
 
 
-@pytest.mark.parametrize("kind", ["images", "music"])
+@pytest.mark.parametrize("kind", ["images", pytest.param("music", marks=pytest.mark.slow)])
 def test_threads_change_weights_and_metrics_by_rounding_only(kind, data, tmp_path):  # noqa: F811
     """Sums in another order: not the same to the bit. After two epochs the weights agree to 1e-3 of their
     size, and every metric to 0.02, which is less than two seeds differ by."""
@@ -73,7 +73,7 @@ def test_threads_change_weights_and_metrics_by_rounding_only(kind, data, tmp_pat
         assert scores[0][name] == pytest.approx(scores[1][name], abs=0.02), name
 
 
-def test_a_knob_that_is_no_science_changes_no_byte(data, tmp_path):  # noqa: F811
+def test_a_setting_that_is_no_hyperparameter_changes_no_byte(data, tmp_path):  # noqa: F811
     """Two runs, each in a folder of its own, with other workers and checkpoints: the same file."""
     contents = []
     for name, engine in {"a": {}, "b": {"workers": 1, "checkpoint_seconds": 0.01}}.items():
