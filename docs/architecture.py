@@ -8,14 +8,14 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "arvae"
-SAYS = {
-    "files": "atomic writes", "paths": "where the project is", "progress": "lines, not bars",
-    "losses": "the formulas", "params": "params.yaml, checked", "datasets": "four data sets, your own",
-    "music": "readers, writers, coding", "fast": "drop-in twins", "models": "a network and its loss each",
-    "training": "runs, resumable", "trained": "TrainedModel", "metrics": "one file each",
-    "evaluation": "codes and outputs", "report": "figures, tables, site", "edit": "your file edited",
-    "playground": "page, notebook, tutorial", "notebook": "runs a stage", "pipeline": "writes dvc.yaml",
-    "check": "is anything stale?",
+SAYS = {  # what a room is for, and the column that it is drawn in
+    "files": ("atomic writes", 0), "paths": ("where the project is", 1), "progress": ("lines, not bars", 4),
+    "losses": ("the formulas", 2), "metrics": ("one file each", 3), "music": ("readers, writers", 1),
+    "datasets": ("four, and your own", 1), "params": ("params.yaml, checked", 1),
+    "notebook": ("runs a stage", 0), "pipeline": ("writes dvc.yaml", 1), "check": ("is anything stale?", 1), "fast": ("drop-in twins", 2),
+    "models": ("a network, a loss", 2), "training": ("runs, resumable", 2), "trained": ("TrainedModel", 3),
+    "evaluation": ("codes and outputs", 4), "report": ("figures, tables, site", 4),
+    "edit": ("your file, edited", 2), "playground": ("page, notebook, tutorial", 2),
 }  # fmt: skip
 WIDTH, HEIGHT, ACROSS, DOWN = 152, 42, 168, 84
 
@@ -66,14 +66,9 @@ def draw() -> str:
     level: dict[str, int] = {}
     for room in sorted(edges, key=lambda one: len(under[one])):
         level[room] = 1 + max((level[other] for other in edges[room]), default=-1)
-    rows = [[room for room in edges if level[room] == n] for n in range(max(level.values()) + 1)]
-    most = max(map(len, rows))
-    width, height = most * ACROSS + 16, len(rows) * DOWN
-    place = {
-        room: (8 + (most - len(row)) * ACROSS / 2 + i * ACROSS, height - DOWN * (n + 1) + 16)
-        for n, row in enumerate(rows)
-        for i, room in enumerate(row)
-    }
+    width = (1 + max(column for _, column in SAYS.values())) * ACROSS
+    height = (1 + max(level.values())) * DOWN
+    place = {room: (8 + SAYS[room][1] * ACROSS, height - DOWN * (level[room] + 1) + 16) for room in edges}
     parts = []
     for room, others in edges.items():
         for other in sorted(others):
@@ -89,7 +84,7 @@ def draw() -> str:
         parts += [
             f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" fill="{fill}" stroke="#555"/>',
             f'<text x="{middle:g}" y="{y + 18:g}" font-weight="bold">{room}</text>',
-            f'<text x="{middle:g}" y="{y + 34:g}" font-size="11" fill="#444">{SAYS.get(room, "")}</text>',
+            f'<text x="{middle:g}" y="{y + 34:g}" font-size="11" fill="#444">{SAYS[room][0]}</text>',
         ]
     head = (
         '<defs><marker id="head" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7" '
