@@ -12,10 +12,11 @@ SAYS = {  # what a room is for, and the column that it is drawn in
     "files": ("atomic writes", 0), "paths": ("where the project is", 1), "progress": ("lines, not bars", 4),
     "losses": ("the formulas", 2), "metrics": ("one file each", 3), "music": ("readers, writers", 1),
     "datasets": ("four, and your own", 1), "params": ("params.yaml, checked", 1),
-    "notebook": ("runs a stage", 0), "pipeline": ("writes dvc.yaml", 1), "check": ("is anything stale?", 1), "fast": ("drop-in twins", 2),
-    "models": ("a network, a loss", 2), "training": ("runs, resumable", 2), "trained": ("TrainedModel", 3),
-    "evaluation": ("codes and outputs", 4), "report": ("figures, tables, site", 4),
-    "edit": ("your file, edited", 2), "playground": ("page, notebook, tutorial", 2),
+    "notebook": ("runs a stage", 0), "pipeline": ("writes dvc.yaml", 1), "check": ("is anything stale?", 1),
+    "models": ("a network, a loss", 2), "fast": ("drop-in twins", 2), "training": ("runs, resumable", 2),
+    "trained": ("TrainedModel", 3), "evaluation": ("codes and outputs", 4),
+    "report": ("figures, tables, site", 4), "edit": ("your file, edited", 2),
+    "playground": ("page, notebook, tutorial", 2),
 }  # fmt: skip
 WIDTH, HEIGHT, ACROSS, DOWN = 152, 42, 168, 84
 
