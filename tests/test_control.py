@@ -377,15 +377,6 @@ def test_the_classifier_learns_and_repeats_to_the_bit(bars, judge):
         assert torch.equal(a, b)
 
 
-def test_the_classifier_learns_in_bfloat16_with_float32_weights(bars):
-    images, labels = bars
-    trained = classifier.train(
-        images[:512], labels[:512], (images[512:], labels[512:]), SIZES, SCHEDULE, torch.bfloat16, log=str
-    )
-    assert next(trained.model.parameters()).dtype == torch.float32
-    assert trained.history[-1]["validation_accuracy"] > 0.95
-
-
 def test_the_classifier_is_saved_read_and_refused_where_it_does_not_fit(bars, judge, tmp_path):
     images, _ = bars
     classifier.save(judge.model, SIZES, tmp_path)
