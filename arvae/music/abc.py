@@ -26,6 +26,7 @@ _TOKEN = re.compile(
     r"|\[(?P<chord>[^\]\[|]+)\](?P<chord_length>\d*/*\d*)"
     r'|(?P<named>\["[^"]*")'
     r"|(?P<tie>-)|(?P<broken>>+|<+)|(?P<overlay>&)"
+    r"|=(?:20)?\s*$"  # what e-mail makes of a long line
     r"|[\s().~`!*;?@#$\\H-WYh-w]"
 )
 _IN_CHORD = re.compile(rf'"[^"]*"|![^!]*!|(?P<note>{_NOTE})(?P<tie>-?)|[\s().~uvH-WY]')
@@ -35,7 +36,10 @@ _ALTER = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
 _MODES = {"": 0, "maj": 0, "ion": 0, "mix": -1, "dor": -2, "m": -3, "min": -3, "aeo": -3, "phr": -4}
 _MODES |= {"loc": -5, "lyd": 1}
 _KEY = re.compile(r"([A-G])([#b]?) ?(m(?![a-z])|(?i:maj|ion|mix|dor|min|aeo|phr|loc|lyd)[a-zA-Z]*|)")
-_SETTING = re.compile(r'(\w+)=("[^"]*"|\S*)|\b(treble|alto|tenor|bass|perc|none)\d?([+-]8)?(?=\s|$)')
+_SETTING = re.compile(
+    r"\b(clef|octave|transpose|name|nm|subname|snm|sname|middle|m|shift|score|sound|stem|stafflines|staffscale"
+    r'|style)=("[^"]*"|\S*)|\b(treble|alto|tenor|bass|perc)\d?([+-]8)?(?=\s|$)'
+)
 _METRE = re.compile(r"\(?(\d{1,3}(?: ?\+ ?\d{1,3})*)\)? ?/ ?(\d{1,3})")
 _HIDDEN = re.compile(r"(?ms)^%%begin(\w+).*?(?:^%%end\1[^\n]*|\Z)")
 
@@ -158,6 +162,7 @@ class _Voice:
     accidentals: dict[str, int] = dataclasses.field(default_factory=dict)
     last: dict[str, list] = dataclasses.field(default_factory=dict)  # notes of the last event, by name
     last_length: Fraction = Fraction(0)
+    written: Fraction = Fraction(0)  # the last event's length before tuplets and broken rhythms
     ties: dict[str, list] = dataclasses.field(default_factory=dict)
     broken: Fraction = Fraction(1)  # factor of the next event
     tuplet: Fraction = Fraction(1)
@@ -197,7 +202,12 @@ class _Voice:
 
     def add(self, notes: list[tuple[str, int, Fraction, bool]], length: Fraction) -> None:
         """Notes (name, pitch, length, tied to the next) that start together, or a rest; lengths in units."""
+        if self.broken != 1 and length != self.written:
+            raise self.fault(
+                "a broken rhythm (> or <) between notes of different lengths: write their lengths out"
+            )
         factor = self.unit * self.broken * (self.tuplet if self.tuplet_left else 1)
+        self.written = length if self.broken == 1 else Fraction(0)
         self.tuplet_left = max(self.tuplet_left - 1, 0)
         self.broken = Fraction(1)
         ties, self.ties, self.last = self.ties, {}, {}
@@ -221,8 +231,8 @@ class _Voice:
 
     def break_rhythm(self, signs: str) -> None:
         """`a>b` (a longer, b shorter), `a<b`, and with two or three signs."""
-        if not self.last_length or len(signs) > 3:
-            raise self.fault(f"{signs[:10]!r} without a note before it: take it away")
+        if not self.last_length or not self.written or len(signs) > 3:
+            raise self.fault(f"{signs[:10]!r} without a note of its own before it: write the lengths out")
         short = Fraction(1, 2 ** len(signs))
         mine, self.broken = (2 - short, short) if signs[0] == ">" else (short, 2 - short)
         longer = self.last_length * (mine - 1)
