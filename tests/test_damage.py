@@ -14,8 +14,8 @@ from arvae.datasets import dsprites, mnist, morphology, reading, sources
 from arvae.datasets.contract import DataError, Dataset, Split
 from arvae.music import coding as music
 from arvae.music import files as scores
-from arvae.music import musicxml, tunes
-from arvae.music.tunes import TuneError
+from arvae.music import musicxml, score
+from arvae.music.score import TuneError
 
 MELODY = np.full((2, music.TICKS), music.CONTINUE, np.int16)
 MELODY[:, ::3] = 60 + np.arange(8)
@@ -51,7 +51,7 @@ def test_a_changed_byte_in_a_compressed_score_is_refused_or_harmless():
         try:
             assert ElementTree.tostring(musicxml._root(content)) == right
         except TuneError as error:
-            assert error.reason == tunes.BROKEN and "no MusicXML" in error.detail
+            assert error.reason == score.BROKEN and "no MusicXML" in error.detail
             refused += 1
     assert refused > len(good) / 2
 
@@ -71,7 +71,7 @@ def test_one_damaged_score_does_not_stop_the_others():
     good = mxl()
     broken = next(c for c in flipped(good, 1, (0xFF,)) if c.startswith(b"PK") and _zlib_error(c))
     first, last = reading._read_chunk(chorales.read, [broken, good])
-    assert first.reason == tunes.BROKEN and last.reason == chorales.NOT_FOUR
+    assert first.reason == score.BROKEN and last.reason == chorales.NOT_FOUR
 
 
 def _zlib_error(content):
@@ -169,7 +169,7 @@ def test_a_changed_byte_in_cached_measures_is_measured_again(tmp_path, monkeypat
 def test_a_changed_byte_in_cached_tunes_has_them_read_again(tmp_path):
     coded = [
         reading.Coded(np.tile(MELODY, (30, 1))),
-        reading.Coded(MELODY[:0], tunes.BROKEN, "bar 3"),
+        reading.Coded(MELODY[:0], score.BROKEN, "bar 3"),
     ]
     path, lines = tmp_path / "chunk.npz", []
     reading._save(path, coded)
@@ -181,7 +181,7 @@ def test_a_changed_byte_in_cached_tunes_has_them_read_again(tmp_path):
             assert "damaged" in lines[-1] and len(lines) == before + 1
             continue
         np.testing.assert_array_equal(read[0].measures, coded[0].measures)
-        assert (read[1].reason, read[1].detail) == (tunes.BROKEN, "bar 3")
+        assert (read[1].reason, read[1].detail) == (score.BROKEN, "bar 3")
     assert len(lines) > 300
 
 

@@ -1,13 +1,10 @@
 """Editing: wishes, the search for a wished value, files in and out, refusals; the command as a whole."""
 
 import dataclasses
-import io
 import json
 import re
 import runpy
 import shutil
-import struct
-import zipfile
 
 import numpy as np
 import pytest
@@ -18,11 +15,10 @@ from arvae import models, params, paths
 from arvae.datasets import dsprites, pictures
 from arvae.datasets.contract import Dataset, PackedImages, Split
 from arvae.edit import __main__ as command
-from arvae.edit import melody, picture, report, search, wishes
+from arvae.edit import picture, report, search, wishes
 from arvae.edit.faults import EditError
 from arvae.music import coding as music
 from arvae.music import files as scores
-from arvae.music import midi
 from arvae.trained import Control, ModelError, TrainedModel
 from arvae.training import checkpoints
 from arvae.training.runs import Run, describe
@@ -264,152 +260,6 @@ def abc(folder, body, head=HEAD, name="tune.abc"):
     path = folder / name
     path.write_text(head + body + "\n")
     return path
-
-
-def notes(measures):
-    return [int(symbol) for symbol in measures.ravel() if symbol >= 0]
-
-
-def test_a_melody_comes_and_goes(tmp_path):
-    read = melody.read(abc(tmp_path, "CDEF|GABc|"), music.Vocabulary())
-    assert notes(read.measures) == SCALE.tolist() and read.shift == 0 and read.adapted == ()
-    for name in ("out.mid", "out.musicxml"):
-        assert np.array_equal(scores.read(read.save(tmp_path / name, read.measures)), read.measures)
-    with pytest.raises(EditError, match=r"\.musicxml or \.mid"):
-        read.save(tmp_path / "out.pdf", read.measures)
-
-
-@pytest.mark.parametrize(
-    ("body", "head", "said"),
-    [
-        ("CDE|CDE|", HEAD.replace("4/4", "3/4"), "metre.*only 4/4"),
-        ("[CE]DEF|", HEAD, "chord.*--monophonic"),
-        ("C/8D/8E/8F/8 G/2 A B c|", HEAD, "off the grid.*--quantize"),
-        ("C,,DEF|", HEAD, "C2 to F4.*--transpose"),
-        ("C,,DEc''|", HEAD, "too wide"),
-        ("zzzz|", HEAD, "no complete measure"),
-        ("CDEF|CDE|CDEF|CDEF|", HEAD, "irregular.*rests"),
-    ],
-)
-def test_what_does_not_fit_is_refused_with_what_to_do(tmp_path, body, head, said):
-    with pytest.raises(EditError, match=f"(?s){said}"):
-        melody.read(abc(tmp_path, body, head), music.Vocabulary())
-
-
-def test_files_that_are_none(tmp_path):
-    with pytest.raises(EditError, match="no file"):
-        melody.read(tmp_path / "nothing.mid", music.Vocabulary())
-    (tmp_path / "broken.mid").write_bytes(b"MThd rubbish")
-    (tmp_path / "broken.musicxml").write_bytes(b"<score")
-    for name in ("broken.mid", "broken.musicxml"):
-        for options in ({}, {"monophonic": True}):
-            with pytest.raises(EditError, match=name):
-                melody.read(tmp_path / name, music.Vocabulary(), **options)
-
-
-def packed(container, **runs):
-    """A .mxl archive."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("META-INF/container.xml", container)
-        for name, content in runs.items():
-            archive.writestr(f"{name}.xml", content)
-    return buffer.getvalue()
-
-
-def midi_note_after(ticks):
-    """A MIDI file of one note, so many 480ths of a quarter note in."""
-    events = midi._variable(ticks) + b"\x90\x3c\x50" + b"\x60\x80\x3c\x00" + b"\x00\xff\x2f\x00"
-    return struct.pack(">4sIHHH4sI", b"MThd", 6, 0, 1, 480, b"MTrk", len(events)) + events
-
-
-CONTAINER = '<c><rootfile full-path="a.xml"/></c>'
-ATTACKS = {
-    "bomb.mxl": (lambda: packed(CONTAINER, a=b" " * (17 << 20)), "more than 16 MB"),
-    "cut.mxl": (lambda: packed(CONTAINER, a=b"<score-partwise/>" * 99)[:-40], "no MusicXML"),
-    "flipped.mxl": (lambda: b"PK" + packed(CONTAINER, a=b"<a/>" * 99)[2:36] + b"\xff" * 99, "no MusicXML"),
-    "empty.mxl": (lambda: packed(CONTAINER), "no MusicXML"),
-    "page.mxl": (lambda: b"<!DOCTYPE html><html>Sign in</html>", "cannot be read"),
-    "page.mid": (lambda: b"<!DOCTYPE html><html>Sign in</html>", "cannot be read"),
-    "page.musicxml": (lambda: b"<!DOCTYPE html><html>Sign in</html>", "cannot be read"),
-    "nothing.mid": (lambda: b"", "0 bytes, a melody has 1 to"),
-    "late.mid": (lambda: midi_note_after(400_000 * 480), "100,001 measures, a melody has at most"),
-    "huge.abc": (lambda: b"X:1\n" + b"%" * (5 << 20), "5,242,884 bytes"),
-    "latin.abc": (lambda: HEAD.replace("a tune", "\xe9t\xe9").encode("latin-1"), "save it as UTF-8"),
-}
-
-
-@pytest.mark.parametrize("name", ATTACKS)
-def test_hostile_files_are_refused_also_where_music21_reads_them(tmp_path, name):
-    content, said = ATTACKS[name]
-    (tmp_path / name).write_bytes(content())
-    for options in ({"monophonic": True}, {"part": "1"}, {"quantize": True}):
-        with pytest.raises(EditError, match=f"{name}.*{said}"):
-            melody.read(tmp_path / name, music.Vocabulary(), **options)
-
-
-def test_choosing_a_tune_needs_a_readable_file(tmp_path):
-    with pytest.raises(EditError, match="there is no file"):
-        melody.read(tmp_path / "none.abc", music.Vocabulary(), tune="1")
-    (tmp_path / "latin.abc").write_bytes(ATTACKS["latin.abc"][0]())
-    with pytest.raises(EditError, match="latin.abc: the text is not UTF-8.*save it as UTF-8"):
-        melody.read(tmp_path / "latin.abc", music.Vocabulary(), tune="1")
-
-
-def test_transposed_there_and_back(tmp_path):
-    path = abc(tmp_path, "C,,D,,E,,F,,|G,,A,,B,,C,|")
-    read = melody.read(path, music.Vocabulary(), transpose=True)
-    assert read.shift == 24 and notes(read.measures) == SCALE.tolist()
-    assert (
-        notes(scores.read(read.save(tmp_path / "back.mid", read.measures), melody.ANY_PITCH))
-        == (SCALE - 24).tolist()
-    )
-    assert "moved by +24 semitones" in read.adapted[0]
-
-
-def test_the_highest_voice_is_kept_when_asked(tmp_path):
-    read = melody.read(abc(tmp_path, "[CE][DF]GA|[EG]2 c2|"), music.Vocabulary(), monophonic=True)
-    assert notes(read.measures) == [64, 65, 67, 69, 67, 72]
-    line = melody.highest([(0, 4, 60), (1, 2, 72), (2, 3, 50), (3, 5, 65)])
-    assert line == [(0, 1, 60), (1, 2, 72), (2, 3, 50), (3, 5, 65)]
-    assert melody.highest([(0, 4, 72), (1, 2, 60), (4, 5, 60)]) == [(0, 4, 72), (4, 5, 60)]
-
-
-def test_onsets_are_moved_to_the_grid_when_asked(tmp_path):
-    read = melody.read(abc(tmp_path, "C15/8D9/8E|FGAB|c4|"), music.Vocabulary(), quantize=True)
-    assert notes(read.measures) == SCALE.tolist() and "1 of 8 onsets" in read.adapted[0]
-    assert np.flatnonzero(read.measures[0] >= 0).tolist() == [0, 11, 18]
-
-
-def test_one_part_of_several(tmp_path):
-    from music21 import converter, stream
-
-    lines = [converter.parse(f"tinyNotation: 4/4 {line}") for line in ("c4 d e f g1", "c'4 b a g c'1")]
-
-    whole = stream.Score(lines)
-    whole.parts[0].partName, whole.parts[1].partName = "Alto", "Soprano"
-    path = tmp_path / "two.musicxml"
-    whole.write("musicxml", path)
-    with pytest.raises(EditError, match="2 parts.*--part N"):
-        melody.read(path, music.Vocabulary())
-    with pytest.raises(EditError, match=r"1 \(Alto\), 2 \(Soprano\)"):
-        melody.read(path, music.Vocabulary(), part="Bass")
-    for part in ("2", "soprano"):
-        assert notes(melody.read(path, music.Vocabulary(), part=part).measures) == [72, 71, 69, 67, 72]
-    path = tmp_path / "two.mid"
-    whole.write("midi", path)
-    with pytest.raises(EditError, match="keep one voice|--part N"):
-        melody.read(path, music.Vocabulary())
-    assert notes(melody.read(path, music.Vocabulary(), part="1").measures) == [60, 62, 64, 65, 67]
-
-
-def test_one_tune_of_several(tmp_path):
-    path = abc(tmp_path, "CDEF|", HEAD + "GGGG|\n\n" + HEAD.replace("X:1", "X:7"))
-    with pytest.raises(EditError, match="2 tunes.*--tune N"):
-        melody.read(path, music.Vocabulary())
-    assert notes(melody.read(path, music.Vocabulary(), tune="7").measures) == [60, 62, 64, 65]
-    with pytest.raises(EditError, match="no tune 3: it has 1, 7"):
-        melody.read(path, music.Vocabulary(), tune="3")
 
 
 # ---------------------------------------------------------------- pictures

@@ -16,7 +16,7 @@ from arvae.datasets import melodies
 from arvae.datasets.contract import DataError
 from arvae.music import coding as music
 from arvae.music import files as scores
-from arvae.music import tunes
+from arvae.music import score
 from tests import conftest
 
 ABC = "X:{number}\nT:{title}\nM:{metre}\nL:1/8\nK:C\n{notes}|\n"
@@ -107,17 +107,17 @@ def test_tunes_that_cannot_be_used_are_left_out_with_their_reason(folder, tmp_pa
     left_out = prepare(folder, tmp_path).provenance["tunes left out"]
     found = {one.split()[1]: (reason, one) for reason, entry in left_out.items() for one in entry["examples"]}
     expected = {
-        "wide.mid": tunes.WIDE,
-        "waltz.abc": tunes.OTHER_METRE,
-        "chord.abc": tunes.CHORDS,
-        "two.musicxml": tunes.CHORDS,
-        "fast.abc": tunes.OFF_GRID,
+        "wide.mid": score.WIDE,
+        "waltz.abc": score.OTHER_METRE,
+        "chord.abc": score.CHORDS,
+        "two.musicxml": score.CHORDS,
+        "fast.abc": score.OFF_GRID,
         "again.mid": "same as another tune",
-        "no.mid": tunes.BROKEN,
-        "no.xml": tunes.BROKEN,
-        "no.mxl": tunes.BROKEN,
+        "no.mid": score.BROKEN,
+        "no.xml": score.BROKEN,
+        "no.mxl": score.BROKEN,
         "empty.abc": melodies.TOO_LARGE,
-        "silent.abc": tunes.SILENT,
+        "silent.abc": score.SILENT,
         "huge.abc": melodies.TOO_LARGE,
     }
     assert {name: reason for name, (reason, _) in found.items()} == expected
@@ -160,8 +160,8 @@ def test_files_of_strangers_open_nothing_and_take_no_memory(folder, tmp_path):
     late[18:22] = (int.from_bytes(late[18:22], "big") + 3).to_bytes(4, "big")
     (folder / "late.mid").write_bytes(late)
     reasons = prepare(folder, tmp_path).provenance["tunes left out"]
-    assert set(reasons) == {tunes.BROKEN} and reasons[tunes.BROKEN]["tunes"] == 4
-    said = " ".join(reasons[tunes.BROKEN]["examples"])
+    assert set(reasons) == {score.BROKEN} and reasons[score.BROKEN]["tunes"] == 4
+    said = " ".join(reasons[score.BROKEN]["examples"])
     assert (
         "100,008 measures" in said and "MB: that is no score" in said and "<part/>" not in json.dumps(reasons)
     )

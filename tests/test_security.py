@@ -24,7 +24,7 @@ from arvae.datasets import custom, mnist
 from arvae.datasets.contract import DataError
 from arvae.music import audio, engraving
 from arvae.music import files as scores
-from arvae.music.tunes import TuneError
+from arvae.music.score import TuneError
 from arvae.playground import page
 from arvae.report.site.convert import Converter
 from arvae.report.tables import typeset

@@ -1,8 +1,7 @@
-"""Coded measures as written music and back: music21 streams, MusicXML, files in four formats.
+"""Melodies in files: MusicXML, MIDI and ABC to a Score and one of its parts, coded measures to the first two.
 
-Every measure can be written and read again unchanged. A beat with an onset on a triplet is written as a
-triplet, any other in plain sixteenths; what no note can say (padding, what goes on from before the measure)
-is a grey rest.
+A beat with an onset on a triplet is written as a triplet, any other in plain sixteenths; what no note can say
+(padding, what goes on from before the measure) is a grey rest: every measure can be read again as it was.
 """
 
 import re
@@ -13,22 +12,15 @@ from typing import Any
 import numpy as np
 
 from arvae.files import atomic_write
-from arvae.music import abc as abc_notation
+from arvae.music import abc, midi, musicxml, notation
 from arvae.music import coding as music
-from arvae.music import midi, musicxml, notation, score, tunes
 from arvae.music.coding import REST
-from arvae.music.tunes import BROKEN, CHORDS, MARKS, TuneError
+from arvae.music.score import BROKEN, MARKS, SILENT, Part, Score, TuneError, measures
 
-_LARGEST = 4 << 20  # bytes of a file to read; a long tune has some 100 kB
-_FORMATS = {
-    ".musicxml": "musicxml",
-    ".xml": "musicxml",
-    ".mxl": "musicxml",
-    ".mid": "midi",
-    ".midi": "midi",
-    ".abc": "abc",
-}
-RANGE = "outside the vocabulary"
+PARTS, TUNES = "several parts", "several tunes"
+LARGEST = 4 << 20  # bytes of a file to read; a long tune has some 100 kB
+MIDI, MUSICXML, ABC = (".mid", ".midi", ".kar", ".rmi"), (".musicxml", ".xml", ".mxl"), (".abc",)
+ENDINGS = (*MUSICXML, *MIDI, *ABC)
 _COLOUR = {symbol: colour for colour, symbol in MARKS.items()}
 _PLAIN = {
     48: ("whole", 0),
@@ -49,6 +41,75 @@ _TRIPLET = {
     2: ("16th", 0),
     1: ("32nd", 0),
 }
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file of a melody's size. TuneError where there is none, or it is empty or too large."""
+    if path.suffix.lower() not in ENDINGS:
+        raise TuneError(BROKEN, f"files with this ending are not read: use one of {', '.join(ENDINGS)}")
+    if not path.is_file():
+        raise TuneError(BROKEN, f"there is no file {path}: check the name")
+    size = path.stat().st_size
+    if not 0 < size <= LARGEST:
+        raise TuneError(
+            BROKEN, f"the file has {size:,} bytes, a melody has 1 to {LARGEST:,}: export it again"
+        )
+    return path.read_bytes()
+
+
+def read_score(content: bytes, ending: str, tune: str | None = None) -> Score:
+    """The score in a file that ends in one of ENDINGS; of an ABC file the one tune, or the one that is named
+    by its X: number or its title. Raises TuneError with the remedy."""
+    if ending.lower() in MIDI:
+        return midi.read(content)
+    if ending.lower() in MUSICXML:
+        return musicxml.read(content)
+    found = abc.tunes(abc.decode(content))
+    if tune is None and len(found) == 1:
+        return abc.read_tune(found[0])
+    names = [
+        (abc.field(text, "X") or str(place), abc.field(text, "T")) for place, text in enumerate(found, 1)
+    ]
+    same = [place for place, name in enumerate(names) if tune is not None and tune in name]
+    if len(same) == 1:
+        return abc.read_tune(found[same[0]])
+    listed = ", ".join(f"{number} ({title})" if title else number for number, title in names)
+    what = f"{len(found)} tunes" if tune is None else f"{len(same) or 'no'} tunes {tune}"
+    raise TuneError(TUNES, f"the file has {what}, needed is one: of {listed}")
+
+
+def choose(score: Score, wanted: str | None = None) -> Part:
+    """The part of a score that is wanted, by its number from 1 or its name; without a wish the only one that
+    has notes with a pitch. TuneError, with all parts, where that is not one."""
+    pitched = [part for part in score.parts if part.notes and not part.percussion]
+    if not pitched:
+        raise TuneError(SILENT, "it has no note with a pitch: choose a file that has a melody")
+    names = [
+        part.name + (" (no note)" if not part.notes and not part.percussion else "") for part in score.parts
+    ]
+    listed = ", ".join(f"{place} ({name})" for place, name in enumerate(names, 1))
+    if wanted is None:
+        if len(pitched) > 1:
+            raise TuneError(PARTS, f"it has {len(names)} parts, needed is one: of {listed}")
+        return pitched[0]
+    found = [part for part in score.parts if part.name.lower() == wanted.lower()]
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(names) and not found:
+        found = [score.parts[int(wanted) - 1]]
+    if len(found) != 1:
+        raise TuneError(PARTS, f"it has {len(found) or 'no'} parts {wanted!r}, needed is one: of {listed}")
+    if found[0] not in pitched:
+        raise TuneError(SILENT, f"part {wanted} has no note with a pitch: choose another of {listed}")
+    return found[0]
+
+
+def read(path: Path | str) -> np.ndarray:
+    """The melody of a file with one part (and one tune), as int16 (n, 24); TuneError as the readers and
+    `measures` have it, with the file's name."""
+    path = Path(path)
+    try:
+        return measures(choose(read_score(read_file(path), path.suffix)))
+    except TuneError as error:
+        raise TuneError(error.reason, f"{path.name}: {error.detail}") from error
 
 
 def to_stream(staves: np.ndarray | Sequence[np.ndarray], names: Sequence[str] = (), title: str = "") -> Any:
@@ -115,41 +176,41 @@ def _element(glyph: notation.Glyph, glyphs: Sequence[notation.Glyph], place: int
     return written
 
 
-def from_stream(stream: Any) -> np.ndarray:
-    """A music21 Score or Part of one voice in 4/4 -> measures int16 (n, 24): the inverse of `to_stream`.
+def to_musicxml(
+    staves: np.ndarray | Sequence[np.ndarray], names: Sequence[str] = (), title: str = "", transpose: int = 0
+) -> str:
+    """Coded measures (as for `to_stream`) as MusicXML; the same measures give the same text.
 
-    A pick-up is padded with rests, repeats are expanded. Raises TuneError, naming the place and the remedy,
-    for another metre, several voices, onsets off the grid, incomplete bars, no note at all.
+    transpose: by how many semitones it sounds higher than it is written (-2: a clarinet in B flat).
     """
-    parts = list(stream.parts) if getattr(stream, "parts", None) else [stream]
-    if len(parts) > 1:
-        raise TuneError(CHORDS, f"the score has {len(parts)} parts, needed is one: keep the melody")
-    measures, _ = tunes.code(tunes.stream_bars(parts[0]), strict=True)
-    return measures
-
-
-def to_musicxml(staves: np.ndarray | Sequence[np.ndarray], names: Sequence[str] = (), title: str = "") -> str:
-    """Coded measures (as for `to_stream`) as MusicXML; the same measures give the same text."""
     from music21.musicxml.m21ToXml import GeneralObjectExporter
 
-    exporter = GeneralObjectExporter(to_stream(staves, names, title))
+    one = isinstance(staves, np.ndarray) and staves.ndim == 2
+    written = [music.transpose(np.asarray(row), -transpose) for row in ([staves] if one else staves)]
+    exporter = GeneralObjectExporter(to_stream(written, names, title))
     exporter.makeNotation = False
     text = exporter.parse().decode("utf-8")
     text = re.sub(r"(?s)\s*<(identification|defaults)>.*?</\1>", "", text)  # dates, versions, page sizes
+    if transpose:
+        steps = round(transpose * 7 / 12)
+        sign = f"<transpose><diatonic>{steps}</diatonic><chromatic>{transpose}</chromatic></transpose>"
+        text = text.replace("</attributes>", f"{sign}</attributes>", 1)
     for number, made_up in enumerate(re.findall(r'<score-part id="([^"]+)"', text)):
         text = text.replace(f'"{made_up}"', f'"P{number + 1}"')
     return text
 
 
-def write(path: Path | str, measures: np.ndarray, title: str = "", tempo: float = 100) -> Path:
+def write(
+    path: Path | str, measures: np.ndarray, title: str = "", tempo: float = 100, transpose: int = 0
+) -> Path:
     """Write measures (n, 24) as .musicxml or .mid, by the name's end; returns the path.
 
-    tempo: quarter notes a minute, for MIDI. Raises ValueError for another ending.
+    tempo: quarter notes a minute (MIDI); transpose: see `to_musicxml`. Raises ValueError for another ending.
     """
     path = Path(path)
-    if path.suffix in (".musicxml", ".xml"):
-        content = to_musicxml(measures, title=title).encode()
-    elif path.suffix in (".mid", ".midi"):
+    if path.suffix.lower() in (".musicxml", ".xml"):
+        content = to_musicxml(measures, title=title, transpose=transpose).encode()
+    elif path.suffix.lower() in (".mid", ".midi"):
         content = midi.encode(measures, tempo)
     else:
         raise ValueError(
@@ -158,75 +219,3 @@ def write(path: Path | str, measures: np.ndarray, title: str = "", tempo: float 
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
     return path
-
-
-def read(path: Path | str, vocabulary: music.Vocabulary | None = None) -> np.ndarray:
-    """A melody from a MusicXML (.musicxml, .xml, .mxl), MIDI (.mid) or ABC (.abc) file -> int16 (n, 24).
-
-    One voice in 4/4, C or C|; a pick-up is padded with rests. Raises TuneError, naming the file, the place
-    and the remedy: no such or an empty file, another format, broken content, other metre, chords or several
-    voices, off the grid, incomplete bars, no note, a pitch outside the vocabulary (default MIDI 55-84).
-    """
-    path = Path(path)
-    vocabulary = vocabulary or music.Vocabulary()
-    try:
-        measures = _READERS[_format(path)](read_file(path))
-        _check_range(measures, vocabulary)
-    except TuneError as error:
-        raise TuneError(error.reason, f"{path.name}: {error.detail}") from error
-    return measures
-
-
-def _format(path: Path) -> str:
-    if path.suffix.lower() not in _FORMATS:
-        raise TuneError(BROKEN, f"files with this ending are not read: use one of {', '.join(_FORMATS)}")
-    return _FORMATS[path.suffix.lower()]
-
-
-def read_file(path: Path) -> bytes:
-    """The bytes of a file of a melody's size. TuneError where there is none, or it is empty or too large."""
-    if not path.is_file():
-        raise TuneError(BROKEN, f"there is no file {path}: check the name")
-    size = path.stat().st_size
-    if not 0 < size <= _LARGEST:
-        raise TuneError(
-            BROKEN, f"the file has {size:,} bytes, a melody has 1 to {_LARGEST:,}: export it again"
-        )
-    return path.read_bytes()
-
-
-def _read_musicxml(content: bytes) -> np.ndarray:
-    def one(parts: int) -> None:
-        if parts != 1:
-            raise TuneError(CHORDS, f"the score has {parts} parts, needed is one: keep the melody")
-
-    return from_stream(musicxml.first_part(content, one))
-
-
-def _read_abc(content: bytes) -> np.ndarray:
-    found = abc_notation.tunes(abc_notation.decode(content))
-    if len(found) > 1:
-        raise TuneError(CHORDS, f"the file holds {len(found)} tunes (X: fields), needed is one: keep one")
-    return score.measures(score.melody(abc_notation.read_tune(found[0])))
-
-
-def _check_range(measures: np.ndarray, vocabulary: music.Vocabulary) -> None:
-    out = (measures >= 0) & ((measures < vocabulary.lowest) | (measures > vocabulary.highest))
-    if not out.any():
-        return
-    measure, tick = (int(i) for i in np.argwhere(out)[0])
-    pitch = int(measures[measure, tick])
-    shifts = music.transpositions(measures, vocabulary.lowest, vocabulary.highest)
-    if shifts:
-        best = min(shifts, key=lambda shift: (shift % 12 != 0, abs(shift)))  # octaves first
-        remedy = f"transpose the melody by {best:+d} semitones"
-    else:
-        remedy = f"its range is wider than {vocabulary.pitches - 1} semitones: leave the outermost notes out"
-    raise TuneError(
-        RANGE,
-        f"measure {measure + 1} has {music.pitch_name(pitch)} (MIDI {pitch}), needed are "
-        f"{music.pitch_name(vocabulary.lowest)} to {music.pitch_name(vocabulary.highest)}: {remedy}",
-    )
-
-
-_READERS = {"musicxml": _read_musicxml, "midi": midi.decode, "abc": _read_abc}

@@ -21,9 +21,10 @@ from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, TuneError
 MEASURE = BEAT * BEATS  # twelfths of a quarter note
 _DIVISION = 480  # MIDI ticks a quarter note
 _VELOCITY = 80
-_LARGEST = 1 << 20  # bytes; a song with all its instruments has some 100 kB
+_LARGEST = 1 << 19  # bytes; a song with all its instruments has some 100 kB
 _DRUMS = 9  # channel, from 0
 _END = b"\xff\x2f\x00"  # of a track
+_EARLY, _LATE = Fraction(1, 48), Fraction(1, 8)  # quarter notes: how far from its bar line a note is played
 Event = tuple[int, mido.Message]  # ticks from the start of the track
 _ODD = (ArithmeticError, AttributeError, EOFError, LookupError, OSError, TypeError, ValueError)
 
@@ -94,7 +95,7 @@ def _mended(content: bytes) -> bytes:
     tracks = []
     for chunk in chunks:
         length, body = int.from_bytes(chunk[:4], "big"), chunk[4:]
-        if not body[:length].endswith(_END) and _END in body:
+        if (length > len(body) or not body[:length].endswith(_END)) and _END in body:
             length = body.index(_END) + len(_END)
         if length > len(body):
             raise TuneError(BROKEN, "this is no whole MIDI file (it is cut short): export it again")
@@ -125,7 +126,9 @@ def _score(file: mido.MidiFile) -> Score:
             sounding = tuple(Note(start / division, (end - start) / division, p) for start, end, p in ticks)
             if not sounding:
                 continue
-            bars = tuple(_bars(own, division, max(note.start + note.duration for note in sounding)))
+            # The last bar is the one where the last note starts, or ends later than late playing explains.
+            last = max(max(n.start + _EARLY, n.start + n.duration - _LATE) for n in sounding)
+            bars = tuple(_bars(own, division, last))
             drums = " (drums)" if channel == _DRUMS else ""
             inside = f"channel {channel + 1}" if file.type == 0 else f"{name}, channel {channel + 1}"
             full = (inside if len(events) > 1 else name) + drums
@@ -181,20 +184,8 @@ def _bars(metres: Sequence[Event], division: Fraction, end: Fraction) -> Iterato
         top, bottom = following if start == 0 and until <= length < after else sign
         while start < min(until, end):
             number += 1
-            if number > 8 * LONGEST or not length:
+            if number > 2 * LONGEST or not length:
                 raise TuneError(BROKEN, f"its metre {top}/{bottom} makes too many bars: export it again")
             room = length if until >= end else min(length, until - start)
             yield Bar(str(number), start, room, Fraction(4 * top, bottom), f"{top}/{bottom}")
             start += length
-
-
-def decode(content: bytes) -> np.ndarray:
-    """The measures of a file of one part; until melodies and files read Scores."""
-    from arvae.music.score import CHORDS, SILENT, measures
-
-    parts = [part for part in read(content).parts if not part.percussion]
-    if len(parts) != 1:
-        raise TuneError(
-            CHORDS if parts else SILENT, f"it has {len(parts)} parts, needed is one: keep the melody"
-        )
-    return measures(parts[0])

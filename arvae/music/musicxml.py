@@ -242,14 +242,16 @@ def _staves(name: str, bars: Sequence[_Measure]) -> Iterator[Part]:
             for _, onset, duration, pitch, tied in sorted(own, key=lambda note: note[1]):
                 note = Note(start + onset, duration, pitch)
                 _add(notes, note, tied) if pitch >= 0 else marks.append(note)
+        percussion = any(staff in bar.unpitched for bar in bars)
+        full = f"{name}, staff {staff}" if len(staves) > 1 else name
         yield Part(
-            f"{name}, staff {staff}" if len(staves) > 1 else name,
+            f"{full} (percussion)" if percussion else full,
             tuple(notes),
             tuple(
                 Bar(bar.number, start, bar.length, bar.nominal, bar.metre, bar.section)
                 for bar, start in zip(bars, starts, strict=False)
             ),
-            percussion=any(staff in bar.unpitched for bar in bars),
+            percussion=percussion,
             marks=tuple(marks),
             played=played,
             transpose=next((b.transpose.get(staff, b.transpose.get("", 0)) for b in bars), 0),
@@ -310,6 +312,3 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     if len(content) > _LARGEST:
         raise TuneError(BROKEN, f"{name} unpacks to more than {_LARGEST >> 20} MB: that is no score")
     return content
-
-
-from arvae.music.legacy import first_part, whole  # noqa: E402, F401 - until bach and melodies read Scores

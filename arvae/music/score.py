@@ -4,6 +4,7 @@ A reader (`abc`, `midi`, `musicxml`) gives a `Score`; one of its parts goes to `
 as it is *written*, each repeat and each ending once; `unfold` gives it as it is played.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -33,6 +34,7 @@ _BEAT = 12
 _MEASURE = _BEAT * BEATS
 _TICKS = [_BEAT * beat + int(offset * _BEAT) for beat in range(BEATS) for offset in GRID]
 _SLACK = 0.25  # (10 ms at 120 a minute) onsets this close to the grid are on it: played, or written rounded
+_EXACT = 0.06  # note ends this close to the grid are meant to be there
 _BREATH = 1.5  # an overlap, or a silence after a note that ends off the grid, is how it was played up to this
 _DETACHED = 1 / 8  # ... or up to this share of the time to the next note
 
@@ -114,7 +116,8 @@ def measures(part: Part, monophonic: bool = False, quantize: bool = False) -> np
     line = _line(part, bars, monophonic, quantize)
     if not line:
         raise TuneError(SILENT, f"no note in {len(part.bars)} bars: choose a part that has notes")
-    symbols = np.full(bars.count * TICKS, CONTINUE, np.int16)
+    count = max(bars.count, line[-1][0] // TICKS + 1)  # an onset just before the last bar line is on it
+    symbols = np.full(count * TICKS, CONTINUE, np.int16)
     symbols[::TICKS] = REST  # a rest starts anew in every measure; held notes take these back
     for first, last, pitch in line:
         symbols[first:last] = CONTINUE
@@ -125,7 +128,9 @@ def measures(part: Part, monophonic: bool = False, quantize: bool = False) -> np
         first, last = (_nearest(bars.time(at)) for at in (mark.start, mark.start + mark.duration))
         if mark.pitch in (START, END):
             symbols[first:last] = mark.pitch
-        else:
+            if last < len(symbols) and symbols[last] == CONTINUE:
+                symbols[last] = REST
+        elif first < len(symbols):
             symbols[first] = mark.pitch
     return symbols.reshape(-1, TICKS)
 
@@ -200,7 +205,7 @@ class _Bars:
     count: int  # measures
 
     def index(self, time: float) -> int:
-        return max(int(np.searchsorted(self.starts, time + 1e-6, side="right")) - 1, 0)
+        return max(bisect_right(self.starts, time + 1e-6) - 1, 0)
 
     def time(self, at: Fraction) -> float:
         time = float(at * _BEAT)
@@ -340,7 +345,7 @@ def _line(part: Part, bars: _Bars, monophonic: bool, quantize: bool) -> list[tup
 def _last(on: int, end: float, following: float) -> int:
     """The tick at which a note ends: where it does, or with the next onset where only a breath is between."""
     tick = _nearest(end)
-    off_grid = abs(_time(tick) - end) > _SLACK
+    off_grid = abs(_time(tick) - end) > _EXACT
     gap = following - end
     if end > following or (off_grid and gap <= max(_BREATH, _DETACHED * (following - _time(on)))):
         tick = _nearest(following)
