@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from arvae import models, params, paths
 from arvae.datasets import dsprites, pictures
@@ -341,6 +341,40 @@ def test_frames_of_dsprites(tmp_path):
     assert np.array_equal(np.asarray(Image.open(path)), (frame * 255).repeat(3, 0).repeat(3, 1))
 
 
+def upright(tmp_path, kind):
+    """A file with the digit of `drawn(120)`, written as people have it; whether it is dark on light."""
+    ink = Image.fromarray(drawn(120))
+    path = tmp_path / f"digit.{'jpg' if kind in ('turned', 'CMYK') else 'gif' if kind == 'GIF' else 'png'}"
+    if kind == "16 bits":
+        ink = Image.fromarray((drawn(120) / 255 * 57_000 + 3_000).astype(np.uint16))
+    elif kind == "turned":
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = 6
+        ink.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+        return path, False
+    elif kind in ("RGBA", "LA"):
+        clear = Image.new(kind, ink.size, 0)
+        clear.putalpha(ink)  # black ink on a transparent ground
+        ink = clear
+    elif kind == "uneven light":
+        paper = np.linspace(250, 140, 120)[None] * (1 - 0.8 * drawn(120) / 255)
+        ink = Image.fromarray(paper.astype(np.uint8))
+    else:
+        ink = ink.convert({"GIF": "P"}.get(kind, kind))
+    ink.save(path)
+    return path, kind == "uneven light"
+
+
+@pytest.mark.parametrize(
+    "kind", ["16 bits", "turned", "RGBA", "LA", "uneven light", "CMYK", "P", "1", "GIF", "RGB"]
+)
+def test_pictures_are_read_as_a_person_sees_them(tmp_path, kind):
+    expected = picture.read(save(tmp_path / "plain.png", drawn(120)), "mnist")[0].astype(float)
+    path, dark = upright(tmp_path, kind)
+    read = picture.read(path, "mnist", invert=dark)[0].astype(float)
+    assert np.corrcoef(read.ravel(), expected.ravel())[0, 1] > 0.95 and read.max() > 200
+
+
 # ---------------------------------------------------------------- real architectures, end to end
 
 
@@ -398,6 +432,31 @@ def test_the_command_on_a_melody(inside, tmp_path, capsys):
     assert json.loads(numbers.read_text())["edited"] == [1, 2, 3]
     assert command.main([str(source)]) == 0
     assert "symbols as given" in capsys.readouterr().out
+
+
+def test_options_and_wishes_in_any_order(inside, tmp_path, capsys):
+    source = abc(tmp_path, "CDEF|GABc|cBAG|FEDC|", name="TUNE.ABC")
+    asked = [
+        "--model",
+        "folk",
+        str(source),
+        "1-2:contour==-0.3",
+        "--exact",
+        "note_density=+1",
+        "--run",
+        "seed10",
+    ]
+    assert command.main([*asked, "-o", str(tmp_path / "OUT.MID"), "3:contour==-.1"]) == 0
+    said = capsys.readouterr().out
+    assert "TUNE.ABC: 4 measures, model folk-arvae, run seed10" in said and (tmp_path / "OUT.MID").is_file()
+    assert "contour to -0.3 in measures 1-2" in said and "contour to -0.1 in measure 3" in said
+    assert max(map(len, said.splitlines()[:-1])) <= 80  # the last one holds a path
+
+
+def test_the_command_says_where_no_measure_is_left(inside, tmp_path, capsys):
+    source = abc(tmp_path, "CDEF|GABc|cBAG|")
+    assert command.main([str(source), "3:note_density=+1", "--measures", "1-2"]) == 1
+    assert "no measure is left to edit" in capsys.readouterr().err
 
 
 def test_the_command_on_a_shape(inside, tmp_path, capsys):

@@ -147,7 +147,7 @@ def _where(edited: Edited, rows: Sequence[int] | np.ndarray) -> str:
     text = span([int(row) + 1 for row in rows])
     if len(text) <= LISTED:
         return f" in {text}"
-    return f" in {len(rows)} {text[: text.rindex(',', 0, LISTED)]}, ..."
+    return f" in {len(rows)} measures ({text[len('measures ') : text.rindex(',', 0, LISTED)]}, ...)"
 
 
 def _outcome(edited: Edited, number: int, wish: Wish) -> list[str]:
