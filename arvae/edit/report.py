@@ -135,9 +135,7 @@ def findings(edited: Edited) -> list[str]:
 
 def _mean(values: np.ndarray) -> np.ndarray:
     """The mean over rows (n, k) without what could not be measured: (k,), NaN where nothing could."""
-    seen = np.isfinite(values)
-    count = seen.sum(axis=0)
-    return np.where(count > 0, np.where(seen, values, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
+    return pd.DataFrame(values).mean().to_numpy()
 
 
 def _where(edited: Edited, rows: Sequence[int] | np.ndarray) -> str:
@@ -157,7 +155,7 @@ def _outcome(edited: Edited, number: int, wish: Wish) -> list[str]:
         return [f"{wish}: no measure is left to edit"]
     index, control = trained.attribute_names.index(wish.attribute), trained.control(wish.attribute)
     given, now = (_mean(values[rows])[index] for values in (edited.before, edited.after))
-    line = f"{wish}: {plain(wish.attribute)} {_number(given)} as given, {_number(now)} now"
+    line = f"{wish}: {_number(given)} as given, {_number(now)} now"
     line += " (means)" if len(rows) > 1 else ""
     if not np.isfinite(edited.after[rows, index]).any():
         return [f"{line}: it cannot be measured there"]
@@ -207,48 +205,35 @@ def _turned(edited: Edited, number: int, line: str) -> list[str]:
 
 def as_json(edited: Edited) -> dict[str, Any]:
     """All numbers of an edit, as JSON values (None where something could not be measured)."""
-
-    def numbers(values: np.ndarray) -> list[Any]:
-        return [[float(v) if np.isfinite(v) else None for v in row] for row in values]
-
-    def measures(rows: np.ndarray) -> list[int]:
-        return (np.flatnonzero(rows) + 1).tolist()
-
+    arrays = {
+        "given": edited.before, "rebuilt": edited.rebuilt, "now": edited.after,
+        "codes": edited.z, "codes now": edited.z_after,
+    }  # fmt: skip
     versions = {"rebuilt": edited.reconstruction, "now": edited.result}
     return {
         "setup": edited.trained.setup.name,
         "run": edited.trained.run,
         "attributes": list(edited.trained.attribute_names),
         "wishes": [str(wish) for wish in edited.wishes],
-        "edited": measures(edited.touched),
-        "searched": [measures(rows) for rows in edited.searched],
-        "given": numbers(edited.before),
-        "rebuilt": numbers(edited.rebuilt),
-        "now": numbers(edited.after),
+        "edited": (np.flatnonzero(edited.touched) + 1).tolist(),
+        "searched": [(np.flatnonzero(rows) + 1).tolist() for rows in edited.searched],
+        **{name: np.where(np.isfinite(a), a.astype(object), None).tolist() for name, a in arrays.items()},
         **{
             f"same as given, {stage}": [same(a, b) for a, b in zip(edited.original, examples, strict=True)]
             for stage, examples in versions.items()
         },
-        "codes": numbers(edited.z),
-        "codes now": numbers(edited.z_after),
     }
 
 
 def controls_table(trained: TrainedModel) -> pd.DataFrame:
     """A row an attribute: its dimension, whether it was regularized, how well the attribute follows it, the
     range of codes."""
-    rows = [
-        {
-            "dimension": control.dimension,
-            "regularized": "yes" if control.regularized else "no",
-            "rank correlation": f"{control.correlation:+.2f}",
-            "from": f"{control.low:+.2f}",
-            "to": f"{control.high:+.2f}",
-            "standard deviation": f"{control.sd:.2f}",
-        }
-        for control in trained.controls
-    ]
-    return pd.DataFrame(rows, index=pd.Index(map(plain, trained.attribute_names), name="attribute"))
+    names = {
+        "dimension": "dimension", "regularized": "regularized", "correlation": "rank correlation",
+        "low": "from", "high": "to", "sd": "standard deviation",
+    }  # fmt: skip
+    frame = pd.DataFrame(trained.controls, index=map(plain, trained.attribute_names))
+    return frame[list(names)].rename(columns=names).rename_axis("attribute").round(2)
 
 
 def side_effects(trained: TrainedModel, examples: np.ndarray, turn: float = 1.0) -> pd.DataFrame:

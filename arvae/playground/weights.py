@@ -46,12 +46,9 @@ class Exported:
             matrix = tensor if tensor.ndim == 2 else tensor[None]
             entry: dict[str, Any] = {"rows": matrix.shape[0], "columns": matrix.shape[1], "scales": None}
             if tensor.ndim == 2 and not self.exact:
-                whole, scales = quantise(tensor)
+                tensor, scales = quantise(tensor)
                 entry["scales"] = _append(blob, scales)
-                entry["at"] = _append(blob, whole)
-            else:
-                entry["at"] = _append(blob, tensor)
-            index[name] = entry
+            index[name] = entry | {"at": _append(blob, tensor)}
         return self.program | {"tensors": index}, base64.b64encode(bytes(blob)).decode()
 
 
@@ -85,7 +82,8 @@ def export(model: nn.Module) -> Exported:
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().float().numpy()
+    """A copy, to be changed at will."""
+    return np.array(tensor.detach().cpu().float())
 
 
 def _images(model: ImageVAE) -> Exported:
@@ -93,19 +91,12 @@ def _images(model: ImageVAE) -> Exported:
     tensors: dict[str, np.ndarray] = {}
     channels, height, width = model.features
     layers = nn.Sequential(*model.decoder_linears, *model.decoder_convs).modules()
-    for layer in (layer for layer in layers if not isinstance(layer, nn.Sequential)):
-        name = f"{len(ops)}"
+    for layer in (layer for layer in layers if not isinstance(layer, (nn.Sequential, Dropout, nn.Dropout))):
         if type(layer) in ACTIVATIONS:
             ops[-1]["activation"] = ACTIVATIONS[type(layer)]
             continue
-        if type(layer) in (Dropout, nn.Dropout):
-            continue
-        op = {"weight": f"{name}.w", "bias": f"{name}.b", "activation": "none"}
-        if isinstance(layer, nn.Linear):
-            weight, bias = _numpy(layer.weight), _numpy(layer.bias)
-            op["kind"] = "linear"
-        elif isinstance(layer, nn.ConvTranspose2d):
-            weight, bias = _numpy(layer.weight), _numpy(layer.bias)  # (in, out, kernel, kernel)
+        op = {"weight": f"{len(ops)}.w", "bias": f"{len(ops)}.b", "activation": "none", "kind": "linear"}
+        if isinstance(layer, nn.ConvTranspose2d):
             kernel, stride, padding = layer.kernel_size[0], layer.stride[0], layer.padding[0]
             tall, wide = ((side - 1) * stride - 2 * padding + kernel for side in (height, width))
             op |= {
@@ -114,61 +105,46 @@ def _images(model: ImageVAE) -> Exported:
                 "tall": tall, "wide": wide, "outputs": layer.out_channels,
             }  # fmt: skip
             height, width = tall, wide
-            weight = weight.transpose(2, 3, 1, 0).reshape(-1, layer.in_channels)
-        else:
+        elif not isinstance(layer, nn.Linear):
             raise ExportError(f"the decoder has a {type(layer).__name__}, which the page cannot compute")
+        weight = _numpy(layer.weight)
+        if weight.ndim == 4:  # (in, out, kernel, kernel)
+            weight = weight.transpose(2, 3, 1, 0).reshape(-1, layer.in_channels)
         ops.append(op)
-        tensors |= {op["weight"]: weight, op["bias"]: bias}
+        tensors |= {op["weight"]: weight, op["bias"]: _numpy(layer.bias)}
     # The page keeps a pixel's channels together; torch keeps a channel's pixels together. The last linear
     # layer's rows are put in the page's order.
-    last = max(int(op["weight"].split(".")[0]) for op in ops if op["kind"] == "linear")
-    order = np.arange(len(tensors[f"{last}.b"])).reshape(model.features).transpose(1, 2, 0).ravel()
-    for part in (f"{last}.w", f"{last}.b"):
-        tensors[part] = np.ascontiguousarray(tensors[part][order])
-    return Exported(
-        {"kind": "images", "latent_dim": model.latent_dim, "height": height, "width": width, "ops": ops},
-        tensors,
-        exact=False,
-    )
+    last = [op for op in ops if op["kind"] == "linear"][-1]
+    order = np.arange(np.prod(model.features)).reshape(model.features).transpose(1, 2, 0).ravel()
+    for part in (last["weight"], last["bias"]):
+        tensors[part] = tensors[part][order]
+    program = {"kind": "images", "latent_dim": model.latent_dim, "height": height, "width": width, "ops": ops}
+    return Exported(program, tensors, exact=False)
 
 
 def _measure(model: MeasureVAE) -> Exported:
-    hidden, two = model.hidden, 2 * model.hidden
     tensors: dict[str, np.ndarray] = {}
-    for name, layer in {
-        "beat start": model.beat_start, "tick start": model.tick_start, "tick input": model.tick_input,
-        "logits": model.logits,
-    }.items():  # fmt: skip
+    for name in ("beat start", "tick start", "tick input", "logits"):
+        layer = getattr(model, name.replace(" ", "_"))
         tensors |= {f"{name}.w": _numpy(layer.weight), f"{name}.b": _numpy(layer.bias)}
-    for level, gru in (("beat", model.beat), ("tick", model.tick)):
+    parts, gates = ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), slice(2 * model.hidden)
+    for level in ("beat", "tick"):
         for layer in range(model.layers):
-            w, u, b, c = (
-                _numpy(getattr(gru, f"{part}_l{layer}"))
-                for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-            )
-            # r and z simply add both biases: all of it goes to the input's side.
-            b, c = (
-                np.concatenate([b[:two] + c[:two], b[two:]]),
-                np.concatenate([np.zeros(two, np.float32), c[two:]]),
-            )
-            if level == "beat" and layer == 0:  # its input is one learned number
-                b, w = b + w[:, 0] * _numpy(model.beat_input), None
-            elif (
-                layer == 0
-            ):  # [embedding of the symbol before, beat input]: the first part is a table of all symbols
+            gru, name = getattr(model, level), f"{level}.{layer}"
+            w, u, b, c = (_numpy(getattr(gru, f"{part}_l{layer}")) for part in parts)
+            b[gates] += c[gates]  # r and z simply add both biases: all of it goes to the input's side
+            c[gates] = 0
+            if name == "beat.0":  # its input is one learned number
+                b += w[:, 0] * _numpy(model.beat_input)
+            elif name == "tick.0":  # [embedding of the symbol before, beat input]: the first as a table
                 size = model.embed_out.embedding_dim
                 symbols = np.concatenate([_numpy(model.embed_out.weight), _numpy(model.first_symbol)[None]])
-                tensors["symbols"], w = symbols @ w[:, :size].T, np.ascontiguousarray(w[:, size:])
-            if w is not None:
-                tensors[f"{level}.{layer}.w"] = w
-            tensors |= {f"{level}.{layer}.b": b, f"{level}.{layer}.u": u, f"{level}.{layer}.c": c}
+                tensors |= {"symbols": symbols @ w[:, :size].T, f"{name}.w": w[:, size:]}
+            else:
+                tensors[f"{name}.w"] = w
+            tensors |= {f"{name}.b": b, f"{name}.u": u, f"{name}.c": c}
     program = {
-        "kind": "music",
-        "latent_dim": model.latent_dim,
-        "beats": BEATS,
-        "ticks": TICKS,
-        "layers": model.layers,
-        "hidden": hidden,
-        "vocabulary": model.vocabulary_size,
-    }
+        "kind": "music", "latent_dim": model.latent_dim, "beats": BEATS, "ticks": TICKS,
+        "layers": model.layers, "hidden": model.hidden, "vocabulary": model.vocabulary_size,
+    }  # fmt: skip
     return Exported(program, tensors, exact=True)
