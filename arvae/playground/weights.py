@@ -83,7 +83,7 @@ def export(model: nn.Module) -> Exported:
 
 def _numpy(tensor: Tensor) -> np.ndarray:
     """A copy, to be changed at will."""
-    return np.array(tensor.detach().cpu().float())
+    return tensor.detach().cpu().float().numpy().copy()
 
 
 def _images(model: ImageVAE) -> Exported:
