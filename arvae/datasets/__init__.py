@@ -21,7 +21,7 @@ def load(name: str, directory: Path | str | None = None) -> Dataset:
     Checksums are verified. Raises DataError, with the command that makes it again, when it is missing or a
     file was altered.
     """
-    return Dataset.load(root() / "data" / "prepared" / name if directory is None else directory, name)
+    return Dataset.load(_place(directory, "prepared", name), name)
 
 
 def prepare(
@@ -52,14 +52,13 @@ def prepare(
     """
     from arvae.datasets import added, catalogue, sources
 
-    sizes, data, known = dict(sizes or {}), root() / "data", catalogue.data_sets()
-    raw, cache = Path(raw or data / "raw"), Path(cache or data / "cache")
+    sizes, known = dict(sizes or {}), catalogue.data_sets()
     if like is not None and like not in known:
         raise DataError(f"data set {name} is to be like {like!r}: that is one of {', '.join(known)}")
     if (like or name) in known:
         module = importlib.import_module(f"arvae.datasets.{like or name}")
         with sources.own_folder(folder):
-            dataset = module.prepare(sizes, source, raw, cache, log=log)
+            dataset = module.prepare(sizes, source, _place(raw, "raw"), _place(cache, "cache"), log=log)
     elif folder is None:
         raise DataError(
             f"no data set {name!r}: it is one of {', '.join(known)}, or your own, which needs a folder"
@@ -67,7 +66,7 @@ def prepare(
     elif kind == "music":
         from arvae.datasets import melodies
 
-        dataset = melodies.prepare(name, folder, sizes, cache, log)
+        dataset = melodies.prepare(name, folder, sizes, _place(cache, "cache"), log)
     else:
         from arvae.datasets import custom
 
@@ -79,5 +78,10 @@ def prepare(
         from arvae.datasets.transform import power
 
         dataset = power(dataset)
-    dataset.save(directory if directory is not None else data / "prepared" / name)
+    dataset.save(_place(directory, "prepared", name))
     return dataset
+
+
+def _place(given: Path | str | None, *inside: str) -> Path:
+    """The folder given, else the project's own in data/, which is looked for only then."""
+    return Path(given) if given is not None else root().joinpath("data", *inside)
