@@ -1,4 +1,4 @@
-"""What a training's report shows: configuration, what became of the runs, a look at what one learned."""
+"""What the page of a training shows: configuration, outcome of the runs, a look at what one learned."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,7 +10,6 @@ from torch import nn
 
 from arvae.datasets.contract import Dataset, Split
 from arvae.params import Setup
-from arvae.progress import clock
 from arvae.training.batches import Source, some
 from arvae.training.precision import plan
 from arvae.training.runs import RunResult
@@ -19,7 +18,7 @@ from arvae.training.runs import RunResult
 def configuration(setup: Setup, data: Dataset) -> pd.DataFrame:
     """All that decides the weights of a setup's runs, one line a hyperparameter, in words."""
     hyperparameters, schedule = setup.hyperparameters, setup.schedule
-    tied = ", ".join(f"{name} → z{d}" for name, d in zip(setup.attributes, setup.dimensions, strict=True))
+    pairs = ", ".join(f"{name} → z{d}" for name, d in zip(setup.attributes, setup.dimensions, strict=True))
     rate = f"{hyperparameters.learning_rate:g}, constant"
     if schedule.schedule == "one-cycle":
         rate = (
@@ -29,11 +28,9 @@ def configuration(setup: Setup, data: Dataset) -> pd.DataFrame:
     lines = {
         "data": f"{data.name}, {len(data.train):,} training examples",
         "scale": setup.scale,
-        "loss": f"{hyperparameters.objective}: beta {hyperparameters.beta:g}, gamma {hyperparameters.gamma:g}, delta {hyperparameters.delta:g}, "
-        f"capacity {hyperparameters.capacity:g}",
-        "attributes and their dimensions": tied
-        if hyperparameters.gamma
-        else f"none regularized (watched: {tied})",
+        "loss": f"{hyperparameters.objective}: beta {hyperparameters.beta:g}, "
+        f"gamma {hyperparameters.gamma:g}, delta {hyperparameters.delta:g}, capacity {hyperparameters.capacity:g}",
+        "attributes → dimensions": pairs if hyperparameters.gamma else f"none (watched: {pairs})",
         "regularized": _REGULARIZED[hyperparameters.regularize]
         if hyperparameters.objective == "vae" and hyperparameters.gamma
         else None,
@@ -57,7 +54,7 @@ def _plain(value: object) -> str:
 
 
 def summary(results: Sequence[RunResult]) -> pd.DataFrame:
-    """What became of each run: status, steps, time, throughput, its last validation values."""
+    """What became of each run: status, steps, its last validation values; no times, which differ."""
     rows = []
     for result in results:
         last = {name: value for name, value in result.last.items() if name.startswith("validation_")}
@@ -66,8 +63,6 @@ def summary(results: Sequence[RunResult]) -> pd.DataFrame:
                 "run": result.name,
                 "status": result.status if not result.message else f"{result.status}: {result.message}",
                 "steps": f"{result.steps:,}",
-                "time (min:s)": clock(result.seconds),
-                "examples a second": f"{result.examples_per_second:,.0f}",
                 **{name.replace("_", " "): f"{value:.3f}" for name, value in last.items()},
             }
         )
