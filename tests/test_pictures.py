@@ -21,7 +21,7 @@ EXPECTED = pictures.digit(seven())
 
 def digit_in(path):
     """The file's digit as MNIST would have it, and whether it was dark on light."""
-    light, dark = pictures.light_on_dark(pictures.read(path).grey)
+    light, dark, _ = pictures.light_on_dark(pictures.read(path).grey)
     return pictures.digit(light), dark
 
 
@@ -125,7 +125,7 @@ def test_a_digit_in_uneven_light_has_its_size(tmp_path, kind, grain):
     digit, dark = digit_in(tmp_path / "photo.jpg")
     assert dark and far(digit) < 20 and (digit > 100).any(axis=1).sum() >= 18
     if kind != "even":
-        assert far(digit) < 5
+        assert far(digit) < 5 and pictures.light_on_dark(photo)[2]
 
 
 def test_a_hard_shadow_is_refused_with_the_cause():
@@ -136,12 +136,12 @@ def test_a_hard_shadow_is_refused_with_the_cause():
 
 def test_an_even_picture_is_left_as_it_is():
     for side in (28, 200):
-        light, dark = pictures.light_on_dark(seven(side))
+        light, dark, evened = pictures.light_on_dark(seven(side))
         np.testing.assert_array_equal(light, seven(side))
-        assert not dark
-        light, dark = pictures.light_on_dark(seven(side, 0, 255))
+        assert not dark and not evened
+        light, dark, evened = pictures.light_on_dark(seven(side, 0, 255))
         np.testing.assert_array_equal(light, seven(side))
-        assert dark
+        assert dark and not evened
 
 
 def test_specks_are_not_part_of_the_digit():

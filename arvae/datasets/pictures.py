@@ -104,8 +104,8 @@ def _on_ground(grey: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, str]:
     return np.rint(grey * share + ground * (1 - share)).astype(np.uint8), name
 
 
-def light_on_dark(grey: np.ndarray) -> tuple[np.ndarray, bool]:
-    """A drawing or a photo of one, uint8 (h, w) -> light ink on dark, and whether it was dark on light.
+def light_on_dark(grey: np.ndarray) -> tuple[np.ndarray, bool, bool]:
+    """A drawing or a photo of one, uint8 (h, w) -> light ink on dark; was it dark on light; was light evened.
 
     The ground is what most of the rim shows. An even one is left as it is (inverted where it is the lighter).
     Light that falls off to one side, and grain, are taken out: dark ink is the share of light that it
@@ -118,10 +118,10 @@ def light_on_dark(grey: np.ndarray) -> tuple[np.ndarray, bool]:
     away = (ground - grey) if dark else (grey - ground)
     grain = 1.4826 * float(np.median(np.abs(away)))  # the deviation of what is not ink
     if np.ptp(ground) < INK / 2 and grain < 2:
-        return (255 - grey if dark else grey), dark
+        return (255 - grey if dark else grey), dark, False
     ink = np.where(away > max(4 * grain, 4), away / np.maximum(ground, 16) if dark else away, 0)
     strong = np.percentile(ink[ink > 0], 90) if ink.any() else 1
-    return np.rint(np.clip(ink * (255 / strong), 0, 255)).astype(np.uint8), dark
+    return np.rint(np.clip(ink * (255 / strong), 0, 255)).astype(np.uint8), dark, True
 
 
 def _ground(small: np.ndarray) -> tuple[np.ndarray, bool]:

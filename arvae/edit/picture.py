@@ -38,7 +38,7 @@ def read(path: Path | str, dataset: str, invert: bool = False) -> tuple[np.ndarr
     if min(grey.shape) < side:
         raise EditError(f"{path.name} is {size}, needed are at least {side} x {side} pixels: enlarge it")
     try:
-        light, dark_on_light = pictures.light_on_dark(grey)
+        light, dark_on_light, evened = pictures.light_on_dark(grey)
     except DataError as error:
         raise EditError(f"{path.name} {error}: crop it to the digit on its paper") from error
     if dark_on_light and not invert and not picture.transparent:
@@ -47,6 +47,8 @@ def read(path: Path | str, dataset: str, invert: bool = False) -> tuple[np.ndarr
         raise EditError(f"{path.name} is light on dark already: leave --invert out")
     if dark_on_light:
         adapted.append("inverted")
+    if evened:
+        adapted.append("uneven light and grain taken out")
     if dataset == "dsprites":
         return (light >= 128)[None], tuple(adapted)
     if light.shape != (side, side):
