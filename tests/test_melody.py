@@ -86,7 +86,7 @@ def midi_note_after(ticks):
 
 CONTAINER = '<c><rootfile full-path="a.xml"/></c>'
 ATTACKS = {
-    "bomb.mxl": (lambda: packed(CONTAINER, a=b" " * (17 << 20)), "more than 8 MB"),
+    "bomb.mxl": (lambda: packed(CONTAINER, a=b" " * (17 << 20)), "more than 12 MB"),
     "cut.mxl": (lambda: packed(CONTAINER, a=b"<score-partwise/>" * 99)[:-40], "no MusicXML"),
     "flipped.mxl": (lambda: b"PK" + packed(CONTAINER, a=b"<a/>" * 99)[2:36] + b"\xff" * 99, "no MusicXML"),
     "empty.mxl": (lambda: packed(CONTAINER), "no MusicXML"),

@@ -5,6 +5,7 @@ import io
 import re
 import wave
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -55,9 +56,8 @@ def test_an_engraved_staff_is_small_whole_and_alone(measures):
 def test_every_note_is_drawn(measures):
     for measure in measures:
         root = ElementTree.fromstring(engraving.engrave(measure[None]))
-        drawn = "".join(path.get("d") for path in root.iter(f"{SVG}path"))
-        heads = len(re.findall(r"M-?\d+ -?\d+c0-?\d+ ?", drawn))
-        assert heads >= (measure >= 0).sum()
+        drawn = Counter(path.get("d") for path in root.iter(f"{SVG}path") if path.get("transform"))
+        assert drawn.most_common(1)[0][1] >= (measure >= 0).sum()
 
 
 def test_labels_columns_and_captions_stand_above_their_measures(rows):
@@ -253,9 +253,7 @@ def test_numbers_have_a_real_minus(value, text):
 
 def test_staves_are_not_joined_and_their_words_do_not_collide(measures):
     staves = engraving._staves(engraving._verovio(to_musicxml([measures[:1], measures[:1]]), None))
-    for staff in staves:
-        lines = [s for s in staff.shapes if s.top <= staves[0].top + 1 and s.bottom >= staves[1].bottom - 1]
-        assert not lines
+    assert len(staves) == 2 and staves[0].bottom < staves[1].top
     apart = {}
     for label in ("a", "a label much wider than a single measure of music can be when it is engraved"):
         text = engraving.engrave([measures[:1]], [label], captions=[["0.12"]])

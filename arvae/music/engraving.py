@@ -1,14 +1,16 @@
 """Engraved measures as small SVG that needs nothing else: no fonts, no ids, no style sheet.
 
-Verovio engraves; what it draws is taken apart into a few paths and set again with room for labels, so that a
-row of a traversal can carry its attribute's name, each measure its value. Drawn in the colour of the text
-around it, so it reads on a dark page too.
+Verovio engraves; the staves that it draws are set under each other with room for labels, so that a row of a
+traversal can carry its attribute's name, each measure its value. Its SVG as it is has a style sheet, and ids
+that clash with those of a second one on the same page. Drawn in the colour of the text around it, so it reads
+on a dark page too.
 """
 
 import html
+import math
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,12 +18,10 @@ import numpy as np
 from arvae.music.files import to_musicxml
 
 SPACE = 45  # units between two lines of a staff, in the SVG that is returned
-_VEROVIO = 180  # the same in verovio's
-_SCALE = SPACE / _VEROVIO
+_SCALE = SPACE / 180  # of verovio's units
 _TEXT = 64  # font size, units
 _GAP = 50  # between a text and what is above or below it, units
 _SVG = "{http://www.w3.org/2000/svg}"
-_HREF = "{http://www.w3.org/1999/xlink}href"
 _FONT = "font-family='system-ui,sans-serif'"
 _OPTIONS = {
     "adjustPageHeight": True,
@@ -34,30 +34,22 @@ _OPTIONS = {
     "pageMarginTop": 0,
     "spacingStaff": 40,
     "spacingSystem": 40,
+    "svgBoundingBoxes": True,
+    "svgRemoveXlink": True,
     "xmlIdSeed": 1,
 }
 
 
-@dataclass(frozen=True)
-class Shape:
-    """One thing drawn: path data with its top and bottom, how it is drawn, in which colour."""
-
-    data: str
-    top: float
-    bottom: float
-    stroke: int  # line width; 0: filled
-    kind: str  # shapes of one kind may share a path
-    colour: str = ""
-
-
 @dataclass
 class Staff:
-    """One line of music: where its lines are, its measures' left and right ends, what is drawn on it."""
+    """One line of music: its measures' left and right ends; in verovio's units where its middle line is, how
+    far up and down what is drawn on it reaches, and that as SVG."""
 
-    top: float
-    bottom: float
-    measures: list[tuple[float, float]]
-    shapes: list[Shape] = field(default_factory=list)
+    middle: float
+    measures: list[tuple[float, float]] = field(default_factory=list)
+    top: float = math.inf
+    bottom: float = -math.inf
+    drawn: list[str] = field(default_factory=list)
 
 
 def engrave(
@@ -104,131 +96,69 @@ def _verovio(musicxml: str, width: int | None) -> ElementTree.Element:
 
 
 def _staves(svg: ElementTree.Element) -> list[Staff]:
-    """What verovio drew, staff by staff, from top to bottom."""
+    """What verovio drew, staff by staff, from top to bottom; the lines that join staves are left out."""
     glyphs = {
-        node.get("id"): node[0].get("d")
-        for node in svg.iter(f"{_SVG}g")
-        if node.get("id", "").startswith("E")
+        node.get("id"): node[0].get("d") for node in svg.iter(f"{_SVG}g") if node.get("id", "")[:1] == "E"
     }
     staves: dict[float, Staff] = {}
-    for node in svg.iter(f"{_SVG}g"):
-        if node.get("class") == "staff":
-            lines = [_numbers(line.get("d")) for line in node.findall(f"{_SVG}path")[:5]]
-            top, bottom = lines[0][1] * _SCALE, lines[-1][1] * _SCALE
-            staff = staves.setdefault(top, Staff(top, bottom, []))
-            staff.measures.append((lines[0][0] * _SCALE, lines[0][2] * _SCALE))
-    ordered = [staves[top] for top in sorted(staves)]
-    page = next(node for node in svg.iter(f"{_SVG}g") if node.get("class") == "page-margin")
-    for shape in _shapes(page, glyphs, "", ""):
-        middle = (shape.top + shape.bottom) / 2
-        nearest = min(ordered, key=lambda staff: abs((staff.top + staff.bottom) / 2 - middle))
-        covered = [shape.top - SPACE < staff.top and staff.bottom < shape.bottom + SPACE for staff in ordered]
-        if sum(covered) < 2:  # else it is the line that joins staves
-            nearest.shapes.append(shape)
-    return ordered
-
-
-def _shapes(node: ElementTree.Element, glyphs: dict[str, str], colour: str, within: str) -> Iterator[Shape]:
-    """Everything drawn inside a node; `within` is the class of the group that holds it."""
-    for child in node:
-        tag = child.tag.removeprefix(_SVG)
-        if "placeholder" in child.get("class", ""):
+    others = []
+    for measure in svg.iter(f"{_SVG}g"):
+        if measure.get("class") != "measure":
             continue
-        if tag == "g":
-            yield from _shapes(child, glyphs, child.get("fill", colour), child.get("class", within))
-        elif tag == "use":
-            x, y, factor, _ = _numbers(child.get("transform"))
-            yield _shape(_moved(glyphs[child.get(_HREF)[1:]], x, y, factor), 0, "glyph", colour)
-        elif tag == "ellipse":
-            x, y, radius = (float(child.get(name)) * _SCALE for name in ("cx", "cy", "rx"))
-            r, d = round(radius), 2 * round(radius)
-            data = f"M{round(x) - r} {round(y)}a{r} {r} 0 1 0 {d} 0a{r} {r} 0 1 0 {-d} 0z"
-            yield Shape(data, y - radius, y + radius, 0, "dot", colour)
-        elif tag == "polygon":
-            points = _numbers(child.get("points"))
-            yield _shape("M" + "L".join(f"{x} {y}" for x, y in _pairs(points)) + "z", 0, "beam", colour)
-        elif tag == "polyline":
-            points = _numbers(child.get("points"))
-            data = "M" + "L".join(f"{x} {y}" for x, y in _pairs(points))
-            yield _shape(data, _width(child), "line", colour)
-        elif tag == "path":
-            filled = within == "tie"
-            yield _shape(child.get("d"), 0 if filled else _width(child), "tie" if filled else "line", colour)
+        for node in measure:
+            if node.get("class") == "staff":
+                lines = [_numbers(line.get("d")) for line in node.findall(f"{_SVG}path")[:5]]
+                staff = staves.setdefault(lines[2][1], Staff(lines[2][1]))
+                staff.measures.append((lines[0][0] * _SCALE, lines[0][2] * _SCALE))
+                _draw(node, staff, glyphs)
+            else:  # bar lines, ties
+                others += node.findall(f"{_SVG}path") if node.get("class") == "barLine" else [node]
+    for node in others:
+        heights = _heights(node)
+        if heights:
+            middle = (heights[0] + heights[-1]) / 2
+            _draw(node, min(staves.values(), key=lambda staff: abs(staff.middle - middle)), glyphs)
+    return [staves[middle] for middle in sorted(staves)]
 
 
-def _width(node: ElementTree.Element) -> int:
-    return max(round(float(node.get("stroke-width", "0")) * _SCALE), 2)
+def _heights(node: ElementTree.Element) -> list[float]:
+    """How high the boxes of what is in a node, or without boxes its lines, lie, in order."""
+    boxes = [(float(box.get("y")), float(box.get("height"))) for box in node.iter(f"{_SVG}rect")]
+    found = [y for top, height in boxes if height for y in (top, top + height)]
+    return sorted(found or _numbers(node.get("d", ""))[1::2])
+
+
+def _draw(node: ElementTree.Element, staff: Staff, glyphs: dict[str, str], paint: str = "") -> None:
+    """Add everything drawn inside a node to a staff: glyphs as paths, without ids and classes."""
+    if "bounding-box" in node.get("class", "") or "placeholder" in node.get("class", ""):
+        heights = _heights(node) if "bounding-box" in node.get("class", "") else []
+        if heights:
+            staff.top, staff.bottom = min(staff.top, heights[0]), max(staff.bottom, heights[-1])
+        return
+    if node.get("fill", "none") != "none":
+        paint = f" fill='{node.get('fill')}' stroke='{node.get('fill')}'"
+    tag = node.tag.removeprefix(_SVG)
+    if tag == "use":
+        x, y, factor, _ = _numbers(node.get("transform"))
+        place = f"translate({x:g} {y:g})scale({factor:g} {-factor:g})"
+        staff.drawn.append(f"<path{paint} transform='{place}' d='{glyphs[node.get('href')[1:]]}'/>")
+    elif tag in ("path", "polygon", "polyline", "ellipse"):
+        kept = {key: value for key, value in node.items() if key in _KEPT}
+        staff.drawn.append(
+            f"<{tag}{paint}" + "".join(f" {key}='{value}'" for key, value in kept.items()) + "/>"
+        )
+        if tag == "path":
+            heights = _heights(node)
+            staff.top, staff.bottom = min(staff.top, heights[0]), max(staff.bottom, heights[-1])
+    for child in node:
+        _draw(child, staff, glyphs, paint)
+
+
+_KEPT = ("d", "points", "cx", "cy", "rx", "ry", "stroke-width", "fill")
 
 
 def _numbers(text: str) -> list[float]:
     return [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", text)]
-
-
-def _pairs(numbers: Sequence[float]) -> Iterator[tuple[float, float]]:
-    return zip(numbers[::2], numbers[1::2], strict=True)
-
-
-def _moved(data: str, x: float, y: float, factor: float) -> str:
-    """A glyph's path (y grows upwards) put at x, y, as absolute coordinates in verovio's units."""
-    parts = []
-    for command, points in _absolute(data):
-        moved = " ".join(f"{x + px * factor:.2f} {y - py * factor:.2f}" for px, py in points)
-        parts.append(command + moved)
-    return "".join(parts)
-
-
-def _absolute(data: str) -> Iterator[tuple[str, list[tuple[float, float]]]]:
-    """Path data as absolute commands M, L, C, Z with their points; smooth curves are written out."""
-    sizes = {"m": 2, "l": 2, "h": 1, "v": 1, "c": 6, "s": 4, "z": 0}
-    x = y = start_x = start_y = 0.0
-    control = None
-    for command, text in re.findall(r"([a-zA-Z])([^a-zA-Z]*)", data):
-        kind, numbers = command.lower(), _numbers(text)
-        size = sizes[kind]
-        for i in range(0, max(len(numbers), 1), max(size, 1)):
-            group = numbers[i : i + size]
-            base = (x, y) if command.islower() else (0.0, 0.0)
-            if kind == "z":
-                x, y = start_x, start_y
-                yield "Z", []
-                break
-            if kind == "h":
-                points = [(base[0] + group[0], y)]
-            elif kind == "v":
-                points = [(x, base[1] + group[0])]
-            else:
-                points = [(base[0] + px, base[1] + py) for px, py in _pairs(group)]
-            if kind == "s":
-                reflected = (2 * x - control[0], 2 * y - control[1]) if control else (x, y)
-                points = [reflected, *points]
-            control = points[-2] if kind in "cs" else None
-            x, y = points[-1]
-            if kind == "m" and i == 0:
-                start_x, start_y = x, y
-            yield {"m": "M" if i == 0 else "L", "c": "C", "s": "C"}.get(kind, "L"), points
-    return
-
-
-def _shape(data: str, stroke: int, kind: str, colour: str) -> Shape:
-    """Path data in verovio's units -> short relative whole-number data in ours, with its extent."""
-    out, ys = [], []
-    x = y = 0
-    for command, points in _absolute(data):
-        if command == "Z":
-            out.append("z")
-            continue
-        scaled = [(round(px * _SCALE), round(py * _SCALE)) for px, py in points]
-        ys += [py for _, py in scaled]
-        if command == "M":
-            out.append(f"M{scaled[0][0]} {scaled[0][1]}")
-        else:
-            offsets = [number - origin for px, py in scaled for number, origin in ((px, x), (py, y))]
-            if command == "L" and 0 in offsets:
-                out.append(f"v{offsets[1]}" if offsets[0] == 0 else f"h{offsets[0]}")
-            else:
-                out.append(command.lower() + " ".join(map(str, offsets)).replace(" -", "-"))
-        x, y = scaled[-1]
-    return Shape("".join(out), min(ys), max(ys), stroke, kind, colour)
 
 
 def _compose(
@@ -255,9 +185,9 @@ def _compose(
             for (_, right), word in zip(staff.measures, words, strict=False):
                 body.append(_text(word, right, cursor, "end", bold=False))
             cursor += _GAP
-        top = min(shape.top for shape in staff.shapes)
-        body.append(f"<g transform='translate(0 {round(cursor - top)})'>{''.join(_paths(staff.shapes))}</g>")
-        cursor += max(shape.bottom for shape in staff.shapes) - top + 2 * _GAP
+        place = f"translate(0 {round(cursor - staff.top * _SCALE)})scale({_SCALE})"
+        body.append(f"<g transform='{place}' stroke='currentColor'>{''.join(staff.drawn)}</g>")
+        cursor += (staff.bottom - staff.top) * _SCALE + 2 * _GAP
     left = min(staff.measures[0][0] for staff in staves)
     right = max(staff.measures[-1][1] for staff in staves)
     box = f"{round(left) - 8} -8 {round(right - left) + 16} {round(cursor - 2 * _GAP) + 16}"
@@ -278,15 +208,3 @@ def _text(word: str, x: float, y: float, anchor: str, bold: bool) -> str:
     weight = " font-weight='600'" if bold else ""
     place = f"x='{round(x)}' y='{round(y)}' font-size='{_TEXT}'"
     return f"<text {place} {_FONT}{weight} text-anchor='{anchor}'>{html.escape(word)}</text>"
-
-
-def _paths(shapes: Sequence[Shape]) -> Iterator[str]:
-    """Shapes of one kind, line width and colour as one path each."""
-    groups: dict[tuple[str, str, int], list[str]] = {}
-    for shape in shapes:
-        groups.setdefault((shape.colour, shape.kind, shape.stroke), []).append(shape.data)
-    for (colour, _, stroke), data in groups.items():
-        paint = f" fill='{colour}'" if colour else ""
-        if stroke:
-            paint = f" fill='none' stroke='{colour or 'currentColor'}' stroke-width='{stroke}'"
-        yield f"<path{paint} d='{''.join(data)}'/>"

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 from arvae.files import DAMAGED
 from arvae.music.score import BROKEN, LONGEST, MARKS, Bar, Note, Part, Score, TuneError
 
-_LARGEST = 8 << 20  # bytes of one uncompressed score; the largest chorale has under 1 MB
+_LARGEST = 12 << 20  # bytes of one uncompressed score; the largest chorale has under 1 MB
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SHORT = {f"{2**n}{'nd' if n == 5 else 'th'}": Fraction(4, 2**n) for n in range(4, 11)}
 _TYPES = {"long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2), **_SHORT}
