@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Tools of the environment come first, so that `python` in a pipeline stage is the environment's.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: repro studies test test-slow lab check lint format bench lock clean help
+.PHONY: repro studies test test-slow lab check lint format bench mutate lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -48,6 +48,12 @@ format: $(VENV)/ready
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.images
 	$(BIN)/python -m benchmarks.music
+
+# Which changes of the losses and metrics would no test notice? (mutmut, see pyproject.toml)
+mutate: $(VENV)/ready
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[mutation]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run $(ARGS)
+	$(BIN)/python -m mutmut results
 
 # The environment: exactly the versions of requirements.lock, and this package, editable.
 # The .pth line lets `.venv/bin/dvc repro` find its own python without activating anything.

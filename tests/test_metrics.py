@@ -200,6 +200,7 @@ def test_gaps_and_modularity_by_hand():
     information = np.array([[2.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
     np.testing.assert_allclose(metrics.modularity(information), [1 - 1 / (4 * 2), 0, 0])
     np.testing.assert_allclose(metrics.mig(information, np.array([4.0, 0.0, 2.0])), [0.25, 0, 0.5])
+    np.testing.assert_allclose(metrics.mig(information, np.array([0.0, 4.0, 0.5])), [0, 0, 2])
     along = np.array([1, 0, 0])
     np.testing.assert_allclose(metrics.mig(information, np.array([4.0, 1.0, 2.0]), along), [-0.25, 0, -0.5])
     np.testing.assert_allclose(metrics.sap(information, along), [-1, 0, -1])

@@ -16,7 +16,7 @@ def gaps(matrix: np.ndarray, dimensions: np.ndarray | None = None) -> tuple[np.n
     first = matrix.argmax(axis=0) if dimensions is None else dimensions
     if d == 1:
         return matrix[0].copy(), np.full(k, -1)
-    others = matrix.astype(np.float64, copy=True)
+    others = matrix.copy()
     others[first, columns] = -np.inf
     second = others.argmax(axis=0)
     return matrix[first, columns] - matrix[second, columns], second
@@ -29,4 +29,4 @@ def mig(information: np.ndarray, entropy: np.ndarray, dimensions: np.ndarray | N
     entropy (a constant). dimensions: see `gaps`.
     """
     gap, _ = gaps(information, dimensions)
-    return np.where(entropy > 0, gap / np.where(entropy > 0, entropy, 1), 0.0)
+    return np.divide(gap, entropy, out=np.zeros_like(gap), where=entropy > 0)
