@@ -99,9 +99,7 @@ def _run(given: argparse.Namespace, trained: TrainedModel) -> None:
     edited = edit(trained, examples, wishes, only, search=not given.exact)
     size = "" if count is None else f"{count} measure{'s' if count > 1 else ''}, "
     print(f"{given.input.name}: {size}model {trained.setup.name}, run {trained.run}")
-    for line in adapted:
-        print(f"  {line}")
-    print(report.text(edited))
+    print(*report.filled([f"  {line}" for line in adapted]), report.text(edited), sep="\n")
     if given.output is not None:
         if count is None:
             written = picture.write(given.output, edited.result[0], given.enlarge)

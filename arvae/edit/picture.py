@@ -17,12 +17,12 @@ def model_for(path: Path | str) -> str:
     return "dsprites" if _read(Path(path)).size == (SPRITE, SPRITE) else "mnist"
 
 
-def read(path: Path | str, dataset: str, invert: bool = False) -> tuple[np.ndarray, tuple[str, ...]]:
+def read(path: Path | str, dataset: str, invert: bool | None = False) -> tuple[np.ndarray, tuple[str, ...]]:
     """A picture -> (what the data set's model takes, what was done to it in words).
 
     mnist: uint8 (1, 28, 28), light on dark; larger pictures are cut out, scaled and centred as MNIST's were.
     dsprites: bool (1, 64, 64). Raises EditError for other sizes, pictures with nothing on them, and dark on
-    light unless `invert` (ink on a transparent ground may have either colour).
+    light unless `invert` (None: either; ink on a transparent ground may have either colour, too).
     """
     path = Path(path)
     picture = _read(path)
@@ -41,10 +41,10 @@ def read(path: Path | str, dataset: str, invert: bool = False) -> tuple[np.ndarr
         light, dark_on_light, evened = pictures.light_on_dark(grey)
     except DataError as error:
         raise EditError(f"{path.name} {error}: crop it to the digit on its paper") from error
-    if dark_on_light and not invert and not picture.transparent:
+    if invert not in (None, dark_on_light) and not picture.transparent:
+        if invert:
+            raise EditError(f"{path.name} is light on dark already: leave --invert out")
         raise EditError(f"{path.name} is dark on light, the models know light on dark: add --invert")
-    if invert and not dark_on_light and not picture.transparent:
-        raise EditError(f"{path.name} is light on dark already: leave --invert out")
     if dark_on_light:
         adapted.append("inverted")
     if evened:

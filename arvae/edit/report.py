@@ -70,10 +70,11 @@ def text(edited: Edited) -> str:
         stages = dict.fromkeys(stage for _, stage in frame.columns)
         frame = frame.iloc[0].unstack(sort=False)[list(stages)].fillna("")
     lines = [control_line(edited.trained.control(name)) for name in wished]
-    return "\n".join([*_filled(lines), "", *_side_by_side(frame), "", *_filled(findings(edited))]).strip("\n")
+    return "\n".join([*filled(lines), "", *_side_by_side(frame), "", *filled(findings(edited))]).strip("\n")
 
 
-def _filled(lines: Sequence[str]) -> list[str]:
+def filled(lines: Sequence[str]) -> list[str]:
+    """Lines broken to fit a terminal."""
     return [textwrap.fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False) for line in lines]
 
 

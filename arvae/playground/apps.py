@@ -191,11 +191,7 @@ class ImageApp(App):
 
     def read(self, path: Path) -> Item:
         """A picture of one's own; one that is dark on light is inverted."""
-        dataset = self.trained.setup.dataset
-        try:
-            image, adapted = read_picture(path, dataset)
-        except EditError:
-            image, adapted = read_picture(path, dataset, invert=True)
+        image, adapted = read_picture(path, self.trained.setup.dataset, invert=None)
         return Item(" – ".join([path.stem, *adapted]), self.trained.encode(image)[0], as_shown(image))
 
     def write(self, path: Path) -> Path:
