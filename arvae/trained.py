@@ -25,6 +25,7 @@ from arvae import datasets, metrics, paths
 from arvae.datasets.contract import Dataset, PackedImages, Split
 from arvae.datasets.measuring import Measure, measurer
 from arvae.files import read_json, sha256, write_json
+from arvae.metrics.density import observed_range
 from arvae.models.glsr import EXPRESSIBLE
 from arvae.music.coding import Vocabulary
 from arvae.params import Setup
@@ -34,6 +35,7 @@ from arvae.training.precision import plan
 from arvae.training.runs import setup_from
 
 LOW, HIGH = -4.0, 4.0  # the range of a latent dimension that the paper traverses (section 4.4)
+Values = Sequence[float] | np.ndarray
 SAMPLES = {"images": 2000, "music": 4000}  # test codes that controls are measured on
 _BATCH = {"images": 128, "music": 1024}
 _VERSION = 2  # of the kept controls
@@ -229,12 +231,11 @@ class TrainedModel:
         device = next(self.network.parameters()).device
         codes = torch.as_tensor(np.ascontiguousarray(z), dtype=torch.float32).to(device)
         with torch.inference_mode():
-            parts = [self._shown(self.network.decode(part)) for part in codes.split(_BATCH[self.setup.kind])]
-        decoded = torch.cat(parts).cpu().numpy()
-        return decoded if self.vocabulary is None else self.vocabulary.decode(decoded)
-
-    def _shown(self, logits: Tensor) -> Tensor:
-        return logits.argmax(dim=-1) if self.vocabulary is not None else as_bytes(logits)
+            logits = (self.network.decode(part) for part in codes.split(_BATCH[self.setup.kind]))
+            if self.vocabulary is None:
+                return torch.cat([as_bytes(part) for part in logits]).cpu().numpy()
+            tokens = torch.cat([part.argmax(dim=-1) for part in logits])
+        return self.vocabulary.decode(tokens.cpu().numpy())
 
     @property
     def measurable(self) -> bool:
@@ -252,7 +253,7 @@ class TrainedModel:
 
     # ------------------------------------------------------------------ turning dimensions
 
-    def traverse(self, z: np.ndarray, attribute: str, values: Sequence[float] | np.ndarray) -> np.ndarray:
+    def traverse(self, z: np.ndarray, attribute: str, values: Values) -> np.ndarray:
         """Codes z (n, d) decoded with the attribute's dimension set to each of p values: (p, n, ...)."""
         z = np.asarray(z, np.float32)
         codes = np.repeat(z[None], len(values), axis=0)  # (p, n, d)
@@ -260,14 +261,7 @@ class TrainedModel:
         decoded = self.decode(codes.reshape(-1, z.shape[1]))
         return decoded.reshape(len(values), len(z), *decoded.shape[1:])
 
-    def plane(
-        self,
-        z: np.ndarray,
-        a: str,
-        b: str,
-        values_a: Sequence[float] | np.ndarray,
-        values_b: Sequence[float] | np.ndarray,
-    ) -> np.ndarray:
+    def plane(self, z: np.ndarray, a: str, b: str, values_a: Values, values_b: Values) -> np.ndarray:
         """One code z (d,) decoded over a grid of two attributes' dimensions (`pair`): (len(b), len(a), ...).
 
         a grows along a row; row 0 has b at values_b[0].
@@ -279,14 +273,7 @@ class TrainedModel:
         decoded = self.decode(codes.reshape(-1, codes.shape[-1]))
         return decoded.reshape(len(values_b), len(values_a), *decoded.shape[1:])
 
-    def surface(
-        self,
-        z: np.ndarray,
-        a: str,
-        b: str,
-        values_a: Sequence[float] | np.ndarray,
-        values_b: Sequence[float] | np.ndarray,
-    ) -> np.ndarray | None:
+    def surface(self, z: np.ndarray, a: str, b: str, values_a: Values, values_b: Values) -> np.ndarray | None:
         """Every attribute measured on `plane`: (len(b), len(a), k), NaN where it cannot be; see `measure`."""
         frames = self.plane(z, a, b, values_a, values_b)
         measured = self.measure(frames.reshape(-1, *frames.shape[2:]))
@@ -308,31 +295,16 @@ class TrainedModel:
         if information is None:
             information = metrics.mutual_information(z[:, : self.setup.latent_dim], attributes)
         model = dataclasses.replace(self, information=np.asarray(information))
-        rho = metrics.spearman_matrix(z, attributes)
+        rho, (lows, highs) = metrics.spearman_matrix(z, attributes), observed_range(z)
+        lows[self.setup.latent_dim :], highs[self.setup.latent_dim :] = 0, 1
+        mean, sd = z.mean(axis=0, dtype=np.float64), z.std(axis=0, dtype=np.float64)
+        least, most = np.quantile(attributes, [0.025, 0.975], axis=0)
         controls = []
-        for column, name in enumerate(self.attribute_names):
-            dimension, regularized = model.dimension_of(name), name in self.regularized
-            here, correlation = z[:, dimension].astype(np.float64), float(rho[dimension, column])
-            low, high = (end.item() for end in metrics.observed_range(here[:, None]))
-            if dimension >= self.setup.latent_dim:
-                low, high = 0.0, 1.0
-            least, most = np.quantile(attributes[:, column], [0.025, 0.975])
-            controls.append(
-                Control(
-                    attribute=name,
-                    unit=self.attribute_units[column],
-                    dimension=dimension,
-                    sign=1 if regularized or correlation >= 0 else -1,
-                    regularized=regularized,
-                    correlation=round(correlation, 4),
-                    mean=float(here.mean()),
-                    sd=float(here.std()),
-                    low=low,
-                    high=high,
-                    least=float(least),
-                    most=float(most),
-                )
-            )
+        for i, (name, unit) in enumerate(zip(self.attribute_names, self.attribute_units, strict=True)):
+            r, regularized = model.dimension_of(name), name in self.regularized
+            sign = 1 if regularized or rho[r, i] >= 0 else -1
+            numbers = (rho[r, i].round(4), mean[r], sd[r], lows[r], highs[r], least[i], most[i])
+            controls.append(Control(name, unit, r, sign, regularized, *map(float, numbers)))
         return dataclasses.replace(model, controls=tuple(controls))
 
     def record(self) -> dict[str, Any]:

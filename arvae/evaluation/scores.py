@@ -20,7 +20,7 @@ from arvae.evaluation import content, control
 from arvae.evaluation.control import Traversals
 from arvae.evaluation.judge import DigitClassifier
 from arvae.files import read_json
-from arvae.metrics import observed_range, occupancy
+from arvae.metrics.density import observed_range, occupancy
 from arvae.params import EvaluationSizes, Setup
 from arvae.progress import Progress
 from arvae.trained import TrainedModel, as_shown, draw, examples

@@ -14,35 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from arvae.metrics.density import observed_range, occupancy
 from arvae.metrics.dmig import carried_attributes, dmig
 from arvae.metrics.information import mutual_information, self_information
 from arvae.metrics.interpretability import choose_dimensions, interpretability, r2_matrix
-from arvae.metrics.mig import gaps, mig
+from arvae.metrics.mig import mig
 from arvae.metrics.modularity import modularity
 from arvae.metrics.sap import sap
 from arvae.metrics.scc import scc, spearman_matrix
-
-__all__ = [
-    "METRICS",
-    "MetricError",
-    "carried_attributes",
-    "choose_dimensions",
-    "dmig",
-    "evaluate",
-    "gaps",
-    "interpretability",
-    "mig",
-    "modularity",
-    "mutual_information",
-    "observed_range",
-    "occupancy",
-    "r2_matrix",
-    "sap",
-    "scc",
-    "self_information",
-    "spearman_matrix",
-]
 
 METRICS = ("interpretability", "mig", "modularity", "sap", "scc", "dmig")
 MIN_ROWS = 10

@@ -1,10 +1,10 @@
 """Mutual information between every latent dimension and every attribute: once, shared by all metrics.
 
 scikit-learn's `mutual_info_regression`: the k-nearest-neighbour estimator of Kraskov, Stoegbauer &
-Grassberger (Physical Review E 69, 2004, estimator 1), 3 neighbours, columns divided by their standard deviation, noise of
-1e-10 added so that no two values are equal. Discrete attributes go through the same estimator, as in the
-published evaluation: the noise separates their equal values, and their self-information comes out as their
-entropy (ln 3 for three equally frequent values).
+Grassberger (Physical Review E 69, 2004, estimator 1) with 3 neighbours; columns are divided by their standard
+deviation, and noise of 1e-10 makes all values different. Discrete attributes go through the same estimator, as in the
+published evaluation: their self-information comes out as their entropy (ln 3 for three equally frequent
+values).
 """
 
 import joblib
