@@ -1,10 +1,9 @@
 """Mutual information between every latent dimension and every attribute: once, shared by all metrics.
 
-scikit-learn's `mutual_info_regression`: the k-nearest-neighbour estimator of Kraskov, Stoegbauer &
-Grassberger (Physical Review E 69, 2004, estimator 1) with 3 neighbours; columns are divided by their standard
-deviation, and noise of 1e-10 makes all values different. Discrete attributes go through the same estimator, as in the
-published evaluation: their self-information comes out as their entropy (ln 3 for three equally frequent
-values).
+scikit-learn's `mutual_info_regression`: the k-nearest-neighbour estimator of Kraskov,
+Stoegbauer & Grassberger (Physical Review E 69, 2004, estimator 1) with 3 neighbours. Columns are divided by their standard deviation,
+and noise of 1e-10 makes all values different. Discrete attributes go through the same estimator, as in the
+published evaluation: their self-information comes out as their entropy (ln 3 for three equal shares).
 """
 
 import joblib
