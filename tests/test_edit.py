@@ -446,9 +446,9 @@ def test_options_and_wishes_in_any_order(inside, tmp_path, capsys):
         "--run",
         "seed10",
     ]
-    assert command.main([*asked, "-o", str(tmp_path / "out.mid"), "3:contour==-.1"]) == 0
+    assert command.main([*asked, "-o", str(tmp_path / "OUT.MID"), "3:contour==-.1"]) == 0
     said = capsys.readouterr().out
-    assert "TUNE.ABC: 4 measures, model folk-arvae, run seed10" in said and (tmp_path / "out.mid").is_file()
+    assert "TUNE.ABC: 4 measures, model folk-arvae, run seed10" in said and (tmp_path / "OUT.MID").is_file()
     assert "contour to -0.3 in measures 1-2" in said and "contour to -0.1 in measure 3" in said
     assert max(map(len, said.splitlines()[:-1])) <= 80  # the last one holds a path
 

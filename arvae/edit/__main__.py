@@ -22,10 +22,10 @@ from arvae.edit.faults import EditError
 from arvae.edit.search import edit
 from arvae.edit.wishes import parse, places
 from arvae.files import write_json
+from arvae.music.files import ENDINGS
 from arvae.params import ParamsError
 from arvae.trained import ModelError, TrainedModel
 
-SCORES = (".mid", ".midi", ".kar", ".musicxml", ".xml", ".mxl", ".abc")
 WRITTEN = (".musicxml", ".xml", ".mid", ".midi")
 
 
@@ -34,12 +34,12 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_intermixed_args(arguments)
     torch.set_num_threads(1)  # small batches: more threads only wait for each other
     try:
-        is_score = given.input.suffix.lower() in SCORES
+        is_score = given.input.suffix.lower() in ENDINGS
         name = given.model or ("folk" if is_score else picture.model_for(given.input))
         trained = TrainedModel.load(name, given.run)
         music = trained.setup.kind == "music"
         if music != is_score:
-            kind = f"melodies ({', '.join(SCORES)})" if music else "pictures"
+            kind = f"melodies ({', '.join(ENDINGS)})" if music else "pictures"
             raise EditError(
                 f"{trained.setup.name} edits {kind}, {given.input.name} is none: choose another --model"
             )

@@ -17,6 +17,7 @@ from arvae import datasets, paths
 from arvae.edit import EditError, Melody, TrainedModel, picture, read_melody, read_picture
 from arvae.edit.search import measure
 from arvae.music import audio, engraving
+from arvae.music.files import ENDINGS
 from arvae.playground import items as chosen
 from arvae.playground.items import Item
 from arvae.playground.page import IMAGES
@@ -208,7 +209,7 @@ def _png(image: np.ndarray) -> bytes:
 class MelodyApp(App):
     """Measures with a code each: a score, the original above what the sliders make of it, and its sound."""
 
-    accept, ending = (".mid", ".midi", ".kar", ".musicxml", ".xml", ".mxl", ".abc"), ".musicxml"
+    accept, ending = ENDINGS, ".musicxml"
 
     def __init__(self, trained: TrainedModel, items: Sequence[Item]) -> None:
         self.transpose = widgets.Checkbox(value=True, description="transpose into range", indent=False)
