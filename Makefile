@@ -46,8 +46,7 @@ format: $(VENV)/ready
 	$(BIN)/ruff format .
 
 bench: $(VENV)/ready
-	$(BIN)/python -m benchmarks.images
-	$(BIN)/python -m benchmarks.music
+	$(BIN)/python -m benchmarks.speed
 
 # Which changes of the losses and metrics would no test notice? (mutmut, see pyproject.toml)
 mutate: $(VENV)/ready

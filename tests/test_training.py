@@ -113,7 +113,7 @@ def test_training_learns_and_leaves_weights_and_history(trained: Path) -> None:
         training.load_model(trained / "models", "seed7")
 
 
-def test_a_member_does_not_depend_on_who_trains_beside_it(trained: Path, data: Path, tmp_path: Path) -> None:
+def test_a_run_does_not_depend_on_who_trains_beside_it(trained: Path, data: Path, tmp_path: Path) -> None:
     setup = small(executor="processes")
     results = run(setup, data, tmp_path, Run("seed0", 0), Run("flat", 0, {"gamma": 0.0}))
     assert [result.status for result in results] == ["finished"] * 2
@@ -122,7 +122,7 @@ def test_a_member_does_not_depend_on_who_trains_beside_it(trained: Path, data: P
     assert weights[0] != weights[1]
 
 
-def test_finished_members_are_reused_and_a_new_seed_trains_alone(data: Path, tmp_path: Path) -> None:
+def test_finished_runs_are_reused_and_a_new_seed_trains_alone(data: Path, tmp_path: Path) -> None:
     run(small(1.0), data, tmp_path)
     before = digest(tmp_path / "models" / "seed0.safetensors")
     results = run(small(1.0), data, tmp_path, Run("seed0", 0), Run("seed1", 1))
@@ -237,7 +237,7 @@ def test_killed_while_it_writes_it_ends_with_the_same_bytes(
     assert left == set(checkpoints.CHECKPOINTS) | ({checkpoints.FINAL} if moment == "not cleared" else set())
     assert len(strays) == (moment != "not cleared")
     run(small(), data, tmp_path)
-    assert ("reused" if moment == "not cleared" else "going on from step") in said(tmp_path)
+    assert ("reusing" if moment == "not cleared" else "going on from step") in said(tmp_path)
     weights = digest(tmp_path / "models" / "seed0.safetensors")
     assert weights == digest(trained / "models" / "seed0.safetensors")
     assert not list(folder.glob(".*.safetensors"))
@@ -249,7 +249,7 @@ def interrupted(setup: Setup, data: Path, where: Path, at: int) -> Path:
     dataset, run, settled = Dataset.load(data), Run("seed0", 0), plan(setup.engine)
     folder = where / "checkpoints" / key(setup, run, data, settled)
     folder.mkdir(parents=True)
-    one = loop.Run(setup, run, dataset, settled, folder)
+    one = loop.Trainer(setup, run, dataset, settled, folder)
     one.model.train()
     while one.step < at:
         one._one_step()
@@ -385,7 +385,7 @@ training.train(setup, sys.argv[1], training.runs_of(setup)[:1], "checkpoints", d
 """
 
 
-def test_code_edited_while_members_wait_is_not_filed_under_the_old_key(data: Path, tmp_path: Path) -> None:
+def test_code_edited_while_runs_wait_is_not_filed_under_the_old_key(data: Path, tmp_path: Path) -> None:
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(paths.root(__file__) / "arvae", tmp_path / "arvae", ignore=ignore)
     shutil.copy(paths.root(__file__) / "params.yaml", tmp_path)
@@ -410,7 +410,7 @@ def test_any_executor_of_pythons_own_will_do(trained: Path, data: Path, tmp_path
     assert weights == digest(trained / "models" / "seed0.safetensors")
 
 
-def test_a_member_that_diverges_is_reported_and_the_others_go_on(data: Path, tmp_path: Path) -> None:
+def test_a_run_that_diverges_is_reported_and_the_others_go_on(data: Path, tmp_path: Path) -> None:
     setup = small(1.0)
     bad = Run("bad", 0, {"beta": 1e39})
     good, failed = run(setup, data, tmp_path, Run("seed0", 0), bad)
@@ -423,20 +423,20 @@ def test_a_member_that_diverges_is_reported_and_the_others_go_on(data: Path, tmp
 
 
 @pytest.mark.parametrize("where", ["validation", "weights"])
-def test_what_is_no_number_at_the_end_fails_its_member_alone(
+def test_what_is_no_number_at_the_end_fails_its_run_alone(
     where: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last step is watched by no later loss."""
-    go = loop.Run.go
+    go = loop.Trainer.go
 
-    def spoiled(run: loop.Run, *arguments: Any) -> None:
+    def spoiled(run: loop.Trainer, *arguments: Any) -> None:
         go(run, *arguments)
         if run.run.seed and where == "weights":
             run.optimizer.master[3] = torch.nan
         elif run.run.seed:
             run.rows[-1]["validation_kl"] = float("inf")
 
-    monkeypatch.setattr(loop.Run, "go", spoiled)
+    monkeypatch.setattr(loop.Trainer, "go", spoiled)
     for _ in range(2):  # the second time from what the first has left
         good, bad = run(small(1.0), data, tmp_path, Run("seed0", 0), Run("seed1", 1))
         assert (good.status, bad.status) == ("finished", "failed")
@@ -457,7 +457,7 @@ def test_any_executor_will_do_also_one_that_tells_little(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training.engine, "TELL_EVERY", 0.0)
-    pool = training.engine.executors.SerialExecutor()
+    pool = concurrent.futures.ThreadPoolExecutor(1)
 
     class Executor:
         def submit(self, function: Any, text: str) -> _Bare:
@@ -469,7 +469,7 @@ def test_any_executor_will_do_also_one_that_tells_little(
     assert "1 waiting for a free core" in said(tmp_path)
 
 
-def test_an_executor_that_is_broken_for_good_fails_its_members_clearly(data: Path, tmp_path: Path) -> None:
+def test_an_executor_that_is_broken_for_good_fails_its_runs_clearly(data: Path, tmp_path: Path) -> None:
     class Broken:
         def __init__(self) -> None:
             self.calls = 0
@@ -486,9 +486,7 @@ def test_an_executor_that_is_broken_for_good_fails_its_members_clearly(data: Pat
         run(small(1.0), data, tmp_path, executor=Broken())
 
 
-def test_two_callers_train_one_member_once(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_callers_train_one_run_once(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Two callers with a lock of their own each, as two processes have; threads start sooner. But the key is
     # made with ast, and two threads can break CPython 3.11's ("AST constructor recursion depth mismatch").
     one_at_a_time, its_key = threading.Lock(), training.engine.key
@@ -635,16 +633,14 @@ def test_one_cycle_rises_and_falls_to_zero() -> None:
         (lambda: [Run("a", 0, {"gama": 1.0})], "gama"),
     ],
 )
-def test_bad_members_are_refused_before_anything_runs(
+def test_bad_runs_are_refused_before_anything_runs(
     runs: Any, message: str, data: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=message):
         training.train(small(), data, runs(), tmp_path, directory=tmp_path)
 
 
-def test_a_dask_cluster_trains_members_and_survives_a_worker(
-    trained: Path, data: Path, tmp_path: Path
-) -> None:
+def test_a_dask_cluster_trains_runs_and_survives_a_worker(trained: Path, data: Path, tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed", reason="optional: pip install 'dask[distributed]'")
     setup = small(40.0, checkpoint_seconds=0.05)
     with distributed.LocalCluster(
@@ -696,7 +692,7 @@ def test_missing_data_and_unknown_attributes_are_named(data: Path, tmp_path: Pat
         run(setup, data, tmp_path)
 
 
-def test_the_notebooks_curves_leave_out_a_member_that_diverged_at_once(trained: Path, tmp_path: Path) -> None:
+def test_the_notebooks_curves_leave_out_a_run_that_diverged_at_once(trained: Path, tmp_path: Path) -> None:
     """One that has not reached the first row of its history has none."""
     book = json.loads((paths.root() / "notebooks" / "2_train.ipynb").read_text(encoding="utf-8"))
     (source,) = (

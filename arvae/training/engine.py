@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import contextlib
 import csv
 import dataclasses
 import json
@@ -83,15 +84,18 @@ def train(
         name = key(setup, run, data, settled)
         jobs.setdefault(name, _Job([], root / name)).runs.append(run)
     todo = [job for job in jobs.values() if not _finished(job, setup, log)]
-    own = executor is None and bool(todo)
-    runner = executors.make(setup.engine, settled.device, len(todo)) if own else executor
-    try:
-        for job in todo:
-            _send(job, setup, data, settled, runner)
-        _watch(todo, setup, data, settled, runner, log)
-    finally:
-        if own:
-            runner.shutdown()
+    opened = contextlib.nullcontext(executor)
+    if executor is None and todo:
+        opened = executors.opened(setup.engine, settled.device, len(todo))
+    with opened as runner:
+        try:
+            for job in todo:
+                _send(job, setup, data, settled, runner)
+            _watch(todo, setup, data, settled, runner, log)
+        finally:
+            for job in todo:
+                if job.future is not None and hasattr(job.future, "cancel"):
+                    job.future.cancel()
     by_name = {run.name: (run, job) for job in jobs.values() for run in job.runs}
     results = [_publish(setup, *by_name[run.name], directory, settled, log) for run in runs]
     write_json(directory / "runs.json", [_as_json(result) for result in results])

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,13 @@ class WorkerDiedError(RuntimeError):
     """A worker process ended without an outcome: killed, out of memory, or crashed."""
 
 
-class ProcessExecutor:
+class ProcessExecutor(concurrent.futures.Executor):
     """Each task in a fresh Python process with `threads` threads; at most `workers` at a time.
 
     A fresh process has nothing of this one's state, so a run's weights cannot depend on what else runs
-    here, and its thread count is set before any library starts. It dies when this process dies.
+    here, and its thread count is set before any library starts. It dies when this process dies. Against
+    Python's own ProcessPoolExecutor and joblib speaks that one killed worker breaks their pool and with it
+    every other run, and that a worker goes on when the parent is killed.
     """
 
     def __init__(self, workers: int, threads: int) -> None:
@@ -51,10 +53,8 @@ class ProcessExecutor:
         fields = json.loads(text)
         folder = Path(fields["folder"])
         folder.mkdir(parents=True, exist_ok=True)
-        outcome, errors = (
-            folder / f"outcome-{fields['attempt']}.json",
-            folder / f"errors-{fields['attempt']}.txt",
-        )
+        outcome = folder / f"outcome-{fields['attempt']}.json"
+        errors = folder / f"errors-{fields['attempt']}.txt"
         with open(errors, "w", encoding="utf-8") as file:
             with self._guard:
                 if self._closed:
@@ -91,14 +91,14 @@ class ProcessExecutor:
         )
         raise WorkerDiedError(f"the worker process ended with {how}{': ' + said[-2000:] if said else ''}")
 
-    def shutdown(self) -> None:
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = True) -> None:
         """Stop everything that still runs."""
         with self._guard:
             self._closed = True
             running = list(self._running)
         for process in running:
             process.kill()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait, cancel_futures=cancel_futures)
 
 
 # Activations of many megabytes come and go every step. glibc gives such blocks back to the system each time
@@ -119,53 +119,31 @@ def worker_environment(threads: int) -> dict[str, str]:
     return _KEEP_MEMORY | dict([SAME_BITS]) | os.environ | ours
 
 
-class SerialExecutor:
-    """One task after another in a thread of this process: for a debugger, or where there can be no other."""
+@contextlib.contextmanager
+def opened(engine: Engine, device: str, runs: int) -> Iterator[Any]:
+    """The executor that params.yaml asks for.
 
-    def __init__(self) -> None:
-        self._pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="run")
+    dask: an existing cluster's, given its scheduler's address. Its workers must see the same files under the
+    same paths. One that dies costs only time: its run goes to another, which goes on from the last checkpoint.
 
-    def submit(self, function: TextFunction, text: str) -> concurrent.futures.Future[str]:
-        """Run function(text) when its turn comes."""
-        return self._pool.submit(function, text)
-
-    def shutdown(self) -> None:
-        """Drop what has not begun; what runs is finished first."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-class DaskExecutor:
-    """Tasks on an existing Dask cluster (`pip install "dask[distributed]"`), given its scheduler's address.
-
-    The workers must see the same files under the same paths. A worker that dies costs only time: Dask gives
-    its run to another one, which goes on from the last checkpoint.
+    Raises:
+        ValueError: where dask has no address or is not installed.
     """
-
-    def __init__(self, address: str | None) -> None:
-        if not address:
+    if engine.executor == "serial":
+        with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="run") as pool:
+            yield pool
+    elif engine.executor == "processes":
+        with ProcessExecutor(worker_count(engine, device, runs), engine.threads) as pool:
+            yield pool
+    else:
+        if not engine.address:
             raise ValueError("executor: dask needs engine.address, the scheduler's, e.g. tcp://10.0.0.5:8786")
         if importlib.util.find_spec("distributed") is None:
             raise ValueError('executor: dask needs the package distributed: pip install "dask[distributed]"')
         from distributed import Client
 
-        self._client: Any = Client(address)
-
-    def submit(self, function: TextFunction, text: str) -> Any:
-        """Send function(text) to the cluster."""
-        return self._client.submit(function, text, pure=False)
-
-    def shutdown(self) -> None:
-        """Leave the cluster, which drops what this client asked of it."""
-        self._client.close()
-
-
-def make(engine: Engine, device: str, runs: int) -> Any:
-    """The executor that params.yaml asks for."""
-    if engine.executor == "dask":
-        return DaskExecutor(engine.address)
-    if engine.executor == "serial":
-        return SerialExecutor()
-    return ProcessExecutor(worker_count(engine, device, runs), engine.threads)
+        with Client(engine.address) as client:
+            yield client.get_executor(pure=False)
 
 
 def worker_count(engine: Engine, device: str, runs: int) -> int:
