@@ -8,10 +8,10 @@
 Both take the same steps of the engine's loop: batches, loss, gradients, Adam. The plain path (`engine.fast:
 false`) is an ordinary program: torch's own modules and memory layout, nn.Dropout, nn.GRU, float32.
 
-Speed: as many one-thread processes as cores at once, as the engine runs its runs; the plain path also by itself
-with torch's default threads. Fresh processes take turns, so that other work on the machine hits all alike; the
-best round of each counts. Learning: on the real data, the same number of steps at the same constant rate, a
-process a seed.
+Speed: as many one-thread processes as cores at once, as the engine runs its runs; the plain path also by
+itself with torch's default threads. Fresh processes take turns, so that other work on the machine hits all
+alike; the best round of each counts. Learning: on the real data, the same number of steps at the same
+constant rate, a process a seed.
 """
 
 import argparse

@@ -124,7 +124,7 @@ def opened(engine: Engine, device: str, runs: int) -> Iterator[Any]:
     """The executor that params.yaml asks for.
 
     dask: an existing cluster's, given its scheduler's address. Its workers must see the same files under the
-    same paths. One that dies costs only time: its run goes to another, which goes on from the last checkpoint.
+    same paths. One that dies costs only time: another goes on with its run from the last checkpoint.
 
     Raises:
         ValueError: where dask has no address or is not installed.

@@ -29,7 +29,8 @@ def configuration(setup: Setup, data: Dataset) -> pd.DataFrame:
         "data": f"{data.name}, {len(data.train):,} training examples",
         "scale": setup.scale,
         "loss": f"{hyperparameters.objective}: beta {hyperparameters.beta:g}, "
-        f"gamma {hyperparameters.gamma:g}, delta {hyperparameters.delta:g}, capacity {hyperparameters.capacity:g}",
+        f"gamma {hyperparameters.gamma:g}, delta {hyperparameters.delta:g}, "
+        f"capacity {hyperparameters.capacity:g}",
         "attributes → dimensions": pairs if hyperparameters.gamma else f"none (watched: {pairs})",
         "regularized": _REGULARIZED[hyperparameters.regularize]
         if hyperparameters.objective == "vae" and hyperparameters.gamma
