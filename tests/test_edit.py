@@ -461,7 +461,8 @@ def test_the_command_says_where_no_measure_is_left(inside, tmp_path, capsys):
 
 def test_the_command_on_a_shape(inside, tmp_path, capsys):
     source = save(tmp_path / "frame.png", dsprites.render(np.array([[1, 5, 3, 10, 20]]))[0] * 255)
-    assert command.main([str(source), "scale=+1", "-o", str(tmp_path / "out.png"), "--enlarge", "2"]) == 0
+    wishes = ["scale=+1", "orientation=0.4", "x=-1"]
+    assert command.main([str(source), *wishes, "-o", str(tmp_path / "out.png"), "--enlarge", "2"]) == 0
     assert pictures.read(tmp_path / "out.png").size == (128, 128)
     assert "dsprites-arvae" in capsys.readouterr().out
 

@@ -51,7 +51,13 @@ def small(dataset):
         x = random.integers(0, 256, (60, 28, 28)).astype(np.uint8)
         split = Split(x, random.random((60, 6), np.float32), {"label": (np.arange(60) % 10).astype(np.uint8)})
         return Dataset(
-            "mnist", "images", split, split, split, tuple(catalogue.data_sets()["mnist"].attributes), ("",) * 6
+            "mnist",
+            "images",
+            split,
+            split,
+            split,
+            tuple(catalogue.data_sets()["mnist"].attributes),
+            ("",) * 6,
         )
     x = np.where(random.random((3, 8, 24)) < 0.4, random.integers(60, 72, (3, 8, 24)), music.CONTINUE).astype(
         np.int16
