@@ -84,7 +84,7 @@ def file(*tracks, kind=1, division=480):
     return buffer.getvalue()
 
 
-def played(notes, channel=0, division=480, gate=1.0, velocity=80, off=None):
+def played(notes, division=480, gate=1.0, channel=0, velocity=80, off=None):
     """Messages of (pitch, start, end) in quarter notes; off: the velocity of a note-on that ends a note."""
     messages = []
     for pitch, start, end in notes:
@@ -100,11 +100,14 @@ def meta(kind, tick=0, **values):
 
 
 LINE = [(60, 0, 3), (62, 3, 4), (64, 4, 5.5), (65, 5.5, 6), (67, 6, 8), (69, 8, 12)]
+RESTS = [(60, 0, 1.75), (62, 2, 3), (64, 3, 3.75), (64, 4, 4.5), (64, 4.5, 5), (65, 6, 7.5), (67, 8, 11)]
 
 
-@pytest.mark.parametrize("gate", [0.9, 0.93, 0.95, 0.97, 0.99, 1.0, 1.02])
-def test_how_long_notes_are_held_down_is_no_rest(gate):
-    assert melody(file(played(LINE, gate=gate)), ".mid") == LINE
+@pytest.mark.parametrize("gate", [0.9, 11 / 12, 15 / 16, 0.95, 0.97, 0.99, 1.0, 1.03, 1.05])
+@pytest.mark.parametrize("division", [96, 480])
+@pytest.mark.parametrize("notes", [LINE, RESTS])
+def test_how_long_notes_are_held_down_is_no_rest(notes, division, gate):
+    assert melody(file(played(notes, division, gate), division=division), ".mid") == notes
 
 
 def test_rests_that_are_written_stay():
@@ -165,8 +168,8 @@ def test_tracks_and_channels_are_parts_and_drums_are_none():
     name = meta("track_name", name="Tune")
     content = file(name + played(LINE), played([(36, 0, 1)], channel=9), played([(48, 0, 4)], channel=1))
     names = [part.name for part in midi.read(content).parts]
-    assert names == ["Tune", "track 2 (drums)", "track 3"]
-    with pytest.raises(TuneError, match=r"3 parts.*1 \(Tune\), 2 \(track 2 \(drums\)\), 3 \(track 3\)"):
+    assert names == ["Tune", "part 2 (drums)", "part 3"]
+    with pytest.raises(TuneError, match=r"3 parts.*1 \(Tune\), 2 \(part 2 \(drums\)\), 3 \(part 3\)"):
         melody(content, ".mid")
     with pytest.raises(TuneError, match="part 2 has no note with a pitch"):
         melody(content, ".mid", part="2")
@@ -175,6 +178,22 @@ def test_tracks_and_channels_are_parts_and_drums_are_none():
     assert melody(mixed, ".mid") == LINE
     with pytest.raises(TuneError, match="no note with a pitch"):
         melody(file(played([(36, 0, 1)], channel=9)), ".mid")
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"\xff\x59\x02\x0c\x00", b"\xff\x59\x02\x00\x07", b"\xff\x54\x05\xff\0\0\0\0"]
+)
+def test_keys_and_offsets_that_cannot_be_change_no_note(wrong):
+    content = file(played(LINE))
+    length = len(content) - 22 + len(wrong) + 1
+    content = content[:18] + struct.pack(">I", length) + b"\0" + wrong + content[22:]
+    assert melody(content, ".mid") == LINE
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_names_of_tracks_in_both_encodings(encoding):
+    name = mido.MetaMessage("track_name", name="Fl\xf6te".encode(encoding).decode("latin-1"))
+    assert midi.read(file([(0, name), *played(LINE)])).parts[0].name == "Fl\xf6te"
 
 
 def test_a_first_bar_of_another_metre_is_a_pick_up():

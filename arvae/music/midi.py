@@ -6,6 +6,7 @@ note-off ends.
 """
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import groupby, pairwise
@@ -23,8 +24,12 @@ _DIVISION = 480  # MIDI ticks a quarter note
 _VELOCITY = 80
 _LARGEST = 1 << 19  # bytes; a song with all its instruments has some 100 kB
 _DRUMS = 9  # channel, from 0
+_UNUSED = re.compile(rb"\xff[\x00\x20\x21\x54\x59\x7f]")  # key, SMPTE offset, port, ..: read as text
 _END = b"\xff\x2f\x00"  # of a track
 _EARLY, _LATE = Fraction(1, 48), Fraction(1, 8)  # quarter notes: how far from its bar line a note is played
+_GRID = np.array([float(offset * BEAT) for offset in (*music.GRID, 1)])
+_LENGTHS = np.array([1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 3 / 2, 2, 3, 4])  # quarter notes
+_SHARE, _MOST, _ROUNDED = 0.12, 0.9, 0.08  # how far a share is from 1, of the notes, twelfths of a quarter
 Event = tuple[int, mido.Message]  # ticks from the start of the track
 _ODD = (ArithmeticError, AttributeError, EOFError, LookupError, OSError, TypeError, ValueError)
 
@@ -85,7 +90,8 @@ def read(content: bytes) -> Score:
 def _mended(content: bytes) -> bytes:
     """The file with the lengths that its header and its tracks really have, without what stands around it.
 
-    Players do not care for wrong lengths, other chunks, a RIFF file around it and bytes behind it; mido does.
+    Players do not care for wrong lengths, other chunks, a RIFF file around it, bytes behind it, or a key with
+    twelve sharps; mido does.
     """
     start = content.find(b"MThd")
     if not 0 <= start <= 128 or len(content) > _LARGEST:
@@ -99,7 +105,7 @@ def _mended(content: bytes) -> bytes:
             length = body.index(_END) + len(_END)
         if length > len(body):
             raise TuneError(BROKEN, "this is no whole MIDI file (it is cut short): export it again")
-        tracks.append(b"MTrk" + length.to_bytes(4, "big") + body[:length])
+        tracks.append(b"MTrk" + length.to_bytes(4, "big") + _UNUSED.sub(b"\xff\x01", body[:length]))
     header = header[8:10] + len(tracks).to_bytes(2, "big") + header[12:14]
     return b"MThd" + (6).to_bytes(4, "big") + header + b"".join(tracks)
 
@@ -114,16 +120,18 @@ def _score(file: mido.MidiFile) -> Score:
         division = rate * ticks * Fraction(tempo, 1_000_000)
     metres = [item for track in tracks for item in track if item[1].type == "time_signature"]
     parts: list[Part] = []
-    for place, track in enumerate(tracks, 1):
+    for track in tracks:
         own = [item for item in track if item[1].type == "time_signature"] if file.type == 2 else metres
-        name = _name(track, "track_name") or _name(track, "instrument_name") or f"track {place}"
+        name = _name(track, "track_name") or _name(track, "instrument_name") or f"part {len(parts) + 1}"
         events: dict[int, list[Event]] = {}
         for time, message in track:
             if message.type in ("note_on", "note_off"):
                 events.setdefault(message.channel, []).append((time, message))
         for channel, played in sorted(events.items()):
             ticks = _notes(played, track[-1][0])
-            sounding = tuple(Note(start / division, (end - start) / division, p) for start, end, p in ticks)
+            sounding = _released(
+                [Note(start / division, (end - start) / division, pitch) for start, end, pitch in ticks]
+            )
             if not sounding:
                 continue
             # The last bar is the one where the last note starts, or ends later than late playing explains.
@@ -147,7 +155,11 @@ def _timed(track: mido.MidiTrack) -> Iterator[Event]:
 
 
 def _name(track: Sequence[Event], kind: str) -> str:
-    return next((message.name.strip("\0 ") for _, message in track if message.type == kind), "")
+    name = next((message.name.strip("\0 ") for _, message in track if message.type == kind), "")
+    try:
+        return name.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return name
 
 
 def _notes(events: Sequence[Event], last: int) -> list[tuple[int, int, int]]:
@@ -162,12 +174,44 @@ def _notes(events: Sequence[Event], last: int) -> list[tuple[int, int, int]]:
             elif struck:
                 struck[-1][1].append(time)
         earlier = 0  # notes struck again before their note-off, which is still to come
+        lost = sum(len(ends) for _, ends in struck) != len(
+            struck
+        )  # some note-off is missing, or one too many
         for (start, ends), (again, _) in pairwise([*struck, (last, [])]):
-            end = ends[min(earlier, len(ends) - 1)] if ends else again
+            let_go = ends[earlier : earlier + 1] or (ends[-1:] if lost else [])
+            end = let_go[0] if let_go else again
             earlier = max(earlier + 1 - len(ends), 0)
             if end > start:
                 found.append((start, end, pitch))
     return sorted(found)
+
+
+def _released(notes: list[Note]) -> tuple[Note, ...]:
+    """Notes that are all held for one share of their written length (90 % is usual): with the written length.
+
+    The share is the one by which most notes end on the grid; where none is (a person played), they stay.
+    """
+    starts = np.array([float(note.start) for note in notes])
+    played = np.array([float(note.duration) for note in notes])
+    joined = np.isin((starts + played).round(4), starts.round(4))  # cut by the next strike, or as written
+    shares = np.unique(np.round(played[:, None] / _LENGTHS, 4))
+    shares = [1.0, *sorted(shares[np.abs(shares - 1) <= _SHARE], key=lambda share: abs(share - 1))[:200]]
+
+    def on_grid(share: float) -> tuple[np.ndarray, np.ndarray]:
+        ends = 12 * (starts + np.where(joined, played, played / share))
+        near = 12 * (ends // 12) + _GRID[np.abs(ends[:, None] % 12 - _GRID).argmin(1)]
+        return near, np.abs(near - ends) < _ROUNDED
+
+    counts = [on_grid(share)[1].mean() for share in shares] if notes else [1.0]
+    best = int(np.argmax(counts))
+    if counts[0] >= _MOST or counts[best] < _MOST:
+        return tuple(notes)
+    return tuple(
+        Note(note.start, Fraction(int(end), 12) - note.start, note.pitch)
+        if on and end > 12 * note.start
+        else note
+        for note, end, on in zip(notes, *on_grid(shares[best]), strict=True)
+    )
 
 
 def _bars(metres: Sequence[Event], division: Fraction, end: Fraction) -> Iterator[Bar]:

@@ -41,7 +41,7 @@ class Glyph:
     triplet: bool  # stands in the triplet of its beat
     tied_before: bool  # goes on from the glyph before
     tied_after: bool  # goes on in the glyph after
-    anew: bool = False  # a rest of its own though it follows a rest
+    anew: bool = False  # a rest of its own though it follows a rest or padding
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _glyphs(row: list[Span], following: bool) -> Iterator[Glyph]:
                 tied_after=note and (number < len(parts) - 1 or (following and span is row[-1])),
                 anew=span.symbol == REST and rest_before and number == 0,
             )
-        rest_before = span.symbol == REST or (span.symbol == CONTINUE and rest_before)
+        rest_before = span.symbol < 0
 
 
 def _pieces(start: int, end: int, triplets: set[int], rest: bool) -> Iterator[tuple[int, int]]:

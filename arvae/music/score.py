@@ -128,8 +128,6 @@ def measures(part: Part, monophonic: bool = False, quantize: bool = False) -> np
         first, last = (_nearest(bars.time(at)) for at in (mark.start, mark.start + mark.duration))
         if mark.pitch in (START, END):
             symbols[first:last] = mark.pitch
-            if last < len(symbols) and symbols[last] == CONTINUE:
-                symbols[last] = REST
         elif first < len(symbols):
             symbols[first] = mark.pitch
     return symbols.reshape(-1, TICKS)
