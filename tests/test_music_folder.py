@@ -64,7 +64,7 @@ def test_a_folder_of_melodies_becomes_a_data_set(folder, tmp_path):
     data = datasets.load("tunes", tmp_path / "out")
     assert data.kind == "music" and data.vocabulary == music.Vocabulary()
     assert data.attribute_names == (*music.ATTRIBUTE_NAMES, "tonal tension", "syncopation")
-    assert data.provenance["tunes found"] == {"midi": 4, "abc": 5, "musicxml": 4}
+    assert data.provenance["tunes found"] == {".musicxml": 4, ".mid": 4, ".abc": 5}
     assert data.provenance["tunes kept"] == 13 and data.provenance["tunes left out"] == {}
     assert "tunes book.ABC X:3: Tune 32" in data.provenance["tunes"]
     sides = [set(data.split(part).extra["tune"]) for part in datasets.SPLITS]
@@ -102,15 +102,17 @@ def test_tunes_that_cannot_be_used_are_left_out_with_their_reason(folder, tmp_pa
     (folder / "no.mxl").write_bytes(b"PK\3\4")
     (folder / "empty.abc").write_text("")
     (folder / "silent.abc").write_text(ABC.format(number=1, title="Rest", metre="C|", notes="z8|z8"))
-    monkeypatch.setattr(melodies, "LARGEST", 200_000)
+    monkeypatch.setattr(scores, "LARGEST", 200_000)
     (folder / "huge.abc").write_text(abc(55, bars=30_000))
-    left_out = prepare(folder, tmp_path).provenance["tunes left out"]
+    provenance = prepare(folder, tmp_path).provenance
+    left_out = provenance["tunes left out"]
+    assert provenance["files passed over"] == ["notes.txt"]
     found = {one.split()[1]: (reason, one) for reason, entry in left_out.items() for one in entry["examples"]}
     expected = {
         "wide.mid": score.WIDE,
         "waltz.abc": score.OTHER_METRE,
         "chord.abc": score.CHORDS,
-        "two.musicxml": score.CHORDS,
+        "two.musicxml": scores.PARTS,
         "fast.abc": score.OFF_GRID,
         "again.mid": "same as another tune",
         "no.mid": score.BROKEN,
@@ -121,6 +123,7 @@ def test_tunes_that_cannot_be_used_are_left_out_with_their_reason(folder, tmp_pa
         "huge.abc": melodies.TOO_LARGE,
     }
     assert {name: reason for name, (reason, _) in found.items()} == expected
+    assert "the notes of 0.mid" in found["again.mid"][1]
     assert "metre 3/4" in found["waltz.abc"][1] and "2 parts" in found["two.musicxml"][1]
 
 
@@ -172,7 +175,7 @@ def test_a_limit_on_tunes_and_the_cache(folder, tmp_path, monkeypatch):
     assert some.provenance["tunes read"] == 9 and len(some.train) == 20
     everything = prepare(folder, tmp_path, sizes={"tunes": 400})
     assert everything.provenance["tunes read"] == 13
-    monkeypatch.setattr(melodies, "read_midi", None)  # all of it is in the cache: nothing is read again
+    monkeypatch.setattr(melodies.reading, "_read_chunk", None)  # all of it is in the cache: nothing is read again
     again = prepare(folder, tmp_path)
     np.testing.assert_array_equal(again.train.x, everything.train.x)
 

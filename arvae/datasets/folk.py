@@ -18,7 +18,7 @@ from arvae.datasets import corpus, reading, sources
 from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Written
 from arvae.music import abc as abc_notation
-from arvae.music import score
+from arvae.music import files, score
 
 FACTS = {
     "kind": "music",
@@ -69,8 +69,8 @@ def prepare(
     )
     common = [tune for tune in found if _in_four(tune)]
     chosen = [common[i] for i in choose(len(common), sizes.get("tunes"), corpus.SEED, "tunes")]
-    files = [__file__, abc_notation.__file__]
-    coded = reading.read_all(chosen, read, files, cache, "reading folk tunes", log)
+    code = [__file__, abc_notation.__file__]
+    coded = reading.read_all(chosen, read, code, cache, "reading folk tunes", log)
     import music21
 
     everything, four = (Counter(tune.collection for tune in group) for group in (found, common))
@@ -93,7 +93,7 @@ def prepare(
 
 def read(content: bytes) -> np.ndarray:
     """One tune in ABC (UTF-8) -> its measures (n, 24). Raises TuneError."""
-    return score.measures(score.melody(abc_notation.read_tune(content.decode("utf-8"))))
+    return score.measures(files.choose(abc_notation.read_tune(content.decode("utf-8"))))
 
 
 def bundled() -> list[Written]:

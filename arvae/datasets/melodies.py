@@ -5,31 +5,19 @@ is one voice in 4/4, C or C|, on sixteenths and triplets, with a range of at mos
 moved to every key in which it stays between MIDI 55 and 84. Other tunes are left out, each with its reason.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from arvae.datasets import corpus, folk, reading
+from arvae.datasets import corpus, reading
 from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Coded, Written
-from arvae.music import abc as abc_notation
+from arvae.music import abc, files, midi, musicxml, score
 from arvae.music import coding as music
-from arvae.music import midi, musicxml, score
 
-ENDINGS = {
-    ".mid": "midi",
-    ".midi": "midi",
-    ".kar": "midi",
-    ".musicxml": "musicxml",
-    ".xml": "musicxml",
-    ".mxl": "musicxml",
-    ".abc": "abc",
-}
-LARGEST = (
-    4 << 20
-)  # bytes of a file; a long tune has some 100 kB, a collection of a thousand in ABC some 500 kB
 MOST = 100_000  # files
 LEAST = len(corpus.SHARES)  # usable tunes: one for each split
 NAMED = 8  # files that an error names
@@ -48,7 +36,7 @@ def prepare(
     Raises DataError naming the folder where it is none, has no such files, or too few that can be used.
     """
     folder, sizes = Path(folder).expanduser(), dict(sizes or {})
-    found = find(name, folder)
+    found, passed = find(name, folder)
     chosen = [found[i] for i in choose(len(found), _at_most(sizes.get("tunes"), found), corpus.SEED, "tunes")]
     coded = read(chosen, cache, f"reading {name}", log)
     usable = sum(not one.reason and bool(music.transpositions(one.measures)) for one in coded)
@@ -61,8 +49,6 @@ def prepare(
             f"data set {name}: {usable} of {len(chosen)} tunes in {folder} can be used, needed are at least "
             f"{LEAST}: correct or add files\n" + "\n".join(faults[:NAMED]) + more
         )
-    import music21
-
     return corpus.assemble(
         name,
         chosen,
@@ -74,71 +60,66 @@ def prepare(
             "tune on one side of the split",
             "source": "folder",
             "licence": "that of your melodies",
-            "music21": music21.__version__,
-            "tunes found": dict(Counter(_kind(tune) for tune in found)),
+            "tunes found": dict(Counter(_ending(tune) for tune in found)),
+            "files passed over": passed,
             "asked": sizes,
         },
         examples=MOST,
     )
 
 
-def find(name: str, folder: Path) -> list[Written]:
-    """Every tune of a folder, in the order of the files' names; a file that is too large comes empty."""
+def find(name: str, folder: Path) -> tuple[list[Written], list[str]]:
+    """Every tune of a folder, in the order of the files' names, and the files that are passed over because of
+    their ending; a file that is too large comes empty."""
     if not folder.is_dir():
         raise DataError(
-            f"data set {name}: {folder} is not a folder; give one with {', '.join(ENDINGS)} files"
+            f"data set {name}: {folder} is not a folder; give one with {', '.join(files.ENDINGS)} files"
         )
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
-    if not 0 < len(files) <= MOST:
+    everything = sorted(path for path in folder.rglob("*") if path.is_file())
+    paths = [path for path in everything if path.suffix.lower() in files.ENDINGS]
+    if not 0 < len(paths) <= MOST:
         raise DataError(
-            f"data set {name}: {folder} has {len(files):,} files with melodies ({', '.join(ENDINGS)}), "
+            f"data set {name}: {folder} has {len(paths):,} files with melodies ({', '.join(files.ENDINGS)}), "
             f"it may have 1 to {MOST:,}"
         )
     found = []
-    for path in files:
+    for path in paths:
         number = path.relative_to(folder).as_posix()
-        content = path.read_bytes() if 0 < path.stat().st_size <= LARGEST else b""
-        if ENDINGS[path.suffix.lower()] != "abc" or not content:
+        content = path.read_bytes() if 0 < path.stat().st_size <= files.LARGEST else b""
+        if path.suffix.lower() not in files.ABC or not content:
             found.append(Written(name, number, path.stem, content))
             continue
-        several = abc_notation.tunes(abc_notation.decode(content))
+        several = abc.tunes(abc.decode(content))
         for text in several:
-            title = abc_notation.field(text, "T") or path.stem
-            place = f"{number} X:{abc_notation.field(text, 'X') or '?'}" if len(several) > 1 else number
+            title = abc.field(text, "T") or path.stem
+            place = f"{number} X:{abc.field(text, 'X') or '?'}" if len(several) > 1 else number
             found.append(Written(name, place, title, text.encode()))
-    return found
+    passed = [path.relative_to(folder).as_posix() for path in everything if path not in set(paths)]
+    return found, passed
 
 
 def read(written: list[Written], cache: Path, label: str, log: Callable[[str], None] = print) -> list[Coded]:
     """Each tune as read, by the reader of its format, in order; see `reading.read_all`."""
-    readers = {
-        "midi": (read_midi, midi.__file__),
-        "musicxml": (read_musicxml, musicxml.__file__),
-        "abc": (folk.read, abc_notation.__file__),
-    }
     coded = [Coded(np.zeros((0, music.TICKS), np.int16), TOO_LARGE, _too_large())] * len(written)
-    for kind, (reader, code) in readers.items():
-        places = [i for i, tune in enumerate(written) if _kind(tune) == kind and tune.content]
-        tunes_read = reading.read_all(
-            [written[i] for i in places], reader, [__file__, code], cache, f"{label}, {kind}", log
-        )
-        for place, one in zip(places, tunes_read, strict=True):
+    code = [__file__, files.__file__, abc.__file__, midi.__file__, musicxml.__file__]
+    for ending in files.ENDINGS:
+        places = [i for i, tune in enumerate(written) if _ending(tune) == ending and tune.content]
+        reader = functools.partial(read_one, ending)
+        tunes = [written[i] for i in places]
+        for place, one in zip(
+            places, reading.read_all(tunes, reader, code, cache, f"{label}, {ending}", log), strict=True
+        ):
             coded[place] = one
     return coded
 
 
-def read_midi(content: bytes) -> np.ndarray:
-    """A MIDI file with one voice -> its measures (n, 24). Raises TuneError."""
-    return score.measures(score.melody(midi.read(content)))
+def read_one(ending: str, content: bytes) -> np.ndarray:
+    """A file with one voice -> its measures (n, 24), by its ending. Raises TuneError."""
+    return score.measures(files.choose(files.read_score(content, ending)))
 
 
-def read_musicxml(content: bytes) -> np.ndarray:
-    """A MusicXML file with one voice, compressed or not -> its measures (n, 24). Raises TuneError."""
-    return score.measures(score.melody(musicxml.read(content)))
-
-
-def _kind(tune: Written) -> str:
-    return ENDINGS[Path(tune.number.partition(" X:")[0]).suffix.lower()]
+def _ending(tune: Written) -> str:
+    return Path(tune.number.partition(" X:")[0]).suffix.lower()
 
 
 def _at_most(size: int | None, found: list[Written]) -> int | None:
@@ -146,4 +127,4 @@ def _at_most(size: int | None, found: list[Written]) -> int | None:
 
 
 def _too_large() -> str:
-    return f"{TOO_LARGE}: a file may have 1 to {LARGEST:,} bytes"
+    return f"{TOO_LARGE}: a file may have 1 to {files.LARGEST:,} bytes"

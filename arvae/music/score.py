@@ -138,19 +138,6 @@ def sounding(measures: np.ndarray) -> np.ndarray:
     return (measures >= 0).any(axis=1) | (measures[:, 0] == CONTINUE)
 
 
-def melody(score: Score) -> Part:
-    """The only part of a score that has notes; drums are none. Raises TuneError where there are several."""
-    parts = [part for part in score.parts if part.notes and not part.percussion]
-    if not parts:
-        raise TuneError(SILENT, "no part has a pitched note: choose a score with a melody")
-    if len(parts) > 1:
-        names = ", ".join(f"{place} ({part.name})" for place, part in enumerate(score.parts, 1))
-        raise TuneError(
-            CHORDS, f"the score has {len(score.parts)} parts, needed is one: keep the melody, of {names}"
-        )
-    return parts[0]
-
-
 def unfold(part: Part) -> Part:
     """The part as it is played, its repeats and endings one after the other."""
     if not part.played:
