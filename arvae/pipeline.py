@@ -91,7 +91,8 @@ def _stage(
     stage = {
         "desc": body["desc"],
         "wdir": _up(pipeline),
-        "cmd": " ".join(["python -m arvae.notebook", source, executed, *values]),
+        "cmd": " ".join(["python -m arvae.notebook", source, executed, *values])
+        + (f" && {body['then']}" if "then" in body else ""),
         "params": body.get("params"),
         "deps": [source, *body["deps"], *modules],
         "outs": [

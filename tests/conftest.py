@@ -58,7 +58,7 @@ def smoke_run(tmp_path_factory):
 
 # What carries times: how long training took and how fast it was. All else must be the same in every run.
 TIMED = (
-    "reports/notebooks/*", "reports/pages/*", "reports/training/*.csv", "reports/site.ipynb",
+    "reports/notebooks/*", "reports/pages/*", "reports/training/*.csv", "reports/index.ipynb",
     "reports/index.html",
 )  # fmt: skip
 TIMED += tuple(f"studies/{pattern}" for pattern in TIMED)

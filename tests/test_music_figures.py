@@ -17,6 +17,7 @@ from arvae.music.files import to_musicxml
 from arvae.music.score import measures as measures_of
 from arvae.report.figures import music as figures
 from arvae.report.figures import style
+from arvae.report.labels import signed
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = music.ATTRIBUTE_NAMES
@@ -36,6 +37,11 @@ def measures():
 @pytest.fixture(scope="module")
 def rows(measures):
     return {name: np.roll(measures, shift, axis=0) for shift, name in enumerate(NAMES)}
+
+
+def curves(rows):
+    """Each row's own attribute, as measured on its measures."""
+    return {name: music.attributes(rows[name])[:, k] for k, name in enumerate(NAMES)}
 
 
 # ------------------------------------------------------------------ engraving
@@ -61,16 +67,14 @@ def test_every_note_is_drawn(measures):
 
 
 def test_labels_columns_and_captions_stand_above_their_measures(rows):
-    root = ElementTree.fromstring(figures.score(rows))
+    root = ElementTree.fromstring(figures.score(rows, curves(rows)))
     texts = [(text.text, float(text.get("x")), float(text.get("y"))) for text in root.iter(f"{SVG}text")]
     words = [word for word, _, _ in texts]
     assert words[:5] == ["z = −4", "z = −2", "z = 0", "z = 2", "z = 4"]
-    for name, values in rows.items():
+    for name in rows:
         index = words.index(name)
         captions = texts[index + 1 : index + 6]
-        assert [word for word, _, _ in captions] == [
-            figures.signed(value, 2) for value in figures.measured(values, name)
-        ]
+        assert [word for word, _, _ in captions] == [signed(value, 2) for value in curves(rows)[name]]
         assert len({y for _, _, y in texts[index : index + 6]}) == 1
         assert sorted(x for _, x, _ in captions) == [x for _, x, _ in captions]
     _, _, width, height = (float(number) for number in root.get("viewBox").split())
@@ -87,9 +91,7 @@ def test_long_music_breaks_into_lines(measures):
         return len(list(ElementTree.fromstring(svg).iter(f"{SVG}g")))
 
     many = np.tile(measures, (3, 1))
-    assert (
-        lines(engraving.engrave(many)) == 1 and lines(figures.samples(many, "some measures", width=120)) > 2
-    )
+    assert lines(engraving.engrave(many)) == 1 and lines(engraving.engrave(many, width=120)) > 2
 
 
 def test_engraving_refuses_what_it_cannot_set(measures):
@@ -106,7 +108,7 @@ def test_engraving_refuses_what_it_cannot_set(measures):
 
 
 def test_a_notebook_shows_a_score_in_a_frame_that_scrolls(rows):
-    shown = figures.show(figures.score(rows)).data
+    shown = figures.show(figures.score(rows, curves(rows))).data
     assert shown.startswith("<div") and "overflow-x:auto" in shown and "min-width" in shown
 
 
@@ -164,38 +166,13 @@ def test_impossible_sound_is_refused(measures, tempo, rate, words):
         audio.synthesize(measures, tempo, rate)
 
 
-# ------------------------------------------------------------------ traversals
-
-
-def test_traversals_decode_one_code_along_each_dimension():
-    def decode(z):  # a measure whose notes rise with dimension 2 and fall with dimension 5
-        measures = np.full((len(z), 24), music.CONTINUE, np.int16)
-        measures[:, 0], measures[:, 12] = 60 + z[:, 2], 72 - z[:, 5]
-        return measures
-
-    found = figures.traversals(decode, np.zeros(8), {"contour": 2, "pitch range": 5})
-    assert found["contour"][:, 0].tolist() == [56, 58, 60, 62, 64] and set(found["contour"][:, 12]) == {72}
-    assert found["pitch range"][:, 12].tolist() == [76, 74, 72, 70, 68]
-
-
-def test_decoder_takes_the_likeliest_symbol():
-    import torch
-
-    class Model:
-        def decode(self, z):
-            return torch.nn.functional.one_hot(torch.arange(24).expand(len(z), 24), 34).float()
-
-    codes = figures.decoder(Model(), batch=2)(np.zeros((3, 4)))
-    np.testing.assert_array_equal(codes, np.tile(np.arange(55, 79), (3, 1)))
-
-
 def test_a_roll_shows_every_note_and_the_measured_curve(rows, tmp_path):
-    figure = figures.roll(rows)
+    figure = figures.roll(rows, curves(rows))
     axes = np.array(figure.axes).reshape(4, 2)
     for (left, right), (name, measures) in zip(axes, rows.items(), strict=True):
         (bars,) = (artist for artist in left.collections if isinstance(artist, PatchCollection))
         assert len(bars.get_paths()) == (measures >= 0).sum()
-        np.testing.assert_array_equal(right.lines[0].get_ydata(), figures.measured(measures, name))
+        np.testing.assert_array_equal(right.lines[0].get_ydata(), curves(rows)[name])
         low, high = left.get_ylim()
         assert low < measures[measures >= 0].min() and measures.max() < high
     assert style.save(figure, tmp_path / "roll").stat().st_size < style.LIMIT
@@ -232,23 +209,10 @@ def test_listening_keeps_sound_and_score_as_files(rows, tmp_path):
     assert base64.b64encode(sound).decode() in shown  # so that the site links the file
 
 
-def test_curves_of_own_attributes_are_drawn_and_written(rows):
-    own = {f"own {name}": measures for name, measures in rows.items()}
-    curve = figures.curves(own, list(own), lambda m: np.tile(np.arange(len(own)) / 10, (len(m), 1)))
-    assert [values.tolist() for values in curve.values()] == [[i / 10] * 5 for i in range(len(own))]
-    assert "own contour" in figures.score(own, curve=curve)
-    np.testing.assert_array_equal(figures.roll(own, curve=curve).axes[3].lines[0].get_ydata(), [0.1] * 5)
-
-
-def test_an_unknown_attribute_is_refused(measures):
-    with pytest.raises(ValueError, match="'area' is no attribute of measures"):
-        figures.measured(measures, "area")
-
-
 @pytest.mark.parametrize(("value", "text"), [(-4, "−4"), (0.0, "0"), (-0.0, "0"), (2.5, "2.5")])
 def test_numbers_have_a_real_minus(value, text):
-    assert figures.signed(value) == text
-    assert figures.signed(-0.001, 2) == "0.00"
+    assert signed(value) == text
+    assert signed(-0.001, 2) == "0.00"
 
 
 def test_staves_are_not_joined_and_their_words_do_not_collide(measures):

@@ -13,8 +13,7 @@ from arvae.datasets import added, catalogue, morphology, own, sprites
 from arvae.datasets.contract import DataError, Dataset, Split
 from arvae.datasets.measuring import measurer
 from arvae.music import coding as music
-from arvae.report.figures import data as figures
-from arvae.report.figures import music as scores
+from arvae.report.tables import data as tables
 
 BEAT = len(music.GRID)
 SYMBOL = st.sampled_from([*range(60, 73), -1, -1, -1, -1, -2])
@@ -199,7 +198,7 @@ def test_own_attributes_become_columns_with_unit_and_meaning():
     np.testing.assert_allclose(data.test.attributes[:, 4], own.tonal_tension(data.test.x), rtol=1e-6)
     assert catalogue.meanings(data)["syncopation"].startswith("how much notes begin on weak ticks")
     assert "*tonal tension*, *syncopation*" in catalogue.describe(data)
-    assert "spiral" not in figures.provenance(data).loc["own attributes › tonal tension", "value"]
+    assert "spiral" not in tables.provenance(data).loc["own attributes › tonal tension", "value"]
     with pytest.raises(DataError, match="has an attribute 'contour' already"):
         added.add(data, ["contour"])
 
@@ -257,7 +256,6 @@ def test_decoded_measures_have_their_own_attributes_measured():
     assert measurer("music", names, {})(x[:0]).shape == (0, 6)
     assert measurer("music", (*music.ATTRIBUTE_NAMES, "charm"), {}) is None
     assert measurer("music", music.ATTRIBUTE_NAMES, {}) is music.attributes
-    np.testing.assert_allclose(scores.measured(x, "syncopation"), own.syncopation(x), rtol=1e-6)
 
 
 @pytest.mark.parametrize(("names", "greatest"), [(morphology.COLUMNS, 255), (sprites.NAMES, 1)])

@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from arvae.report import site
-from arvae.report.site import convert, facts, story
+from arvae.report.site import convert, order, provenance
 from tests import browser
 
 ROOT = Path(__file__).parents[1]
@@ -36,7 +36,7 @@ def shown(content: bytes, alt: str = "a picture of noise"):
     return nbformat.v4.new_output("display_data", data, metadata=metadata)
 
 
-def write_notebook(home: Path, name: str, *cells) -> None:
+def write_notebook(home: Path, name: str, *cells, folder: str = "reports/notebooks") -> None:
     """An executed notebook; a cell is Markdown, or a pair of code and outputs."""
     book = nbformat.v4.new_notebook()
     for number, cell in enumerate(cells):
@@ -46,12 +46,12 @@ def write_notebook(home: Path, name: str, *cells) -> None:
             made = nbformat.v4.new_code_cell(cell[0], outputs=cell[1], execution_count=1)
         made["id"] = f"cell-{number:02d}"
         book.cells.append(made)
-    nbformat.write(book, home / "reports" / "notebooks" / f"{name}.ipynb")
+    nbformat.write(book, home / folder / f"{name}.ipynb")
 
 
 @pytest.fixture
 def home(tmp_path) -> Path:
-    """A little project with reports of test data: two cells of mnist, a results page, a text of its own."""
+    """A little project with reports of test data: two setups of mnist, a results page, a text of its own."""
     for folder in (
         "reports/notebooks",
         "reports/metrics",
@@ -85,6 +85,8 @@ def home(tmp_path) -> Path:
     write_notebook(
         tmp_path, "evaluate-mnist-arvae", "# Evaluation\n\nWith $R^2$.", ("show()", [shown(png(0))])
     )
+    contents = "# Front\n\nAll [results](../reports/pages/results.html)."
+    write_notebook(tmp_path, "index", contents, ("show()", [shown(png(0))]), folder="reports")
     write_notebook(tmp_path, "results", "# Results\n\nAll of them.", ("show()", [shown(png(1))]))
     for model, scc in (("betavae", 0.5), ("arvae", 0.9)):
         runs = {f"seed{s}": {"scc": scc + 0.01 * s, "reconstruction_accuracy": 0.97} for s in (0, 1)}
@@ -100,6 +102,7 @@ def page(home: Path, name: str) -> BeautifulSoup:
 def test_every_notebook_becomes_a_page_in_the_order_of_the_story(home):
     table = site.build(home)
     assert table.section.tolist() == [
+        "",
         "The data",
         "Training",
         "Results",
@@ -125,7 +128,7 @@ def test_every_notebook_becomes_a_page_in_the_order_of_the_story(home):
     ],
 )
 def test_a_notebook_finds_its_place_by_its_name(stem, section, label):
-    assert story.place(stem)[1:] == (section, label)
+    assert order.place(stem)[1:] == (section, label)
 
 
 def test_building_again_changes_no_byte(home):
@@ -138,9 +141,9 @@ def test_building_again_changes_no_byte(home):
 
 def test_a_page_that_has_no_notebook_any_more_goes(home):
     site.build(home)
-    (home / "reports" / "notebooks" / "results.ipynb").unlink()
+    (home / "reports" / "notebooks" / "train-mnist-arvae.ipynb").unlink()
     site.build(home)
-    assert not (home / "reports" / "pages" / "results.html").exists()
+    assert not (home / "reports" / "pages" / "train-mnist-arvae.html").exists()
 
 
 def test_what_is_shown_is_escaped_and_nothing_can_run(home):
@@ -238,23 +241,20 @@ def test_no_notebook_at_all_is_said(home):
         site.build(home)
 
 
-def test_the_front_page_shows_the_numbers_of_the_files(home):
+def test_the_front_page_is_a_notebook_and_leads_to_the_pages(home, monkeypatch):
     site.build(home)
     soup = BeautifulSoup((home / "reports" / "index.html").read_text(), "html.parser")
-    rows = [[cell.get_text() for cell in row.select("td")] for row in soup.select(".all tr")]
-    assert ["MNIST", "SCC", "AR-VAE", "0.91", "0.01"] in [row[:5] for row in rows]
-    assert ["MNIST", "Reconstruction accuracy (%)", "β-VAE", "97.0 %", "0.0 %"] in [row[:5] for row in rows]
-    fill = soup.select(".fill")[1]
-    assert "width:90.5%" in fill["style"]
-    assert soup.select_one(".hero img")["src"] == "figures/evaluate-mnist-arvae/traversals.png"
+    assert soup.h1.get_text() == "Front" and soup.select_one("article a")["href"] == "pages/results.html"
+    assert soup.select_one("article img")["src"] == "figures/evaluate-mnist-arvae/traversals.png"
+    assert soup.select_one("[rel=next]")["href"] == "pages/data-mnist.html" and not soup.select("[rel=prev]")
+    assert soup.select_one(".side [aria-current]")["href"] == "index.html"
+    assert page(home, "data-mnist").select_one("[rel=prev]")["href"] == "../index.html"
     assert "smoke" in soup.select_one(".made").get_text()
-
-
-def test_the_front_page_leads_to_pages_of_other_stages(home):
-    (home / "reports" / "playground.html").write_text("<!DOCTYPE html><title>Turn & see</title>" + " " * 9000)
-    site.build(home)
-    soup = BeautifulSoup((home / "reports" / "index.html").read_text(), "html.parser")
-    assert soup.select_one(".try a[href='playground.html']").get_text() == "Try it here: Turn & see"
+    monkeypatch.chdir(home)
+    lines = site.contents().splitlines()
+    assert len(lines) == 5 and lines[1].startswith("1. **Training**. Every model")
+    assert "[MNIST · AR-VAE](../reports/pages/train-mnist-arvae.html)" in lines[1]
+    assert "](../reports/pages/your-own-data.html)" in lines[-1]
 
 
 def test_the_studies_have_pages_of_their_own_that_lead_back(home):
@@ -270,10 +270,11 @@ def test_the_studies_have_pages_of_their_own_that_lead_back(home):
     book.rename(aside / "notebooks" / book.name)
     (aside / "figures" / "train-mnist-fader" / "a.png").write_bytes(png(7))
     metrics = json.loads((home / "reports" / "metrics" / "mnist-arvae.json").read_text())
+    write_notebook(home, "index", "# Further studies", folder="studies/reports")
     metrics["machine"] = {"cores": 2, "name": "A <chip>", "python": "3.11.7", "torch": "2.13"}
     (aside / "metrics" / "mnist-fader.json").write_text(json.dumps(metrics))
     table = site.build(home, reports="studies/reports")
-    assert table.page.tolist() == ["MNIST · Fader network"]
+    assert table.page.tolist() == ["Overview", "MNIST · Fader network"]
     text = (aside / "pages" / "train-mnist-fader.html").read_text()
     soup = BeautifulSoup(text, "html.parser")
     pictures = [image["src"] for image in soup.select("article img")]
@@ -284,11 +285,13 @@ def test_the_studies_have_pages_of_their_own_that_lead_back(home):
     assert "2 cores, A <chip>, Python 3.11.7, PyTorch 2.13" in soup.select_one(".made").get_text()
     front = BeautifulSoup((aside / "index.html").read_text(), "html.parser")
     assert (
-        front.select_one(".lede a")["href"] == "../../reports/index.html" and "0.905" not in front.get_text()
+        front.select_one(".side a")["href"]
+        == front.select_one(".brand")["href"]
+        == "../../reports/index.html"
     )
     site.build(home)
     soup = BeautifulSoup((home / "reports" / "index.html").read_text(), "html.parser")
-    assert soup.select_one(".story a[href='../studies/reports/index.html']")
+    assert soup.select_one(".side a[href='../studies/reports/index.html']")
     assert page(home, "results").select_one(".side a[href='../../studies/reports/index.html']")
 
 
@@ -296,19 +299,14 @@ def test_the_size_of_the_studies_is_limited_too(home):
     aside = home / "studies" / "reports"
     (aside / "notebooks").mkdir(parents=True)
     shutil.copy(home / "reports" / "notebooks" / "results.ipynb", aside / "notebooks" / "baselines.ipynb")
+    write_notebook(home, "index", "# Further studies", folder="studies/reports")
     (aside / "large.bin").write_bytes(bytes(3_000_000))
     with pytest.raises(site.SiteError, match="reports/ has 3,"):
         site.build(home, limit=2_000_000, reports="studies/reports")
 
 
-def test_published_values_that_compare_are_run_0_on_images_and_the_median_in_music(home):
-    values = facts.published_values(home)
-    assert values["scc", "mnist", "arvae"] == pytest.approx(0.95, abs=0.02)
-    assert len(values) == 52
-
-
 def test_provenance_names_the_last_commit_of_the_code(home):
-    assert facts.commit(home) == f"code {facts.code_hash(home)[:10]}"
+    assert provenance.commit(home) == f"code {provenance.code_hash(home)[:10]}"
 
     def git(*words):
         names = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
@@ -322,9 +320,9 @@ def test_provenance_names_the_last_commit_of_the_code(home):
     git("add", "docs")
     git("commit", "--quiet", "-m", "words")
     (home / "notebooks" / "1_data.ipynb").unlink()
-    assert facts.commit(home).startswith(f"commit {git('rev-parse', '--short=10', 'HEAD~1')} of 20")
+    assert provenance.commit(home).startswith(f"commit {git('rev-parse', '--short=10', 'HEAD~1')} of 20")
     (home / "params.yaml").write_text("scale: smoke\n")
-    assert facts.commit(home).endswith("and changes since")
+    assert provenance.commit(home).endswith("and changes since")
 
 
 @pytest.mark.skipif(PROGRAM is None, reason="NO BROWSER: the pages were not looked at (install chromium)")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from arvae.report.tables.statistics import compare, difference, luck, summary
+from arvae.metrics.statistics import compare, difference, separated_by_chance, summary
 
 
 def test_summary_is_students_interval():
@@ -59,9 +59,9 @@ def test_bad_values_are_named(values):
         summary(values)
 
 
-def test_how_often_luck_separates_two_sides():
+def test_how_often_chance_separates_two_sides():
     """By counting: of all ways to deal ranks to two sides, those in which all of one are lower."""
     for a, b in ((1, 1), (2, 2), (3, 3), (2, 4)):
         hands = list(itertools.combinations(range(a + b), a))
         apart = [hand for hand in hands if hand in (tuple(range(a)), tuple(range(b, a + b)))]
-        assert luck(a, b) == pytest.approx(len(apart) / len(hands))
+        assert separated_by_chance(a, b) == pytest.approx(len(apart) / len(hands))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from arvae.edit.search import SAME, Edited, direction, edit, missed
 from arvae.edit.wishes import Wish, span
-from arvae.report.figures.style import plain
+from arvae.report.labels import plain
 from arvae.trained import Control, TrainedModel
 
 MISSED = 0.05  # of the range that holds 95 % of the data: a wished value further off counts as missed

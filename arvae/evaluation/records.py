@@ -11,8 +11,8 @@ from arvae import metrics
 from arvae.datasets.contract import Dataset, write_npz
 from arvae.evaluation.scores import Items, RunEvaluation, runs_in
 from arvae.files import read_json, write_json
+from arvae.metrics import statistics
 from arvae.params import Setup
-from arvae.report.tables import statistics
 
 #: What `dvc metrics show` lists.
 SCORES = (

@@ -16,7 +16,7 @@ from arvae.datasets.contract import Dataset
 from arvae.files import atomic_write
 from arvae.playground import items, weights
 from arvae.playground.items import Item
-from arvae.report.figures.style import model_label
+from arvae.report.labels import model_label
 from arvae.trained import Control, TrainedModel
 
 LIMIT = 15_000_000  # bytes

@@ -1,62 +1,69 @@
-"""Pictures of image models: grids of traversals, reconstructions, two models side by side.
+"""Sheets of small pictures: traversals, planes of two dimensions, reconstructions, models side by side.
 
-A traversal moves one latent dimension over a range and decodes each point. `traverse` and `plane` do that
-with any function decode(z (m, d)) -> (m, h, w) in 0..1; the drawing functions, and
-`arvae.report.figures.animation`, take the arrays they return.
+All functions take what a model decodes as it comes: images (..., h, w), uint8 0..255, bool, or float 0..1, or
+measures (..., 24), drawn as piano rolls. `arvae.trained.TrainedModel` makes the traversals and planes.
 Paper: Pati & Lerch 2020, section 4.4 (traversals over -4 .. 4, 10 points).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from arvae.report import labels
 from arvae.report.figures import style
 
-Decode = Callable[[np.ndarray], np.ndarray]
 VALUES = np.linspace(-4, 4, 10)
-GREYS = 20  # between paper and ink
+GREYS = 20  # between paper and ink: as good to the eye as all, and half the bytes
+ONSET, HELD = 1.0, 0.5  # ink of a piano roll
+PIXELS = 3  # of a piano roll, a tick wide and a semitone high
 
 
-def decoder(model, batch: int = 256) -> Decode:
-    """decode(z (m, d) float) -> (m, h, w) float32 in 0..1 of an image model (an nn.Module in eval mode)."""
-    import torch
-
-    def decode(z: np.ndarray) -> np.ndarray:
-        parts = torch.as_tensor(np.asarray(z), dtype=torch.float32).split(batch)
-        with torch.no_grad():
-            return torch.cat([model.decode(part).sigmoid()[:, 0] for part in parts]).float().numpy()
-
-    return decode
+def inked(*arrays: np.ndarray) -> list[np.ndarray]:
+    """Images or measures as float32 (..., h, w), 0 = paper, 1 = ink; all measures over the same pitches."""
+    arrays = tuple(np.asarray(array) for array in arrays)
+    if arrays[0].dtype == np.int16:
+        pitches = span(np.concatenate([array.ravel() for array in arrays]))
+        return [piano_rolls(array, pitches) for array in arrays]
+    return [array.astype(np.float32) / (255 if array.dtype == np.uint8 else 1) for array in arrays]
 
 
-def traverse(decode: Decode, z: np.ndarray, dimension: int, values: np.ndarray = VALUES) -> np.ndarray:
-    """Decode z (n, d) with column `dimension` set to each of the p `values`: (n, p, h, w)."""
-    z = np.asarray(z, np.float32)
-    if z.ndim != 2 or not 0 <= dimension < z.shape[1]:
-        raise ValueError(f"dimension {dimension} of z {z.shape}: z must be (n, d) and 0 <= dimension < d")
-    codes = np.repeat(z[:, None], len(values), axis=1)  # (n, p, d)
-    codes[:, :, dimension] = values
-    frames = decode(codes.reshape(-1, z.shape[1]))
-    return frames.reshape(len(z), len(values), *frames.shape[1:])
+def span(measures: np.ndarray, least: int = 12) -> tuple[int, int]:
+    """The lowest and highest pitch of measures, spread to at least `least` semitones."""
+    pitches = measures[measures >= 0]
+    low, high = (int(pitches.min()), int(pitches.max())) if pitches.size else (66, 66)
+    missing = max(0, least - (high - low))
+    return low - missing // 2 - 1, high + (missing + 1) // 2 + 1
 
 
-def plane(decode: Decode, z: np.ndarray, down: int, right: int, values: np.ndarray = VALUES) -> np.ndarray:
-    """Decode one code z (d,) over a grid of two dimensions: (p, p, h, w), `down` falls from the top row."""
-    rows = np.repeat(np.asarray(z, np.float32)[None], len(values), axis=0)
-    rows[:, down] = values[::-1]  # the largest value on top, as on the axes of a plot
-    return traverse(decode, rows, right, values)
+def piano_rolls(measures: np.ndarray, pitches: tuple[int, int]) -> np.ndarray:
+    """Measures (..., ticks), coded as in `arvae.music.coding` (-1 continues), as (..., 3 * rows, 3 * ticks).
+
+    0..1, high pitches on top; pitches: the lowest and highest row.
+    """
+    flat = measures.reshape(-1, measures.shape[-1])
+    rolls = np.zeros((len(flat), pitches[1] - pitches[0] + 1, PIXELS * flat.shape[1]), np.float32)
+    sounding = np.full(len(flat), -1)
+    for tick, code in enumerate(flat.T):
+        sounding = np.where(code >= 0, code, np.where(code == -1, sounding, -1))
+        inside = np.flatnonzero((sounding >= pitches[0]) & (sounding <= pitches[1]))
+        left = PIXELS * tick
+        rolls[inside, pitches[1] - sounding[inside], left : left + PIXELS] = HELD
+        struck = inside[code[inside] >= 0]
+        rolls[struck, pitches[1] - sounding[struck], left] = ONSET
+    rolls = np.repeat(rolls, PIXELS, axis=1)
+    return rolls.reshape(*measures.shape[:-1], *rolls.shape[1:])
 
 
 def montage(frames: np.ndarray, gap: int = 2, fill: float = np.nan) -> np.ndarray:
     """Pictures (rows, columns, h, w) as one (rows * h + gaps, columns * w + gaps), `fill` between them."""
     rows, columns, h, w = frames.shape
-    sheet = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap), fill, np.float32)
-    for i, j in np.ndindex(rows, columns):
-        sheet[i * (h + gap) : i * (h + gap) + h, j * (w + gap) : j * (w + gap) + w] = frames[i, j]
-    return sheet
+    padded = np.pad(frames, ((0, 0), (0, 0), (0, gap), (0, gap)), constant_values=fill)
+    return padded.swapaxes(1, 2).reshape(rows * (h + gap), columns * (w + gap))[
+        : -gap or None, : -gap or None
+    ]
 
 
 def draw(
@@ -67,12 +74,12 @@ def draw(
     column_label: str = "",
     row_label: str = "",
 ) -> None:
-    """Draw pictures (rows, columns, h, w), 0 = paper and 1 = ink, on `axes` and name rows and columns."""
+    """Draw pictures (rows, columns, h, w) or measures (rows, columns, 24) and name rows and columns."""
+    (frames,) = inked(frames)
     h, w = frames.shape[2:]
     gap = max(1, round(min(h, w) / 16))
     # The gaps get a light grey, as paper under cards.
     palette = matplotlib.colormaps["gray_r"].with_extremes(bad="#dfe3e8")
-    # Twenty greys in all: as good to the eye, and half the bytes.
     sheet = np.ma.masked_invalid(np.rint(montage(frames, gap) * GREYS) / GREYS)
     # Small pictures show their pixels, which also keeps the file small; larger ones are smoothed.
     smooth = "nearest" if max(h, w) <= 40 else "auto"
@@ -86,91 +93,45 @@ def draw(
     axes.set(xlabel=column_label, ylabel=row_label)
 
 
-def ticks(values: np.ndarray, most: int = 10) -> list[str]:
-    """Values as short labels; of many, only the ends and the middle."""
-    keep = range(len(values)) if len(values) <= most else (0, len(values) // 2, len(values) - 1)
-    return [f"{v:+.1f}".replace("-", "\N{MINUS SIGN}") if i in keep else "" for i, v in enumerate(values)]
+def _ticks(values: np.ndarray, every: bool) -> list[str]:
+    """Values as short labels, or those of the two ends alone."""
+    names = [labels.signed(value, 1, plus=True) for value in values]
+    return names if every else [names[0], *[""] * (len(names) - 2), names[-1]]
 
 
-def _height(frames: np.ndarray, width: float, around: float) -> float:
-    """Inches a sheet needs when `width` inches are left for the pictures and `around` for words."""
-    rows, columns, h, w = frames.shape
-    return width * rows * h / (columns * w) + around
+def _sheets(frames: Mapping[str, np.ndarray], width: float, beside: float, around: float):
+    """A figure with a panel a model, high enough for its pictures: figure, axes, pictures.
+
+    Inches: width of the whole, beside: for words at the left of a panel, around: for those above and below.
+    """
+    sheets = inked(*frames.values())
+    rows, columns, h, w = sheets[0].shape
+    height = (width / len(sheets) - beside) * rows * h / (columns * w) + around
+    figure, axes = style.subplots(1, len(sheets), width, height, squeeze=False)
+    return figure, axes[0], sheets
 
 
-def traversal_grid(
-    frames: np.ndarray,
-    attribute: str,
+def traversals(
+    frames: Mapping[str, np.ndarray],
     rows: Sequence[str],
     values: np.ndarray = VALUES,
-    row_label: str = "",
-    width: float = 6.0,
     along: str = "value of the latent dimension",
 ) -> Figure:
-    """One attribute, several items: frames (items, points, h, w) as `traverse` gives, a row an item."""
-    figure, axes = style.subplots(width=width, height=_height(frames, width - 0.9, 0.8))
-    draw(axes, frames, rows, ticks(values), along, row_label)
-    axes.set_title(f"Traversal of {style.plain(attribute)}")
-    return figure
+    """Traversals, a row an item or an attribute: {title: (rows, points, h, w)}, titles side by side.
 
-
-def attribute_grid(
-    frames: Mapping[str, np.ndarray],
-    values: np.ndarray = VALUES,
-    title: str = "",
-    width: float = 6.0,
-    along: str = "value of the attribute's latent dimension",
-) -> Figure:
-    """One item, all attributes: {attribute: frames (points, h, w)}, a row an attribute.
-
-    values: what was turned was set to, for all attributes alike; along: what that was.
+    A title that is a model's name is written as the paper does, in its colour. values (points,): what was
+    turned was set to; along: what that was.
     """
-    sheet = np.stack(list(frames.values()))
-    figure, axes = style.subplots(width=width, height=_height(sheet, width - 1.2, 0.8))
-    names = [style.plain(name) for name in frames]
-    draw(axes, sheet, names, ticks(values), along)
-    axes.set_title(title or "Traversals of every attribute")
-    return figure
-
-
-def comparison(
-    frames: Mapping[str, np.ndarray],
-    attribute: str,
-    rows: Sequence[str],
-    values: np.ndarray = VALUES,
-    row_label: str = "",
-    dimensions: Mapping[str, int] | None = None,
-) -> Figure:
-    """Models side by side on one attribute: {model: frames (items, points, h, w)}, a row an item.
-
-    attribute "": the rows are attributes of one item, each along its own dimension.
-    """
-    first = next(iter(frames.values()))
-    wide = style.FULL_WIDTH
-    height = _height(first, (wide - 0.6) / len(frames) - 0.1, 0.85)
-    figure, panels = style.subplots(1, len(frames), width=wide, height=height, squeeze=False)
-    for axes, (model, sheet) in zip(panels[0], frames.items(), strict=True):
-        left = axes is panels[0][0]
-        where = f", dimension {dimensions[model]}" if dimensions else ""
-        draw(axes, sheet, rows if left else (), _ends(values), "", row_label if left else "")
-        axes.set_title(f"{style.model_label(model)}{where}", color=style.model_ink(model))
-    start = f"traversal of {style.plain(attribute)}: " if attribute else ""
-    figure.supxlabel(f"{start}value of the latent dimension", fontsize=10)
-    return figure
-
-
-def _ends(values: np.ndarray) -> list[str]:
-    names = ticks(values, most=len(values))
-    return [name if i in (0, len(values) - 1) else "" for i, name in enumerate(names)]
-
-
-def plane_grid(frames: np.ndarray, down: str, right: str, values: np.ndarray = VALUES, width: float = 5.2):
-    """Two attributes at once: frames (p, p, h, w) as `plane` gives; both axes show latent values."""
-    figure, axes = style.subplots(width=width, height=_height(frames, width - 0.8, 0.8))
-    names = ticks(values)
-    draw(axes, frames, names[::-1], names, f"latent dimension of {style.plain(right)}")
-    axes.set(ylabel=f"latent dimension of {style.plain(down)}")
-    axes.set_title(f"{style.plain(down)} × {style.plain(right)}")
+    one = len(frames) == 1
+    width, beside = (6.0, 1.1) if one else (style.FULL_WIDTH, 0.35)
+    figure, panels, sheets = _sheets(frames, width, beside, 0.85)
+    for axes, title, sheet in zip(panels, frames, sheets, strict=True):
+        draw(
+            axes, sheet, [labels.plain(row) for row in rows] if axes is panels[0] else (), _ticks(values, one)
+        )
+        model = title.partition(",")[0]
+        axes.set_title(title.replace(model, labels.model_label(model), 1), color=style.model_ink(model))
+    figure.supxlabel(along, fontsize=10)
     return figure
 
 
@@ -181,35 +142,37 @@ def planes(
     values: np.ndarray,
     dimensions: Mapping[str, tuple[int, int]],
 ) -> Figure:
-    """Two attributes at once, models side by side: {model: frames (p, p, h, w) as `plane` gives}.
+    """Two attributes at once, models side by side: {model: (p, p, h, w)}, the largest value of `up` in row 0.
 
     dimensions: {model: (right, up)}.
     """
-    first = next(iter(frames.values()))
-    wide = style.FULL_WIDTH / len(frames)
-    height = _height(first, wide - 0.6, 0.75)
-    figure, panels = style.subplots(1, len(frames), height=height, squeeze=False)
-    for axes, (model, sheet) in zip(panels[0], frames.items(), strict=True):
-        r, u = dimensions[model]
-        names = _ends(values)
-        draw(axes, sheet, names[::-1], names, f"{style.plain(right)} → (dimension {r})")
-        axes.set_ylabel(f"{style.plain(up)} → (dimension {u})")
-        axes.set_title(style.model_label(model), color=style.model_ink(model))
+    figure, panels, sheets = _sheets(frames, style.FULL_WIDTH, 0.6, 0.75)
+    names = _ticks(values, False)
+    for axes, model, sheet in zip(panels, frames, sheets, strict=True):
+        across, upwards = dimensions[model]
+        draw(axes, sheet, names[::-1], names, f"{labels.plain(right)} → (dimension {across})")
+        axes.set_ylabel(f"{labels.plain(up)} → (dimension {upwards})")
+        axes.set_title(labels.model_label(model), color=style.model_ink(model))
     return figure
 
 
-def reconstructions(originals: np.ndarray, decoded: Mapping[str, np.ndarray], columns: int = 10) -> Figure:
-    """Originals (n, h, w) in 0..1 above what each model makes of them, {model: (n, h, w)}."""
-    n = len(originals) // columns * columns
-    if n == 0:
-        raise ValueError(f"{len(originals)} originals fill no line of {columns}: give more or fewer columns")
-    kinds = {"original": originals, **decoded}
-    lines = [pictures[i : i + columns] for i in range(0, n, columns) for pictures in kinds.values()]
-    sheet = np.stack(lines).astype(np.float32)
-    figure, axes = style.subplots(width=6.5, height=_height(sheet, 5.3, 0.5))
-    names = ["original", *(style.model_label(name) for name in decoded)]
-    draw(axes, sheet, names * (n // columns))
-    for label, kind in zip(axes.get_yticklabels(), list(kinds) * (n // columns), strict=True):
+def reconstructions(originals: np.ndarray, decoded: Mapping[str, np.ndarray]) -> Figure:
+    """Originals above what each model makes of them, {model: (n, ...)}: two lines of them.
+
+    originals: (n, ...); of measures the share of right symbols is written too.
+    """
+    columns = min(len(originals), 10 if originals.ndim == 3 else 4)
+    n = min(len(originals) // columns, 2) * columns
+    originals, decoded = originals[:n], {model: x[:n] for model, x in decoded.items()}
+    sheets = dict(zip(("original", *decoded), inked(originals, *decoded.values()), strict=True))
+    lines = [sheet[i : i + columns] for i in range(0, n, columns) for sheet in sheets.values()]
+    kinds = list(sheets) * (n // columns)
+    figure, (axes,), (sheet,) = _sheets({"": np.stack(lines)}, 6.5, 1.2, 0.5)
+    draw(axes, sheet, [labels.model_label(kind) for kind in kinds])
+    for label, kind in zip(axes.get_yticklabels(), kinds, strict=True):
         label.set_color(style.model_ink(kind))
     axes.set_title("Reconstructions beside originals")
+    if originals.ndim == 2:
+        shares = (f"{labels.model_label(m)} {np.mean(x == originals):.1%}" for m, x in decoded.items())
+        axes.set_xlabel(f"symbols right in these measures: {', '.join(shares)}")
     return figure

@@ -4,28 +4,25 @@ Tables are tidy data frames. Scores have the columns metric, dataset, model, val
 data/published/ar_vae_2020_metrics.csv has (its column `point` is the run).
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 
-import matplotlib.colors
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib import MatplotlibDeprecationWarning
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from arvae.report import labels
 from arvae.report.figures import style
 
-MODEL_ORDER = ("betavae", "betavae1", "arvae", "fader", "glsr")
-DATASET_ORDER = ("dsprites", "mnist", "bach", "folk")
 SCORES = ("interpretability", "mig", "modularity", "sap", "scc")
+MANY = 5  # runs from which a box says more than points
 TERM_LABELS = {"kl": "KL divergence", "regularization": "attribute regularization"}
-GREY = style.MODEL_COLOURS["published"]
-
-
-def _known_first(names, order: Sequence[str]) -> list[str]:
-    present = list(dict.fromkeys(names))
-    return [n for n in order if n in present] + [n for n in present if n not in order]
 
 
 def _require(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
@@ -35,10 +32,7 @@ def _require(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
 
 
 def boxes(
-    ours: pd.DataFrame,
-    published: pd.DataFrame | None = None,
-    metrics: Sequence[str] = SCORES,
-    width: float = style.FULL_WIDTH,
+    ours: pd.DataFrame, published: pd.DataFrame | None = None, metrics: Sequence[str] = SCORES
 ) -> Figure:
     """A panel a metric, a group a data set, a colour a model: runs are points, published ones paler.
 
@@ -52,251 +46,195 @@ def boxes(
         raise ValueError(
             f"the table of scores holds none of the metrics, only {sorted(ours.metric.unique())}"
         )
-    if published is None:
-        published = ours.assign(point=0).iloc[:0]
-    columns = 1 if len(metrics) == 1 else 2
-    rows = -(-(len(metrics) + 1) // columns) if columns == 2 else 1
-    height = 0.5 + 2.15 * rows if columns == 2 else 3.4
-    figure, panels = style.subplots(rows, columns, width=width, height=height, squeeze=False)
-    models = _known_first(ours.model, MODEL_ORDER)
-    for axes, metric in zip(panels.flat, metrics, strict=False):
-        _box_panel(axes, ours[ours.metric == metric], published[published.metric == metric], models)
-        axes.set_title(style.metric_label(metric))
-    many = ours.groupby(["metric", "dataset", "model"]).size().max() >= 5
-    handles = _legend(models, not published.empty, "runs" if many else "a run")
-    if columns == 1:
-        panels[0, 0].legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0))
-    else:
-        spare = list(panels.flat)[len(metrics) :]
-        for axes in spare:
-            axes.set_axis_off()
-        spare[0].legend(handles=handles, loc="center left", fontsize=10, labelspacing=0.9)
+    theirs = ours.assign(point=0)[:0] if published is None else published
+    models = labels.in_order(ours.model, labels.MODELS)
+    theirs = theirs[theirs.model.isin(models) & theirs.dataset.isin(ours.dataset)]
+    # Published and ours of a model stand next to each other: a hue each, the same places in every layer.
+    palette = {}
+    for model in models:
+        colour = style.model_colour(model)
+        if (theirs.model == model).any():
+            palette[f"{model}, published"] = sns.blend_palette(["white", colour], 3)[1]
+        palette[f"{model}, here"] = colour
+    ours = ours.assign(hue=ours.model + ", here")
+    theirs = theirs.assign(hue=theirs.model + ", published")
+    figure, panels = style.panels(len(metrics) + 1, 2, 2.15)
+    for axes, metric in zip(panels, metrics, strict=False):
+        _box_panel(axes, ours[ours.metric == metric], theirs[theirs.metric == metric], palette)
+        axes.set_title(labels.metric_label(metric))
+    handles = [
+        Line2D([], [], marker="o", ls="", color=style.model_colour(m), label=labels.model_label(m))
+        for m in models
+    ]
+    if len(theirs):
+        handles += [
+            Line2D([], [], lw=7, color=style.GREY, alpha=0.28, label="published, ten runs (paler)"),
+            Line2D(
+                [], [], marker="D", ls="", ms=4.5, mfc="white", color=style.GREY, label="published, run 0"
+            ),
+        ]
+    for axes in panels[len(metrics) :]:
+        axes.set_axis_off()
+    panels[len(metrics)].legend(handles=handles, loc="center left", fontsize=10, labelspacing=0.9)
     return figure
 
 
-def _legend(models: Sequence[str], published: bool, runs: str) -> list[Line2D]:
-    handles = [
-        Line2D(
-            [], [], marker="o", ls="", color=style.model_colour(m), label=f"{style.model_label(m)}, {runs}"
-        )
-        for m in models
-    ]
-    if published:
-        handles += [
-            Line2D([], [], lw=7, color=GREY, alpha=0.28, label="published, ten runs (paler; bar: median)"),
-            Line2D([], [], marker="D", ls="", ms=4.5, mfc="white", color=GREY, label="published, run 0"),
-        ]
-    return handles
-
-
-def _box_panel(axes: Axes, ours: pd.DataFrame, published: pd.DataFrame, models: Sequence[str]) -> None:
-    datasets = _known_first(ours.dataset, DATASET_ORDER)
-    slot = 0.84 / len(models) if len(datasets) > 1 else 0.22
-    for g, dataset in enumerate(datasets):
-        here = ours[ours.dataset == dataset]
-        present = [m for m in models if (here.model == m).any()]
-        for k, model in enumerate(present):
-            x = g + (k - (len(present) - 1) / 2) * slot
-            reference = published[(published.dataset == dataset) & (published.model == model)]
-            _reference(axes, x - 0.22 * slot, slot, reference, style.model_colour(model))
-            values = here[here.model == model].value.to_numpy()
-            _runs(axes, x + 0.2 * slot, slot, values, style.model_colour(model))
-    axes.set_xticks(range(len(datasets)), [style.dataset_label(d).replace(" ", "\n") for d in datasets])
-    axes.set_xlim(-0.55, len(datasets) - 0.45)
+def _box_panel(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, palette: Mapping[str, str]) -> None:
+    datasets = labels.in_order(ours.dataset, labels.DATASETS)
+    place = {"x": "dataset", "y": "value", "hue": "hue", "order": datasets, "hue_order": list(palette),
+             "ax": axes, "legend": False}  # fmt: skip
+    runs = ours.groupby(["dataset", "model"]).value.transform("size")
+    boxed = pd.concat([theirs, ours[runs >= MANY]])
+    if len(boxed):
+        with warnings.catch_warnings():  # seaborn 0.13 gives matplotlib 3.11 an option by its old name
+            warnings.simplefilter("ignore", MatplotlibDeprecationWarning)
+            sns.boxplot(boxed, palette=palette, whis=(0, 100), linewidth=0.9, linecolor=style.GREY, **place)
+    points = {"dodge": True, "jitter": False, "linewidth": 0.6}
+    if (runs < MANY).any():
+        sns.stripplot(ours[runs < MANY], palette=palette, size=4.4, edgecolor="white", **points, **place)
+    if len(theirs):
+        first = theirs[theirs.point == 0]
+        white = dict.fromkeys(palette, "white")
+        sns.stripplot(first, palette=white, size=4.2, marker="D", edgecolor=style.GREY, **points, **place)
+    axes.set_xticks(range(len(datasets)), [labels.dataset_label(d).replace(" ", "\n") for d in datasets])
     axes.tick_params(axis="x", length=0)
-    axes.grid(axis="x", visible=False)
-    axes.use_sticky_edges = False  # else the axis ends where a bar does
-    shown = np.concatenate([ours.value, published[published.dataset.isin(datasets)].value])
-    if shown.min() >= 0 and shown.max() <= 1:
+    axes.set(xlabel="", ylabel="")
+    if pd.concat([ours.value, theirs.value]).between(0, 1).all():
         axes.set_ylim(0, 1.03)
-    else:
-        axes.autoscale_view(scalex=False)
 
 
-def _box(axes: Axes, x: float, width: float, values: np.ndarray, colour: str) -> None:
-    """A box over the middle half, a line at the median, whiskers to the ends."""
-    low, first, middle, third, high = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
-    axes.vlines(x, low, high, color=colour, lw=1.0)
-    axes.bar(x, third - first, width, bottom=first, color=matplotlib.colors.to_rgb(colour), alpha=0.35, lw=0)
-    axes.hlines(middle, x - width / 2, x + width / 2, color=colour, lw=1.8)
-
-
-def _reference(axes: Axes, x: float, slot: float, runs: pd.DataFrame, colour: str) -> None:
-    """The published runs: a box in the model's colour, paler, and a diamond at run 0."""
-    if runs.empty:
-        return
-    pale = matplotlib.colors.to_hex(0.5 + 0.5 * np.array(matplotlib.colors.to_rgb(colour)))
-    _box(axes, x, 0.32 * slot, runs.value.to_numpy(), pale)
-    first = runs[runs.point == 0].value
-    axes.plot([x] * len(first), first, "D", ms=3.6, mfc="white", mec=GREY, mew=1.0, zorder=3)
-
-
-def _runs(axes: Axes, x: float, slot: float, values: np.ndarray, colour: str) -> None:
-    n = len(values)
-    if n >= 5:
-        _box(axes, x, 0.42 * slot, values, colour)
-        return
-    spread = np.linspace(-0.12, 0.12, n) * slot if n > 1 else np.zeros(n)
-    axes.plot(x + spread, values, "o", ms=4.4, color=colour, mec="white", mew=0.5, zorder=3)
-
-
-def attribute_scores(scores: pd.DataFrame, metric: str, width: float = 5.2) -> Figure:
+def attribute_scores(scores: pd.DataFrame, metric: str) -> Figure:
     """One metric attribute by attribute: columns attribute, model, value (a row a run). A bar joins means."""
     _require(scores, ("attribute", "model", "value"), "the table of attribute scores")
     names = list(dict.fromkeys(scores.attribute))
-    models = _known_first(scores.model, MODEL_ORDER)
-    figure, axes = style.subplots(width=width, height=0.95 + 0.36 * len(names))
-    for i, name in enumerate(names):
-        means = [scores[(scores.attribute == name) & (scores.model == m)].value.mean() for m in models]
-        axes.hlines(i, np.nanmin(means), np.nanmax(means), color="#cfd4da", lw=3, zorder=1)
-    for k, model in enumerate(models):
-        rows = scores[scores.model == model]
-        aside = 0.16 * (k - (len(models) - 1) / 2)  # no model's points hide another's
-        y = [names.index(name) + aside for name in rows.attribute]
-        axes.plot(
-            rows.value, y, "o", ms=6, color=style.model_colour(model), mec="white", mew=0.6, alpha=0.9,
-            label=style.model_label(model),
-        )  # fmt: skip
-    axes.set_yticks(range(len(names)), [style.plain(name) for name in names])
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set(xlabel=style.metric_label(metric))
+    models = labels.in_order(scores.model, labels.MODELS)
+    figure, axes = style.subplots(width=5.2, height=0.95 + 0.36 * len(names))
+    means = scores.groupby(["attribute", "model"]).value.mean().groupby("attribute").agg(["min", "max"])
+    axes.hlines(range(len(names)), means["min"][names], means["max"][names], color="#cfd4da", lw=3, zorder=1)
+    sns.stripplot(
+        scores, x="value", y="attribute", hue="model", order=names, hue_order=models, jitter=False,
+        dodge=True, palette={m: style.model_colour(m) for m in models}, size=6, edgecolor="white",
+        linewidth=0.6, legend=False, ax=axes,
+    )  # fmt: skip
+    axes.set_yticks(range(len(names)), [labels.plain(name) for name in names])
+    axes.set(xlabel=labels.metric_label(metric), ylabel="")
     if scores.value.between(0, 1).all():
         axes.set_xlim(-0.02, 1.02)
     axes.tick_params(axis="y", length=0)
-    handles = axes.get_legend_handles_labels()[0]
-    handles.append(Line2D([], [], color="#cfd4da", lw=3, label="between means"))
-    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 3))
+    _legend(figure, models, Line2D([], [], color="#cfd4da", lw=3, label="between means"), marker="o", ls="")
     return figure
+
+
+def _legend(figure: Figure, models: Sequence[str], *more: Line2D, **line) -> None:
+    handles = [
+        Line2D([], [], color=style.model_colour(m), label=labels.model_label(m), **line) for m in models
+    ]
+    figure.legend(handles=[*handles, *more], loc="outside upper left", ncols=min(len(handles) + len(more), 4))
 
 
 def training_curves(
     histories: Mapping[str, Mapping[str, pd.DataFrame]],
     terms: Sequence[str] = ("loss", "reconstruction", "kl", "regularization"),
-    units: Mapping[str, str] | None = None,
 ) -> Figure:
     """Terms of the loss over training, {model: {run: history}}: a panel a term, a line a run.
 
     A history has the columns epoch (or step) and the terms; where a column validation_<term> exists it is
     drawn dotted. Terms that no history has, or that are 0 throughout, are left out.
     """
-    frames = [h for runs in histories.values() for h in runs.values()]
-    kept = [t for t in terms if any(t in h and np.nanmax(np.abs(h[t])) > 0 for h in frames)]
+    frames = [(model, history) for model, runs in histories.items() for history in runs.values()]
+    kept = [t for t in terms if any(t in h and np.nanmax(np.abs(h[t])) > 0 for _, h in frames)]
     if not kept:
-        raise ValueError(f"the histories hold none of the terms {list(terms)}: {list(frames[0].columns)}")
-    along = "epoch" if all("epoch" in h for h in frames) else "step"
-    columns = min(2, len(kept))
-    rows = -(-len(kept) // columns)
-    figure, panels = style.subplots(
-        rows, columns, width=style.FULL_WIDTH, height=0.45 + 1.95 * rows, squeeze=False, sharex=True
-    )
+        raise ValueError(f"the histories hold none of the terms {list(terms)}: {list(frames[0][1].columns)}")
+    along = "epoch" if all("epoch" in h for _, h in frames) else "step"
+    figure, panels = style.panels(len(kept), 2, 1.95, sharex=True)
     validated = False
-    for axes, term in zip(panels.flat, kept, strict=False):
-        for model, runs in histories.items():
-            for history in runs.values():
-                colour = style.model_colour(model)
-                if term in history:
-                    axes.plot(history[along], history[term], color=colour, lw=1.3, alpha=0.85)
-                held = history.get(f"validation_{term}")
-                if held is not None and held.notna().any():
-                    validated = True
-                    seen = held.notna()
-                    axes.plot(history[along][seen], held[seen], ":", color=colour, lw=1.5, marker=".", ms=4)
-        unit = (units or {}).get(term, "")
-        axes.set_title(f"{TERM_LABELS.get(term, style.plain(term))}{f' ({unit})' if unit else ''}")
-        _cut_start(axes)
-    for axes in panels[-1]:
+    for axes, term in zip(panels, kept, strict=True):
+        for model, history in frames:
+            colour = style.model_colour(model)
+            if term in history:
+                axes.plot(history[along], history[term], color=colour, lw=1.3, alpha=0.85)
+            if f"validation_{term}" in history:
+                held = history.dropna(subset=f"validation_{term}")
+                axes.plot(
+                    held[along], held[f"validation_{term}"], ":", color=colour, lw=1.5, marker=".", ms=4
+                )
+                validated |= len(held) > 0
+        axes.set_title(TERM_LABELS.get(term, labels.plain(term)))
         axes.set_xlabel(along)
-    for axes in list(panels.flat)[len(kept) :]:
-        axes.set_axis_off()
-    handles = [Line2D([], [], color=style.model_colour(m), label=style.model_label(m)) for m in histories]
-    if validated:
-        handles.append(Line2D([], [], ls=":", color=style.INK, label="validation"))
-    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
+        _cut_start(axes)
+    dotted = [Line2D([], [], ls=":", color=style.INK, label="validation")] if validated else []
+    _legend(figure, list(histories), *dotted)
     return figure
 
 
 def _cut_start(axes: Axes) -> None:
     """Let the first steps, often many times higher than all later ones, leave the panel at its top."""
-    lines = [line.get_xydata() for line in axes.lines]
-    end = max((xy[:, 0].max() for xy in lines), default=0)
-    late = [xy[xy[:, 0] > 0.04 * end, 1] for xy in lines]
-    late = np.concatenate([y[np.isfinite(y)] for y in late]) if lines else np.zeros(0)
-    if late.size:
+    points = np.concatenate([line.get_xydata() for line in axes.lines])
+    late = points[points[:, 0] > 0.04 * points[:, 0].max(), 1]
+    late = late[np.isfinite(late)]
+    if late.size and np.ptp(late) > 0:
         low, high = axes.get_ylim()
-        margin = 0.06 * (late.max() - min(low, late.min()))
-        axes.set_ylim(low, min(high, late.max() + margin) if margin > 0 else high)
-
-
-def _grid(table: pd.DataFrame, value: str) -> pd.DataFrame:
-    return table.pivot_table(index="gamma", columns="delta", values=value, aggfunc="mean").sort_index()
+        axes.set_ylim(low, min(high, late.max() + 0.06 * np.ptp(late)))
 
 
 def hyperparameter_scatter(
-    ours: pd.DataFrame, published: pd.DataFrame | None = None, baseline: tuple[float, float] | None = None
+    ours: pd.DataFrame, published: pd.DataFrame, baseline: tuple[float, float] | None = None
 ) -> Figure:
     """Interpretability against reconstruction accuracy: a point a setting of gamma (colour) and delta (size).
 
     ours, published: columns gamma, delta, interpretability, reconstruction_accuracy_percent; both panels have
     the same axes. baseline: the published beta-VAE's (interpretability, accuracy).
     """
-    parts = {"ours": ours} | ({"published": published} if published is not None else {})
+    parts = {"ours": ours, "published": published}
     for what, table in parts.items():
         _require(table, ("gamma", "delta", "interpretability", "reconstruction_accuracy_percent"), what)
     both = pd.concat(parts.values())
-    deltas = sorted(both.delta.unique())
-    sizes = dict(zip(deltas, np.linspace(18, 110, len(deltas)), strict=True))
-    norm = LogNorm(both.gamma.min(), max(both.gamma.max(), both.gamma.min() * 1.01))
-    figure, panels = style.subplots(
-        1, len(parts), width=style.FULL_WIDTH, height=3.3, squeeze=False, sharex=True, sharey=True
-    )
-    for axes, (what, table) in zip(panels[0], parts.items(), strict=True):
-        dots = axes.scatter(
-            table.interpretability, table.reconstruction_accuracy_percent, c=table.gamma, cmap="viridis",
-            norm=norm, s=table.delta.map(sizes), ec="white", lw=0.7, alpha=0.95, zorder=3,
+    figure, panels = style.subplots(1, 2, height=3.6, sharex=True, sharey=True)
+    colours, sizes = (LogNorm(values.min(), values.max() * 1.01) for values in (both.gamma, both.delta))
+    for axes, (what, table) in zip(panels, parts.items(), strict=True):
+        sns.scatterplot(
+            table, x="interpretability", y="reconstruction_accuracy_percent", hue="gamma", size="delta",
+            palette=style.SEQUENTIAL, hue_norm=colours, sizes=(18, 110), size_norm=sizes, alpha=0.95, ax=axes,
+            legend=False,
         )  # fmt: skip
-        if baseline and what == "published":
-            # Far below the others: drawn to scale it would press them into a line.
-            note = f"↓ β-VAE at {baseline[0]:.2f}, {baseline[1]:.1f} %"
-            ink = style.model_ink("betavae")
-            axes.text(0.03, 0.04, note, transform=axes.transAxes, fontsize=9, color=ink)
-        axes.set(title=what, xlabel="interpretability")
-    panels[0, 0].set_ylabel("reconstruction accuracy (% of pixels)")
-    bar = figure.colorbar(dots, ax=panels[0].tolist(), pad=0.02, aspect=30)
-    bar.set_label("γ", rotation=0)
+        axes.set(title=what, ylabel="reconstruction accuracy (% of pixels)")
+    if baseline and baseline[1] < both.reconstruction_accuracy_percent.min():
+        # Drawn to scale it would press the others into a line.
+        note = f"↓ β-VAE at {baseline[0]:.2f}, {baseline[1]:.1f} %"
+        panels[1].text(
+            0.03, 0.04, note, transform=axes.transAxes, fontsize=9, color=style.model_ink("betavae")
+        )
+    elif baseline:
+        panels[1].plot(*baseline, "D", color=style.model_colour("betavae"), ms=5, mec="white")
+        panels[1].annotate("β-VAE", baseline, (6, 4), textcoords="offset points", fontsize=9)
+    shown = ScalarMappable(colours, style.SEQUENTIAL)
+    figure.colorbar(shown, ax=list(panels), pad=0.02, aspect=30).set_label("γ", rotation=0)
+    deltas = np.sort(both.delta.unique())
+    areas = 18 + 92 * np.asarray(sizes(deltas))
     handles = [
-        Line2D([], [], marker="o", ls="", color="#8a8f98", ms=np.sqrt(sizes[d]), label=f"δ = {d:g}")
-        for d in deltas
+        Line2D([], [], marker="o", ls="", color="#8a8f98", ms=np.sqrt(area), label=f"δ = {delta:g}")
+        for delta, area in zip(deltas, areas, strict=True)
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=len(deltas))
     return figure
 
 
 def hyperparameter_map(
-    ours: pd.DataFrame, published: pd.DataFrame | None = None, value: str = "interpretability"
+    ours: pd.DataFrame, published: pd.DataFrame, value: str = "interpretability"
 ) -> Figure:
     """One value over gamma (down) and delta (right), ours beside the published, written into the cells."""
-    parts = {"ours": _grid(ours, value)} | (
-        {} if published is None else {"published": _grid(published, value)}
-    )
-    low = min(np.nanmin(g.to_numpy()) for g in parts.values())
-    high = max(np.nanmax(g.to_numpy()) for g in parts.values())
-    rows = max(len(g) for g in parts.values())
-    figure, panels = style.subplots(
-        1, len(parts), width=style.FULL_WIDTH, height=1.0 + 0.36 * rows, squeeze=False
-    )
-    for axes, (what, grid) in zip(panels[0], parts.items(), strict=True):
-        shown = axes.imshow(grid, cmap=style.SEQUENTIAL, vmin=low, vmax=high, aspect="auto")
-        for (i, j), number in np.ndenumerate(grid.to_numpy()):
-            dark = number < low + 0.6 * (high - low)
-            text = f"{number:.2f}" if high <= 1 else f"{number:.1f}"
-            if np.isfinite(number):
-                axes.text(
-                    j, i, text, ha="center", va="center", color="white" if dark else style.INK, fontsize=9
-                )
-        axes.set_xticks(range(grid.shape[1]), [f"{d:g}" for d in grid.columns])
-        axes.set_yticks(range(len(grid)), [f"{g:g}" for g in grid.index])
-        axes.grid(False)
-        axes.spines[:].set_visible(False)
+    grids = {
+        what: table.pivot_table(index="gamma", columns="delta", values=value)
+        for what, table in (("ours", ours), ("published", published))
+    }
+    low, high = (extreme(pd.concat([ours[value], published[value]])) for extreme in (np.nanmin, np.nanmax))
+    figure, panels = style.subplots(1, 2, height=1.0 + 0.36 * max(map(len, grids.values())))
+    for axes, (what, grid) in zip(panels, grids.items(), strict=True):
+        sns.heatmap(
+            grid.rename(index="{:g}".format, columns="{:g}".format), ax=axes, cmap=style.SEQUENTIAL, vmin=low,
+            vmax=high, annot=True, fmt=".2f" if high <= 1 else ".1f", annot_kws={"fontsize": 9},
+            cbar=axes is panels[1], cbar_kws={"label": labels.metric_label(value)},
+        )  # fmt: skip
+        axes.tick_params(length=0, labelrotation=0)
         axes.set(title=what, xlabel="δ", ylabel="γ")
-    figure.colorbar(shown, ax=panels[0].tolist(), pad=0.02, aspect=25, label=style.metric_label(value))
     return figure

@@ -1,70 +1,53 @@
-"""Trained models side by side: what each makes of the same test items, and of the same turns.
+"""Trained models side by side: what each makes of the same test items, and of the same traversals.
 
 `load` reads what training and evaluation left of a setup; nothing is encoded or measured anew.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from arvae import training
 from arvae.datasets.contract import Dataset
-from arvae.datasets.measuring import Measure
 from arvae.files import read_json
-from arvae.report.figures import images
+from arvae.trained import TrainedModel
 
 SHAPES = ("square", "ellipse", "heart")  # dSprites' classes
-CALM = 64  # test items of which the one of middling note density is shown
+FIRST = 64  # test items of which the one of middling note density is shown
 
 
 @dataclass(frozen=True)
 class Side:
-    """The first run of a setup: its decoder, codes of test items, and which dimension to turn.
+    """The first run of a setup: the model, codes of test items, and its report.
 
-    decode: codes (m, d) -> images float32 (m, h, w) in 0..1, or measures int16 (m, 24); z, mean: (n, d);
-    index: (n,) places in the test split; columns: attribute -> the regularized dimension, else the one that
-    knows most of it; report: the setup's metrics file.
+    z, mean: (n, d) codes; index: (n,) places in the test split; report: the setup's metrics file.
     """
 
-    decode: Callable[[np.ndarray], np.ndarray]
+    model: TrainedModel
     z: np.ndarray
     mean: np.ndarray
     index: np.ndarray
-    columns: dict[str, int]
     report: dict[str, Any]
+
+    @property
+    def columns(self) -> dict[str, int]:
+        """Attribute -> the dimension that is moved for it."""
+        return {name: self.model.dimension_of(name) for name in self.model.attribute_names}
 
     def turned(self, items: np.ndarray, names: Sequence[str], values: np.ndarray) -> np.ndarray:
         """Mean codes at `items` (n,) decoded, each attribute set to `values` (p,): (n, k, p, ...)."""
-        rows = [images.traverse(self.decode, self.mean[items], self.columns[name], values) for name in names]
-        return np.stack(rows, axis=1)
-
-    def pair(self, right: str, up: str) -> tuple[int, int]:
-        """Two different dimensions for two attributes: where both have the same one, `up` takes another."""
-        first, second = self.columns[right], self.columns[up]
-        if first == second:
-            run = next(iter(self.report["runs"].values()))
-            known = np.array(run["details"]["mutual_information"][up], dtype=float)
-            known[first] = -np.inf
-            second = int(known.argmax())
-        return first, second
+        rows = [self.model.traverse(self.mean[items], name, values) for name in names]  # k x (p, n, ...)
+        return np.stack(rows).swapaxes(1, 2).swapaxes(0, 1)
 
     def plane(self, item: int, right: str, up: str, values: np.ndarray) -> np.ndarray:
         """One item over a grid of two attributes' dimensions: (p, p, ...), the largest `up` in row 0."""
-        first, second = self.pair(right, up)
-        return images.plane(self.decode, self.mean[item], second, first, values)
+        return self.model.plane(self.mean[item], right, up, values, values)[::-1]
 
-    def surface(
-        self, item: int, right: str, up: str, values: np.ndarray, measure: Measure
-    ) -> np.ndarray:
+    def surface(self, item: int, right: str, up: str, values: np.ndarray) -> np.ndarray:
         """Every attribute measured on such a grid: (p, p, k), row 0 at the smallest value of `up`."""
-        frames = self.plane(item, right, up, values)[::-1]
-        flat = frames.reshape(-1, *frames.shape[2:])
-        if flat.dtype == np.float32:  # images, measured as bytes, as everywhere
-            flat = np.clip(flat * 256, 0, 255).astype(np.uint8)
-        return measure(flat).reshape(len(values), len(values), -1)
+        return self.model.surface(self.mean[item], right, up, values, values)
 
 
 def load(home: Path, data: Dataset, model: str) -> Side:
@@ -79,22 +62,14 @@ def load(home: Path, data: Dataset, model: str) -> Side:
         if not path.is_file():
             raise FileNotFoundError(f"there is no {path}: run `dvc repro evaluate@{setup}` first")
     report = read_json(paths[0])
-    run, result = next(iter(report["runs"].items()))
-    network = training.load_model(home / "data" / "models" / setup, run)
+    run = next(iter(report["runs"]))
     with np.load(paths[1], allow_pickle=False) as file:
         z, mean, index = file[f"z_{run}"], file[f"mean_{run}"], file["index"]
-    details = result["details"]
-    turned = details["controllability"]["fixed"] or details
-    columns = {name: turned["per_attribute"][name]["dimension"] for name in report["attributes"]}
-    if data.kind == "images":
-        return Side(images.decoder(network), z, mean, index, columns, report)
-    from arvae.report.figures import music  # here, so that images need no engraver
-
-    return Side(music.decoder(network, data.vocabulary), z, mean, index, columns, report)
+    return Side(TrainedModel.load(setup, run, home, data), z, mean, index, report)
 
 
 def originals(data: Dataset, side: Side, items: np.ndarray) -> np.ndarray:
-    """The test items themselves, as the decoder gives them: images in 0..1, or measures."""
+    """The test items themselves, as the decoder gives them."""
     x = np.asarray(data.test.x[side.index[items]])
     return x if data.kind == "music" else x.astype(np.float32) / max(1, x.max(initial=0))
 
@@ -124,7 +99,7 @@ def one_of_each(data: Dataset, side: Side) -> tuple[list[str], np.ndarray]:
     return names, np.array(chosen)
 
 
-def calm(data: Dataset, side: Side) -> int:
+def of_middling_density(data: Dataset, side: Side) -> int:
     """A measure neither empty nor crowded: of the first items the one of middling note density."""
-    onsets = (np.asarray(data.test.x[side.index[:CALM]]) >= 0).sum(axis=1)
+    onsets = (np.asarray(data.test.x[side.index[:FIRST]]) >= 0).sum(axis=1)
     return int(np.argsort(onsets, kind="stable")[len(onsets) // 2])

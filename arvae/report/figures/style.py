@@ -1,12 +1,10 @@
-"""The one look of all figures: colours, names with units, files whose bytes depend on the figure alone."""
+"""The one look of all figures, and files whose bytes depend on the figure alone."""
 
 import io
-from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import matplotlib.style
 import numpy as np
 from IPython.display import Image as Shown
@@ -16,75 +14,16 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from arvae.files import atomic_write
+from arvae.report.labels import MODEL_COLOURS
 
-# Okabe and Ito's palette, told apart by colour-blind readers: warm for the baselines, blue for AR-VAE.
-MODEL_COLOURS = {
-    "betavae": "#E69F00",
-    "betavae1": "#D55E00",
-    "arvae": "#0072B2",
-    "fader": "#CC79A7",
-    "glsr": "#009E73",
-    "published": "#4D4D4D",
-}
-MODEL_LABELS = {
-    "betavae": "β-VAE",
-    "betavae1": "β-VAE (β = 1)",
-    "arvae": "AR-VAE",
-    "fader": "Fader network",
-    "glsr": "GLSR-VAE",
-    "published": "published",
-}
-DATASET_LABELS = {
-    "dsprites": "dSprites",
-    "mnist": "MNIST",
-    "bach": "Bach chorales",
-    "folk": "Folk tunes",
-    "folk-own": "Folk tunes, own attributes",
-}
-ATTRIBUTE_LABELS = {
-    "shape": "shape (class)",
-    "scale": "scale (ratio)",
-    "orientation": "orientation (rad)",
-    "x": "x (0–1)",
-    "y": "y (0–1)",
-    "area": "area (px²)",
-    "length": "length (px)",
-    "thickness": "thickness (px)",
-    "slant": "slant (rad)",
-    "width": "width (px)",
-    "height": "height (px)",
-    "rhythmic complexity": "rhythmic complexity (0–1)",
-    "pitch range": "pitch range (/26 st)",
-    "note density": "note density (onsets/tick)",
-    "contour": "contour (/26 st)",
-}
-# Two attributes of each data set that a picture of two dimensions shows best.
-TELLING = {
-    "dsprites": ("x", "y"),
-    "mnist": ("slant", "thickness"),
-    "bach": ("note density", "contour"),
-    "folk": ("note density", "contour"),
-}
-METRIC_LABELS = {
-    "interpretability": "Interpretability",
-    "mig": "MIG",
-    "modularity": "Modularity",
-    "sap": "SAP",
-    "scc": "SCC",
-    "dmig": "DMIG",
-    "reconstruction_accuracy_percent": "Reconstruction accuracy (%)",
-    "digit_accuracy_reconstructed_percent": "Digit accuracy, reconstructed (%)",
-    "digit_accuracy_interpolated_percent": "Digit accuracy, traversed (%)",
-}
-DIVERGING, SEQUENTIAL, INK = "RdBu_r", "viridis", "#222222"
+DIVERGING, SEQUENTIAL, INK, GREY = "RdBu_r", "viridis", "#222222", MODEL_COLOURS["published"]
 FULL_WIDTH, HALF_WIDTH = 7.0, 3.4  # inches
 LIMIT = 500_000  # bytes a committed figure may have
 
 
 def use() -> None:
-    """Set the style for all figures drawn from here on (every function of `arvae.report.figures` does so itself)."""
-    sheet = resources.files("arvae") / "templates" / "arvae.mplstyle"
-    with resources.as_file(sheet) as path:
+    """Set the style for all figures drawn from here on (the functions of this package do so)."""
+    with resources.as_file(resources.files("arvae") / "templates" / "arvae.mplstyle") as path:
         matplotlib.style.use(path)
 
 
@@ -98,47 +37,14 @@ def subplots(rows: int = 1, columns: int = 1, width: float = FULL_WIDTH, height:
     return figure, figure.subplots(rows, columns, **more)
 
 
-def plain(name: str) -> str:
-    """A name as people write it: `pitch_range` -> `pitch range`."""
-    return name.replace("_", " ")
-
-
-def attribute_label(name: str, unit: str | None = None) -> str:
-    """An attribute with its unit; a data set of your own gives the unit itself."""
-    name = plain(name)
-    return f"{name} ({unit})" if unit else ATTRIBUTE_LABELS.get(name, name)
-
-
-def model_label(name: str) -> str:
-    """A model's name as the paper writes it."""
-    return MODEL_LABELS.get(name, plain(name))
-
-
-def dataset_label(name: str) -> str:
-    """A data set's name as people write it."""
-    return DATASET_LABELS.get(name, plain(name))
-
-
-def telling(dataset: str, names: Sequence[str]) -> tuple[str, str]:
-    """The two attributes to show over a plane, right and up; of a data set of your own the first two.
-
-    A data set with one attribute gives that twice.
-    """
-    chosen = TELLING.get(dataset, ())
-    if not chosen or not set(chosen) <= set(names):
-        chosen = (names[0], names[min(1, len(names) - 1)])
-    return chosen[0], chosen[1]
-
-
-def metric_label(name: str) -> str:
-    """A metric's name as the paper writes it."""
-    for ending, words in (
-        ("_regularized", "along the tied dimension"),
-        ("_observed", "in the observed range"),
-    ):
-        if name.endswith(ending):
-            return f"{metric_label(name.removesuffix(ending))} {words}"
-    return METRIC_LABELS.get(name, plain(name))
+def panels(count: int, columns: int, height: float, **more: Any) -> tuple[Figure, list[Axes]]:
+    """A full-width figure of `count` panels in rows of `columns`, each `height` inches high."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure, axes = subplots(rows, columns, height=0.4 + height * rows, squeeze=False, **more)
+    for spare in axes.flat[count:]:
+        spare.set_axis_off()
+    return figure, list(axes.flat[:count])
 
 
 def model_colour(name: str) -> str:
@@ -191,30 +97,34 @@ def save(figure: Figure, path: Path | str, vector: str | None = None) -> Path:
     path = Path(path)
     if path.suffix != ".png":  # not with_suffix: "gamma-0.1" has none
         path = path.with_name(f"{path.name}.png")
-    if vector not in (None, "svg", "pdf"):
+    dates = {"svg": ("Date",), "pdf": ("CreationDate", "Producer", "Creator"), None: ()}
+    if vector not in dates:
         raise ValueError(f"vector={vector!r} is no vector format: use 'svg', 'pdf' or None")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    png = shrink(buffer.getvalue())
+    png = shrink(_rendered(figure, "png", {"Software": None}))
     if len(png) > LIMIT:
         raise ValueError(
             f"{path.name} has {len(png):,} bytes, more than {LIMIT:,}: draw fewer points or a smaller figure"
         )
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(png)
+    _write(path, png)
     if vector:
-        date = (
-            {"Date": None} if vector == "svg" else {"CreationDate": None, "Producer": None, "Creator": None}
-        )
-        buffer = io.BytesIO()
-        with matplotlib.rc_context({"svg.hashsalt": "arvae"}):
-            figure.savefig(buffer, format=vector, metadata=date)
-        if len(buffer.getvalue()) > LIMIT:
-            print(f"{path.stem}.{vector} left out: {len(buffer.getvalue()):,} bytes")
+        drawn = _rendered(figure, vector, dict.fromkeys(dates[vector]))
+        if len(drawn) > LIMIT:
+            print(f"{path.stem}.{vector} left out: {len(drawn):,} bytes")
         else:
-            with atomic_write(path.with_suffix(f".{vector}")) as temporary:
-                temporary.write_bytes(buffer.getvalue())
+            _write(path.with_suffix(f".{vector}"), drawn)
     return path
+
+
+def _rendered(figure: Figure, form: str, metadata: dict[str, None]) -> bytes:
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "arvae"}):
+        figure.savefig(buffer, format=form, metadata=metadata)
+    return buffer.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def show(figure: Figure, path: Path | str, alt: str, vector: str | None = None) -> Shown:
@@ -230,11 +140,7 @@ def picture(path: Path | str, alt: str) -> Shown:
     if not alt.strip():
         raise ValueError(f"the picture {path} has no alt text: say in a sentence what is to be seen on it")
     path = Path(path)
-    width = None
-    if path.suffix == ".png":
-        with Image.open(path) as image:
-            width = min(900, round(image.width * 0.66))  # 150 dots an inch shown at about 100
-    elif path.suffix == ".gif":
-        with Image.open(path) as image:
-            width = min(860, round(image.width * 1.3))  # small files, shown a little larger
+    most, zoom = (900, 0.66) if path.suffix == ".png" else (860, 1.3)  # PNG: 150 dots an inch at about 100
+    with Image.open(path) as image:
+        width = min(most, round(image.width * zoom))
     return Shown(data=path.read_bytes(), format=path.suffix[1:], alt=alt, width=width)

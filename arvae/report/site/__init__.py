@@ -1,11 +1,11 @@
-"""The site: executed notebooks as pages in reports/pages and reports/index.html, which leads through them.
+"""The site: executed notebooks as pages in reports/pages; one of them, 0_index, is the front page.
 
 Everything works offline and without scripts: no file of another host is asked for, equations are MathML,
-code is folded by <details>. Numbers on the front page are read from reports/metrics and data/published.
-A link to nothing, a picture that is missing or has no alt text, or a page too large fails the build.
+code is folded by <details>. A link to nothing, a picture that is missing or has no alt text, or a page too
+large fails the build. `python -m arvae.report.site [reports]` builds it.
 """
 
-from arvae.report.site.building import build
+from arvae.report.site.building import build, contents
 from arvae.report.site.checking import SiteError, check
 
-__all__ = ["SiteError", "build", "check"]
+__all__ = ["SiteError", "build", "check", "contents"]

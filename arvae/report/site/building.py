@@ -1,4 +1,4 @@
-"""Builds reports/pages and reports/index.html from reports/notebooks, the docs and the metrics."""
+"""Builds reports/pages and reports/index.html from the executed notebooks and the docs."""
 
 import os
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ import jinja2
 import pandas as pd
 from pygments.formatters import HtmlFormatter
 
-from arvae import params, paths
+from arvae import paths
 from arvae.files import atomic_write
-from arvae.report.site import facts
-from arvae.report.site.checking import REPORTS_LIMIT, check
+from arvae.report.site import provenance
+from arvae.report.site.checking import REPORTS_LIMIT, SiteError, check
 from arvae.report.site.convert import TEMPLATES, Body, Converter
-from arvae.report.site.faults import SiteError
-from arvae.report.site.front import front
-from arvae.report.site.story import DOCS, place, rank, studies
+from arvae.report.site.order import DOCS, SECTIONS, place, rank
+
+STUDIES = "studies/reports"  # what goes further than the paper has pages of its own
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page of the site and its place in the story."""
+    """One page of the site and its place in the report."""
 
     name: str  # reports/pages/<name>.html
     section: str
@@ -30,27 +30,63 @@ class Page:
 
     @property
     def kicker(self) -> str:
-        """The line over the page's heading: where in the story it stands."""
+        """The line over the page's heading: where in the report it stands; none over the front page."""
         return self.section if self.label == self.section else f"{self.section} · {self.label}"
+
+    @property
+    def href(self) -> str:
+        """The page as another in reports/pages links it."""
+        return f"{self.name}.html" if self.section else "../index.html"
+
+
+def contents(reports: Path | str = "reports") -> str:
+    """All pages of `reports`, section by section with what it is about, as Markdown for the front page.
+
+    Called in a notebook in notebooks/; the links are to pages that `build` writes afterwards.
+    """
+    home = paths.root()
+    sections: dict[str, list[str]] = {}
+    for path in _notebooks(home / reports):
+        _, section, label = place(path.stem)
+        sections.setdefault(section, []).append(f"[{label}](../{reports}/pages/{path.stem}.html)")
+    if _document(home, home / reports):
+        sections[DOCS] = [f"[{DOCS}](../{reports}/pages/your-own-data.html)"]
+    about = dict([*SECTIONS.values(), (DOCS, "Three steps to a data set and attributes of your own.")])
+    return "\n".join(
+        f"1. **{section}**. {about.get(section, '')} {' · '.join(links)}"
+        for section, links in sections.items()
+    )
+
+
+def _notebooks(reports: Path) -> list[Path]:
+    return sorted((reports / "notebooks").glob("*.ipynb"), key=lambda path: rank(path.stem))
+
+
+def _document(home: Path, reports: Path) -> Path | None:
+    """The one page that is written in Markdown; it ends the main report."""
+    path = home / "docs" / "your_own_data.md"
+    return path if path.is_file() and reports == home / "reports" else None
 
 
 def collect(home: Path, reports: Path) -> list[Page]:
-    """Convert every executed notebook of `reports`, in the order of the story.
-
-    The whole story, reports/, ends with docs/your_own_data.md.
-    """
-    converter = Converter(home, reports)
-    books = sorted((reports / "notebooks").glob("*.ipynb"), key=lambda p: rank(p.stem))
-    if not books:
-        raise SiteError([f"{reports.relative_to(home)}/notebooks holds no notebook: run `dvc repro` first"])
-    pages = []
-    for path in books:
-        _, section, label = place(path.stem)
-        pages.append(Page(path.stem, section, label, path, converter.notebook(path)))
-    own = home / "docs" / "your_own_data.md"
-    if own.is_file() and reports == home / "reports":
-        pages.append(Page("your-own-data", DOCS, DOCS, own, converter.document(own)))
-    return pages
+    """Convert the front page, reports/index.ipynb, and every notebook of reports/notebooks, in order."""
+    books = _notebooks(reports)
+    if not books or not (reports / "index.ipynb").is_file():
+        where = reports.relative_to(home)
+        raise SiteError([f"{where} holds no index.ipynb or no notebooks/*.ipynb: run `dvc repro` first"])
+    named = {path.stem: place(path.stem)[1:] for path in books}
+    document = _document(home, reports)
+    named |= {"your-own-data": (DOCS, DOCS)} if document else {}
+    converter = Converter(home, reports, {reports / "pages" / f"{name}.html" for name in named})
+    index = reports / "index.ipynb"
+    front = Page("index", "", "", index, converter.notebook(index, "."))
+    bodies = [converter.notebook(path) for path in books]
+    bodies += [converter.document(document)] if document else []
+    sources = [*books, *filter(None, [document])]
+    return [front] + [
+        Page(name, *words, source, body)
+        for (name, words), source, body in zip(named.items(), sources, bodies, strict=True)
+    ]
 
 
 def build(
@@ -60,22 +96,20 @@ def build(
 
     Args:
         home: the project's root, default the one above the working directory.
-        reports: the folder, from the root, with the notebooks/, metrics/, ... to show: reports or
-            studies/reports, whose pages lead back to the story's.
+        reports: the folder, from the root, with the notebooks/, metrics/, ... to show: reports or STUDIES,
+            whose pages lead back to the main report.
         limit: bytes that reports/ may have in all.
 
     Returns:
         A line a page: section, page, kB.
 
     Raises:
-        SiteError: lists every fault: a failed setup, a link to nothing, a picture missing or without alt
+        SiteError: lists every fault: a failed notebook, a link to nothing, a picture missing or without alt
             text, an equation not understood, a file too large.
     """
     home = paths.root() if home is None else Path(home).resolve()
     reports = home / reports
-    knobs = params.load(home / "params.yaml")
-    code = facts.commit(home)
-    found = facts.setups(reports)
+    aside = reports != home / "reports"
     pages = collect(home, reports)
     faults = [fault for page in pages for fault in page.body.faults]
     if faults:
@@ -85,54 +119,47 @@ def build(
     for old in folder.glob("*.html"):
         if old.stem not in {page.name for page in pages}:
             old.unlink()
-    templates = _templates()
     _write(folder / "style.css", _style_sheet())
-    menu, aside = _menu(pages), reports != home / "reports"
+    template = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES / "site"), autoescape=True, trim_blocks=True,
+        lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+    ).get_template("page.html.j2")  # fmt: skip
+    menu: dict[str, list[Page]] = {}
+    for page in pages[1:]:
+        menu.setdefault(page.section, []).append(page)
+    code, metrics = provenance.commit(home), provenance.metrics(reports)
+    written = {}
     for number, page in enumerate(pages):
-        rests_on = [setup for name, setup in found.items() if _concerns(page.name, name)] or list(
-            found.values()
-        )
-        text = templates.get_template("page.html.j2").render(
-            page=page, body=page.body.html, menu=menu, here=page.name, up="../", pages="",
-            story="../../../reports/index.html" if aside else "",
-            studies="" if aside else studies(reports, "../"),
+        target = folder / f"{page.name}.html" if number else reports / "index.html"
+        written[target] = template.render(
+            page=page, menu=menu, up="../" if number else "", pages="" if number else "pages/",
+            front="Further studies" if aside else "Overview",
+            main=_way(target, home / "reports" / "index.html") if aside else "",
+            studies="" if aside or not (home / STUDIES / "index.html").is_file()
+            else _way(target, home / STUDIES / "index.html"),
             before=pages[number - 1] if number else None,
             after=pages[number + 1] if number + 1 < len(pages) else None,
-            provenance=facts.provenance(rests_on, knobs.scale, knobs.seeds, code),
-            source=Path(os.path.relpath(page.source, folder)).as_posix(),
+            provenance=provenance.made_by(metrics, page.name, code), source=_way(target, page.source),
         )  # fmt: skip
-        _write(folder / f"{page.name}.html", text)
-    whole = facts.provenance(list(found.values()), knobs.scale, knobs.seeds, code)
-    _write(reports / "index.html", front(templates, home, pages, menu, found, whole, reports))
+    for target, text in written.items():
+        _write(target, text)
     check(reports, limit)
-    return pd.DataFrame(
-        {
-            "section": [page.section for page in pages],
-            "page": [page.label for page in pages],
-            "kB": [round((folder / f"{page.name}.html").stat().st_size / 1000) for page in pages],
-        }
-    )
+    kilobytes = [round(target.stat().st_size / 1000) for target in written]
+    table = {
+        "section": [p.section for p in pages],
+        "page": [p.label or "Overview" for p in pages],
+        "kB": kilobytes,
+    }
+    return pd.DataFrame(table)
 
 
-def _concerns(page: str, setup: str) -> bool:
-    """Does a page tell of a setup? train-mnist-arvae: of that one; data-mnist: of all of its data set."""
-    stage, _, rest = page.partition("-")
-    return rest == setup or (stage in ("data", "comparison") and setup.rpartition("-")[0] == rest)
+def _way(page: Path, target: Path) -> str:
+    return Path(os.path.relpath(target, page.parent)).as_posix()
 
 
 def _write(path: Path, text: str) -> None:
     with atomic_write(path) as temporary:
         temporary.write_text(text.rstrip() + "\n", encoding="utf-8")
-
-
-def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES / "site"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
 
 
 def _style_sheet() -> str:
@@ -143,10 +170,3 @@ def _style_sheet() -> str:
         for name in ("friendly", "github-dark")
     )
     return f"{own}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
-
-
-def _menu(pages: list[Page]) -> dict[str, list[Page]]:
-    sections: dict[str, list[Page]] = {}
-    for page in pages:
-        sections.setdefault(page.section, []).append(page)
-    return sections

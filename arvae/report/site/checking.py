@@ -1,16 +1,23 @@
 """Is the finished site whole? Every link, picture and anchor, and the sizes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup
 
-from arvae.report.site.faults import SiteError
-
 PAGE_LIMIT = 4_000_000  # bytes of a page; one with sound in it has some 2.5 MB
 ALONE_LIMIT = 15_000_000  # bytes of a page that carries trained decoders in itself (the playground)
 FIGURE_LIMIT = 500_000  # bytes of a figure
 REPORTS_LIMIT = 30_000_000  # bytes of reports/ in all
+
+
+class SiteError(ValueError):
+    """The site cannot be built as it should be; the message lists every fault, a line each."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = list(faults)
+        super().__init__("the site has faults:\n" + "\n".join(f"  {fault}" for fault in self.faults))
 
 
 def check(reports: Path, total_limit: int = REPORTS_LIMIT) -> None:

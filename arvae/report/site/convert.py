@@ -5,7 +5,7 @@ import html
 import os
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
+TEMPLATES = Path(__file__).parents[2] / "templates"
 # What is shown of an output that comes in several forms, the first that there is.
 SHOWN = (
     "image/gif", "image/svg+xml", "image/png", "image/jpeg", "text/html", "text/markdown", "text/latex",
@@ -30,13 +30,11 @@ DROPPED = ("script", "iframe", "object", "embed", "link", "meta", "base", "form"
 
 @dataclass(frozen=True)
 class Body:
-    """What a page shows: its HTML, its title, its first paragraph as plain text, what was wrong with it."""
+    """What a page shows: its HTML, its title, and what was wrong with it."""
 
     html: str
     title: str
-    lead: str
     faults: tuple[str, ...]
-    alts: dict[str, str]  # file under reports/ -> the text of a picture that is shown from it
 
 
 def math(source: str, display: bool) -> str:
@@ -101,12 +99,12 @@ class Converter:
     """Turns notebooks and Markdown files of the project at `home` into page bodies.
 
     Pictures and sounds that a notebook carries and that stand as a file under `reports` too (the same
-    bytes) are linked, not repeated. reports: where the pages' notebooks are, default reports/.
+    bytes) are linked, not repeated. reports: where the pages' notebooks are; pages: files that may be linked
+    although they are still to be written.
     """
 
-    def __init__(self, home: Path, reports: Path | None = None) -> None:
-        self.home = home
-        self.reports = reports or home / "reports"
+    def __init__(self, home: Path, reports: Path, pages: Collection[Path] = ()) -> None:
+        self.home, self.reports, self.pages = home, reports, pages
         self.files: dict[bytes, list[Path]] = {}
         for path in sorted(self.reports.rglob("*")):
             if path.suffix in MEDIA and path.is_file():
@@ -115,92 +113,80 @@ class Converter:
         self.exporter = HTMLExporter(
             config=options, template_name="notebook", extra_template_basedirs=[str(TEMPLATES)]
         )
-        for name, function in {
-            "markdown": markdown, "pick": pick, "data_uri": data_uri, "alt_text": alt_text,
-        }.items():  # fmt: skip
-            self.exporter.register_filter(name, function)
+        for function in (markdown, pick, data_uri, alt_text):
+            self.exporter.register_filter(function.__name__, function)
 
-    def notebook(self, path: Path) -> Body:
-        """The page of an executed notebook; its links are read as relative to notebooks/ or to itself."""
+    def notebook(self, path: Path, folder: str = "pages") -> Body:
+        """The page of an executed notebook, to stand in `folder` of the reports.
+
+        Its links are read as relative to notebooks/ or to itself.
+        """
         book = nbformat.read(path, as_version=4)
         written, _ = self.exporter.from_notebook_node(book)
-        source = self.home / "notebooks"
         errors = [
             f"{path.name}: cell {number} failed with {output['ename']}: {output['evalue']}"
             for number, cell in enumerate(book.cells)
             for output in cell.get("outputs", [])
             if output["output_type"] == "error"
         ]
-        return self._finish(written, path.name, (source, path.parent, self.home), errors)
+        bases = (self.home / "notebooks", path.parent, self.home)
+        return self._finish(written, path, bases, self.reports / folder, errors)
 
     def document(self, path: Path) -> Body:
         """The page of a Markdown file."""
         written = f'<section class="prose">{markdown(path.read_text(encoding="utf-8"))}</section>'
-        return self._finish(written, path.name, (path.parent,), [])
+        return self._finish(written, path, (path.parent,), self.reports / "pages", [])
 
-    def _finish(self, written: str, name: str, bases: tuple[Path, ...], faults: list[str]) -> Body:
+    def _finish(
+        self, written: str, path: Path, bases: Sequence[Path], folder: Path, faults: list[str]
+    ) -> Body:
         soup = BeautifulSoup(written, "html.parser")
-        faults += [f"{name}: {mark.get_text()}" for mark in soup.select(".fault")]
+        faults += [f"{path.name}: {mark.get_text()}" for mark in soup.select(".fault")]
         _clean(soup)
-        alts: dict[str, str] = {}
         for tag, attribute in _references(soup):
-            faults += self._resolve(tag, attribute, bases, name)
-        for image in soup.find_all("img"):
-            if not str(image.get("alt") or "").strip():
-                where = str(image.get("src"))[:60]
-                faults.append(
-                    f"{name}: a picture has no alt text ({where}): use arvae.report.figures.style.show"
-                )
-            alts[str(image.get("src"))] = str(image.get("alt") or "")
+            fault = self._resolve(tag, attribute, bases, folder, path.stem)
+            faults += [f"{path.name}: {fault}"] if fault else []
         _wrap(soup)
         _anchors(soup)
-        heading, paragraph = soup.find("h1"), soup.find("p")
+        heading = soup.find("h1")
         if heading is None:
-            faults.append(f"{name}: no heading: its first cell must begin with '# '")
-        return Body(
-            html=soup.decode(formatter="minimal"),
-            title=heading.get_text().strip() if heading else name,
-            lead=_plain(paragraph) if paragraph else "",
-            faults=tuple(faults),
-            alts=alts,
-        )
+            faults.append(f"{path.name}: no heading: its first cell must begin with '# '")
+        title = heading.get_text().strip() if heading else path.name
+        return Body(soup.decode(formatter="minimal"), title, tuple(faults))
 
-    def _resolve(self, tag: Tag, attribute: str, bases: tuple[Path, ...], name: str) -> list[str]:
-        """Make one reference right for a page in reports/pages; what points to nothing is a fault."""
+    def _resolve(self, tag: Tag, attribute: str, bases: Sequence[Path], folder: Path, stage: str) -> str:
+        """Make one reference right for a page in `folder`; what is wrong with it, else nothing."""
         value = str(tag[attribute]).strip()
         parts = urlsplit(value)
         if parts.scheme == "data":
-            linked = self._linked(value, Path(name).stem)
-            if linked:
-                tag[attribute] = linked
-            return []
+            file = self._file(value, stage)
+            if file:
+                tag[attribute] = _way(folder, file)
+            return ""
         if parts.scheme in ("http", "https", "mailto"):
-            if tag.name == "a":
-                return []
-            return [f"{name}: {value} is on another host: the pages must work offline"]
+            return "" if tag.name == "a" else f"{value} is on another host: the pages must work offline"
         if parts.scheme or value.startswith("/"):
-            return [f"{name}: the link {value} is neither of this project nor of the web"]
+            return f"the link {value} is neither of this project nor of the web"
         if not parts.path:
-            return []  # an anchor of this page: checked with the finished site
+            return ""  # an anchor of this page: checked with the finished site
         for base in bases:
             target = (base / unquote(parts.path)).resolve()
-            if target.exists() and target.is_relative_to(self.home):
-                tag[attribute] = self._relative(target) + (f"#{parts.fragment}" if parts.fragment else "")
-                return []
-        return [f"{name}: {value} does not exist"]
+            if target in self.pages or (target.exists() and target.is_relative_to(self.home)):
+                tag[attribute] = _way(folder, target) + (f"#{parts.fragment}" if parts.fragment else "")
+                return ""
+        return f"{value} does not exist"
 
-    def _relative(self, target: Path) -> str:
-        """The way from the pages' folder to a file of the project."""
-        return Path(os.path.relpath(target, self.reports / "pages")).as_posix()
-
-    def _linked(self, uri: str, stage: str) -> str | None:
+    def _file(self, uri: str, stage: str) -> Path | None:
         """The file under reports/ with a data URI's content; of several, the one in the stage's folder."""
         head, _, content = uri.partition(",")
         if not head.endswith(";base64"):
             return None
         found = self.files.get(hashlib.sha256(b64decode(content)).digest(), [])
-        found = sorted(found, key=lambda path: stage not in path.parts)
-        return self._relative(found[0]) if found else None
+        return min(found, key=lambda path: stage not in path.parts, default=None)
+
+
+def _way(folder: Path, target: Path) -> str:
+    return Path(os.path.relpath(target, folder)).as_posix()
 
 
 def _references(soup: BeautifulSoup) -> Iterator[tuple[Tag, str]]:
@@ -244,8 +230,3 @@ def _anchors(soup: BeautifulSoup) -> None:
         name = next(n for n in (words, *(f"{words}-{k}" for k in range(2, 999))) if n not in used)
         used.add(name)
         heading["id"] = name
-
-
-def _plain(tag: Tag) -> str:
-    """A paragraph as text; an equation in it becomes its letters."""
-    return re.sub(r"\s+", " ", tag.get_text()).strip()

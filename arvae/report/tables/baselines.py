@@ -1,8 +1,8 @@
 """AR-VAE beside all its baselines: beta-VAE, beta-VAE at AR-VAE's own beta, Fader networks, GLSR-VAE.
 
 What a number means differs between them. A Fader network takes the attributes out of its code and gives them
-to the decoder: metrics on its codes measure what was left in, and low is what it aims at. GLSR-VAE can tie
-only attributes that are differentiable functions of the output (`models.glsr.EXPRESSIBLE`).
+to the decoder: metrics on its codes measure what was left in, and low is what it aims at. GLSR-VAE can
+regularize only attributes that are differentiable functions of the output.
 """
 
 from collections.abc import Sequence
@@ -10,67 +10,48 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from arvae.models.glsr import EXPRESSIBLE
-from arvae.report import tables
-from arvae.report.figures import style
+from arvae.metrics import statistics
+from arvae.report import labels
+from arvae.report.tables.claims import glsr_attributes
+from arvae.report.tables.scores import PUBLISHED_NAMES, Reports, least, ordered, per_attribute, runs, scalars
 
-MODELS = ("betavae", "betavae1", "arvae", "fader", "glsr")
-CONTROL = ("monotonicity", "range_covered", "selectivity", "content_reconstructed", "content_traversed")
-PERCENT = "reconstruction_accuracy_percent"
 EITHER = "monotonicity_either_way"
-SPLIT = (
-    *("interpretability", "mig", "modularity", "sap", "scc", PERCENT),
-    *(theirs for theirs, _ in tables.DIGIT_NAMES.values()),
-    *(EITHER, "selectivity"),
-)
+CONTROL = ("monotonicity", "range_covered", "selectivity", "content_reconstructed", "content_traversed")
 ON_CODES = ("interpretability", "mig", "sap", "scc")
+SPLIT = (*(theirs for theirs, _ in PUBLISHED_NAMES.values()), EITHER, "selectivity")
+THREE = labels.MODELS[:3]  # beta-VAE, beta-VAE at AR-VAE's beta, AR-VAE
 
 
-def scores(reports: tables.Reports) -> pd.DataFrame:
+def scores(reports: Reports) -> pd.DataFrame:
     """All runs of all models, a row a run: the published metrics, DMIG, CONTROL, and EITHER."""
-    parts = [tables.runs(reports), tables.scalars(reports, ["dmig", *CONTROL, EITHER])]
+    parts = [runs(reports), scalars(reports, ["dmig", *CONTROL, EITHER])]
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
-def spread(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
-    """Mean, standard deviation and interval of every metric, data set and model, and the published value.
-
-    The published value is run 0 on images and the mean of the ten runs on music (`tables.beside_published`);
-    NaN for what was not published.
-    """
-    table = tables.spread(ours)
-    reference = {
-        key: float(
-            group.sort_values("point").value.iloc[0] if key[1] in tables.IMAGES else group.value.mean()
-        )
-        for key, group in theirs.groupby(["metric", "dataset", "model"])
-    }
-    keys = zip(table["metric"], table["data set"], table["model"], strict=True)
-    return table.assign(published=[reference.get(key, np.nan) for key in keys])
-
-
 def side_by_side(spread: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    """One data set, a row a metric, a column a model: "mean ± sd [published]" as text.
+    """One data set of `tables.spread`, a row a metric, a column a model: "mean ± sd [published]" as text.
 
     Where content is digits, it is given as digit accuracy only, under its published name.
     """
     here = spread[spread["data set"] == dataset]
     if here.metric.str.startswith("digit").any():
         here = here[~here.metric.str.startswith("content")]
-    models = [name for name in MODELS if (here.model == name).any()]
-    rows = []
-    for metric, group in here.groupby("metric", sort=False):
-        digits = 1 if metric.endswith("percent") else 3
-        by_model = group.set_index("model")
-        setups = {m: _setup(by_model.loc[m], digits) if m in by_model.index else "–" for m in models}
-        rows.append({"metric": metric} | setups)
-    return pd.DataFrame(rows, columns=["metric", *models])
+    written = here.assign(text=[_written(row) for _, row in here.iterrows()])
+    return _columns(written, ["metric"], "text").fillna("–").reset_index()
 
 
-def _setup(row: pd.Series, digits: int) -> str:
+def _written(row: pd.Series) -> str:
+    digits = 1 if row.metric.endswith("percent") else 3
     sd = "" if row.sd is None or np.isnan(row.sd) else f" ± {row.sd:.{digits}f}"
     reference = "" if np.isnan(row.published) else f" [{row.published:.{digits}f}]"
-    return f"{row['mean']:.{digits}f}{sd}{reference}".replace("-", "\N{MINUS SIGN}")
+    return f"{labels.signed(row['mean'], digits)}{sd}{reference}"
+
+
+def _columns(table: pd.DataFrame, keys: list[str], value: str) -> pd.DataFrame:
+    """`value` by `keys`, as they come, a column a model in the usual order."""
+    wide = table.pivot_table(index=keys, columns="model", values=value, aggfunc="first", sort=False)
+    wide.columns.name = None
+    return wide[labels.in_order(table.model, labels.MODELS)]
 
 
 def decomposition(ours: pd.DataFrame) -> pd.DataFrame:
@@ -83,31 +64,30 @@ def decomposition(ours: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (metric, dataset), group in ours[ours.metric.isin(SPLIT)].groupby(["metric", "dataset"], sort=False):
-        values = {name: group[group.model == name].value.to_numpy() for name in MODELS[:3]}
-        if any(len(one) == 0 for one in values.values()):
+        values = [group[group.model == name].value.to_numpy() for name in THREE]
+        if any(len(one) == 0 for one in values):
             continue
-        a, b, c = (values[name].mean() for name in MODELS[:3])
-        told = _separated(values["arvae"], values["betavae"]) and abs(c - a) > tables.least(metric)
-        share = (b - a) / (c - a) if told else np.nan
-        apart = _separated(values["arvae"], values["betavae1"])
-        rows.append((metric, dataset, a, b, c, c - a, b - a, c - b, share, apart))
-    columns = ["metric", "data set", *MODELS[:3], "difference", "by β", "by regularization", "share of β"]
-    return tables._ordered(pd.DataFrame(rows, columns=[*columns, "separated"]))
+        theirs, fair, mine = (one.mean() for one in values)
+        gain = mine - theirs
+        clear = statistics.separated(values[2], values[0]) and abs(gain) > least(metric)
+        share = (fair - theirs) / gain if clear else np.nan
+        apart = statistics.separated(values[2], values[1])
+        rows.append((metric, dataset, theirs, fair, mine, gain, fair - theirs, mine - fair, share, apart))
+    columns = ["difference", "by β", "by regularization", "share of β", "separated"]
+    return ordered(pd.DataFrame(rows, columns=["metric", "data set", *THREE, *columns]))
 
 
-def _separated(a: np.ndarray, b: np.ndarray) -> bool:
-    return bool(a.min() > b.max() or a.max() < b.min())
-
-
-def told(split: pd.DataFrame) -> str:
-    """The decomposition in words, a line a metric that has something to share out."""
+def decomposition_in_words(split: pd.DataFrame) -> str:
+    """The decomposition, a line a metric that has something to share out."""
     lines = []
-    for row in split.itertuples(index=False):
-        metric, dataset, share = row[0], style.dataset_label(row[1]), row[8]
-        if np.isnan(share):
-            continue
-        points = metric.endswith("percent")
-        total, beta, order = (signed(value, points) for value in (row[5], row[6], row[7]))
+    for _, row in split.dropna(subset="share of β").iterrows():
+        total, beta, order = (
+            labels.signed(row[part], 1, plus=True) + " points"
+            if row.metric.endswith("percent")
+            else labels.signed(row[part], 3, plus=True)
+            for part in ("difference", "by β", "by regularization")
+        )
+        share = row["share of β"]
         if 0 <= share <= 1:
             what = (
                 f"{share:.0%} of it from the smaller β ({beta}), the rest from the regularization ({order})"
@@ -116,15 +96,16 @@ def told(split: pd.DataFrame) -> str:
             what = f"the smaller β alone goes the other way ({beta}), the regularization gives {order}"
         else:
             what = f"the smaller β alone gives as much or more ({beta}), the regularization {order}"
-        lines.append(f"- {dataset}, {style.metric_label(metric)}: {total} in all, {what}.")
+        dataset, metric = labels.dataset_label(row["data set"]), labels.metric_label(row.metric)
+        lines.append(f"- {dataset}, {metric}: {total} in all, {what}.")
     return "\n".join(lines) or "No difference between AR-VAE and β-VAE here is larger than the seeds' spread."
 
 
-def share_told(split: pd.DataFrame) -> str:
+def share_in_words(split: pd.DataFrame) -> str:
     """The answer in a sentence a data set: how much of the gain on codes the smaller beta explains."""
     lines = []
     for dataset, group in split[split.metric.isin(ON_CODES)].groupby("data set", sort=False):
-        shares, label = group["share of β"].dropna(), style.dataset_label(dataset)
+        shares, label = group["share of β"].dropna(), labels.dataset_label(dataset)
         if shares.empty:
             lines.append(f"{label}: no metric on codes differs by more than the seeds do.")
             continue
@@ -136,71 +117,27 @@ def share_told(split: pd.DataFrame) -> str:
                 f"{gain} explains nothing (alone it lowers them); all of it is the regularization's.**"
             )
             continue
-        span = (
-            f"{_percent(shares.min())} to {_percent(shares.max())}, {_percent(shares.median())} in the median"
+        low, high, middle = (
+            f"{labels.signed(100 * v, 0)}%" for v in (shares.min(), shares.max(), shares.median())
         )
-        lines.append(f"{gain} explains {span}; the rest is the regularization's.**")
+        lines.append(
+            f"{gain} explains {low} to {high}, {middle} in the median; the rest is the regularization's.**"
+        )
     return "\n\n".join(lines)
 
 
-def _percent(value: float) -> str:
-    return f"{value:.0%}".replace("-", "\N{MINUS SIGN}")
+def musical(reports: Reports, metrics: Sequence[str], regularized: bool = False) -> pd.DataFrame:
+    """Music only, attribute by attribute: whether GLSR-VAE regularizes it, and a column a model.
 
-
-def signed(value: float, points: bool) -> str:
-    """A difference with its sign, of a score or in percentage points."""
-    value = round(value, 1 if points else 3) + 0.0  # no minus before a zero
-    text = f"{value:+.1f} points" if points else f"{value:+.3f}"
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def along_dimensions(reports: tables.Reports, metric: str) -> pd.DataFrame:
-    """A metric of each tied attribute along the dimension it is tied to: dataset, model, attribute, value.
-
-    A row a run and attribute; models that tie no dimension have none.
+    Means over runs; see `tables.per_attribute` for the dimension.
     """
-    rows = []
-    for report in reports.values():
-        for run in report["runs"].values():
-            tied = (run["details"]["regularized"] or {}).get("per_attribute", {})
-            for name in report["attributes"]:
-                value = tied.get(name, {}).get(metric)
-                if value is not None:
-                    rows.append((report["dataset"], report["model"], name, value))
-    return pd.DataFrame(rows, columns=["dataset", "model", "attribute", "value"])
-
-
-def expressible(
-    reports: tables.Reports, metrics: Sequence[str], datasets: Sequence[str] = ("bach", "folk")
-) -> pd.DataFrame:
-    """Music only, attribute by attribute: metric, data set, attribute, tied by GLSR, and a column a model.
-
-    Means over runs; each attribute's dimension is chosen by mutual information (metrics on codes) or is
-    the one that is turned (measures on the output).
-    """
-    here = {name: report for name, report in reports.items() if report["dataset"] in datasets}
-    frames = [tables.per_attribute(here, metric).assign(metric=metric) for metric in metrics]
-    long = pd.concat(frames, ignore_index=True)
-    if long.empty:
-        return pd.DataFrame(columns=["metric", "data set", "attribute", "GLSR ties it"])
-    wide = _a_column_a_model(long)
-    wide.insert(3, "GLSR ties it", [bool(name in EXPRESSIBLE) for name in wide.attribute])
-    return wide
-
-
-def tied(reports: tables.Reports, metrics: Sequence[str]) -> pd.DataFrame:
-    """Music, along the dimensions the attributes are tied to: as `expressible`, means over runs."""
-    here = {name: report for name, report in reports.items() if report["dataset"] not in tables.IMAGES}
-    frames = [along_dimensions(here, metric).assign(metric=metric) for metric in metrics]
-    return _a_column_a_model(pd.concat(frames, ignore_index=True))
-
-
-def _a_column_a_model(long: pd.DataFrame) -> pd.DataFrame:
-    """Means over runs, rows in the order in which attributes come, a column a model."""
-    keys = ["metric", "dataset", "attribute"]
-    models = [name for name in MODELS if (long.model == name).any()]
-    means = long.groupby([*keys, "model"]).value.mean().unstack("model")
-    order = pd.MultiIndex.from_frame(long[keys].drop_duplicates())
-    wide = means.reindex(order)[models].reset_index().rename(columns={"dataset": "data set"})
-    wide.columns.name = None
-    return tables._ordered(wide)
+    here = {name: report for name, report in reports.items() if report["dataset"] in labels.MUSIC}
+    frames = [per_attribute(here, metric, regularized).assign(metric=metric) for metric in metrics]
+    long = pd.concat(frames, ignore_index=True).rename(columns={"dataset": "data set"})
+    keys = ["metric", "data set", "attribute"]
+    means = long.groupby([*keys, "model"], sort=False, as_index=False).value.mean()
+    wide = _columns(means, keys, "value").reset_index()
+    shared = {dataset: glsr_attributes(reports, dataset) for dataset in labels.MUSIC}
+    pairs = zip(wide["data set"], wide.attribute, strict=True)
+    wide.insert(3, "GLSR regularizes it", [attribute in shared[dataset] for dataset, attribute in pairs])
+    return ordered(wide)

@@ -1,4 +1,4 @@
-"""The gamma-delta study: our settings beside the published ones, and which way each hyperparameter moves what.
+"""The gamma-delta study: our settings beside the published ones, and which way hyperparameters move what.
 
 Ours: a row a setting, columns gamma, delta, status, message and the values, as `evaluation.study`
 gives them. Published: columns gamma, delta and the two values that the paper shows for its 35 settings.
@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from arvae.datasets.contract import Dataset
 from arvae.evaluation import records
+from arvae.metrics import statistics
 from arvae.params import Setup
-from arvae.report import tables
-from arvae.report.figures import style
+from arvae.report import labels
+from arvae.report.tables.scores import least
 from arvae.training.precision import plan
 
 VALUES = ("interpretability", "reconstruction_accuracy_percent")
-KNOBS = {"gamma": "γ", "delta": "δ"}
+GREEK = {"gamma": "γ", "delta": "δ"}
 CLEAR = 0.5  # a mean rank correlation from which a value "rises" or "falls" with a hyperparameter
 BASELINE = (0.40, 94.5)  # where the published figure marks the beta-VAE: interpretability, accuracy
 
@@ -31,31 +31,28 @@ def published(root: Path | str) -> pd.DataFrame:
 
 def caption(what: str, setup: Setup, data: Dataset, codes: int) -> str:
     """`what` followed by all that decides how the study's numbers may be read."""
-    settled, label = plan(setup.engine), style.dataset_label(setup.dataset)
+    settled = plan(setup.engine)
     return (
-        f"{what}. {label} at beta {setup.hyperparameters.beta:g}, scale {setup.scale}; one run a setting, seed "
-        f"{setup.seeds[0]}, {setup.schedule.epochs:g} epochs of {len(data.train):,} examples (source: "
-        f"{data.provenance.get('source', 'unknown')}), {codes:,} test codes; {settled.device} in "
-        f"{settled.precision}, {records.processor()}."
+        f"{what}. {labels.dataset_label(setup.dataset)} at beta {setup.hyperparameters.beta:g}, scale "
+        f"{setup.scale}; one run a setting, seed {setup.seeds[0]}, {setup.schedule.epochs:g} epochs of "
+        f"{len(data.train):,} examples (source: {data.provenance.get('source', 'unknown')}), {codes:,} test "
+        f"codes; {settled.device} in {settled.precision}, {records.processor()}."
     )
 
 
 def varied(setup: Setup, settings: Mapping[str, Mapping[str, float]]) -> str:
     """What a grid keeps and what it varies, in words."""
-    values = {
-        hyperparameter: sorted({one[hyperparameter] for one in settings.values()}) for hyperparameter in KNOBS
-    }
     lists = " x ".join(
-        f"{hyperparameter} {', '.join(f'{value:g}' for value in found)}"
-        for hyperparameter, found in values.items()
+        f"{name} {', '.join(f'{value:g}' for value in sorted({one[name] for one in settings.values()}))}"
+        for name in GREEK
     )
-    return f"{setup.hyperparameters.objective}: beta {setup.hyperparameters.beta:g}, {lists}: {len(settings)} settings"
+    kept = setup.hyperparameters
+    return f"{kept.objective}: beta {kept.beta:g}, {lists}: {len(settings)} settings"
 
 
 def same_settings(theirs: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
     """The published settings that were run here too."""
-    ran = pd.MultiIndex.from_frame(ours[["gamma", "delta"]])
-    return theirs[pd.MultiIndex.from_frame(theirs[["gamma", "delta"]]).isin(ran)].reset_index(drop=True)
+    return theirs.merge(ours[list(GREEK)].astype(float), on=list(GREEK))
 
 
 def finished(ours: pd.DataFrame) -> pd.DataFrame:
@@ -68,111 +65,89 @@ def failures(ours: pd.DataFrame) -> str:
     lost = ours[ours.status != "finished"]
     if lost.empty:
         return f"All {len(ours)} settings trained to their end."
-    lines = [f"- γ = {row.gamma:g}, δ = {row.delta:g}: {row.message}" for row in lost.itertuples()]
-    return f"{len(lost)} of {len(ours)} settings failed and are left out of what follows:\n\n" + "\n".join(
-        lines
-    )
+    lines = "\n".join(f"- γ = {row.gamma:g}, δ = {row.delta:g}: {row.message}" for row in lost.itertuples())
+    return f"{len(lost)} of {len(ours)} settings failed and are left out of what follows:\n\n{lines}"
 
 
 def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     """One row a value and a setting, run here or published: obtained, published, difference, verdict.
 
-    verdict: "as published" within `tables.least`, "above", "below"; "failed", "not run", "not published".
-    One run a setting stands on either side: the tolerance is the least one, no spread is known.
+    verdict: as `statistics.verdict` within `tables.least`; "failed", "not run", "not published". One run a
+    setting stands on either side: the tolerance is the least one, no spread is known.
     """
-    keys = ["gamma", "delta"]
-    status = ours.set_index(keys).status
-    sides = [table.set_index(keys)[list(VALUES)] for table in (ours, theirs)]
-    settings = sorted(set(sides[0].index) | set(sides[1].index))
+    ours = ours.astype(dict.fromkeys(GREEK, float))
+    both = theirs.merge(ours, "outer", list(GREEK), suffixes=(" published", " obtained"), sort=True)
     rows = []
     for value in VALUES:
-        least = tables.least(value)
-        for setting in settings:
-            obtained, reference = (float(side[value].get(setting, np.nan)) for side in sides)
+        for _, row in both.iterrows():
+            obtained, reference = row[f"{value} obtained"], row[f"{value} published"]
             gap = obtained - reference
-            if setting not in status.index:
-                verdict = "not run"
-            elif status[setting] != "finished":
-                verdict = "failed"
-            elif np.isnan(reference):
-                verdict = "not published"
+            if row.status != "finished":
+                verdict = "failed" if isinstance(row.status, str) else "not run"
             else:
-                verdict = "as published" if abs(gap) <= least else "above" if gap > 0 else "below"
-            rows.append((value, *setting, obtained, reference, gap, verdict))
-    columns = ["metric", "gamma", "delta", "obtained", "published", "difference", "verdict"]
+                verdict = "not published" if np.isnan(reference) else statistics.verdict(gap, least(value))
+            rows.append((value, row.gamma, row.delta, obtained, reference, gap, verdict))
+    columns = ["metric", *GREEK, "obtained", "published", "difference", "verdict"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def trend(table: pd.DataFrame, hyperparameter: str, value: str) -> dict[str, float | int | str]:
     """How `value` moves as `hyperparameter` is raised and the other hyperparameter is kept.
 
-    rank correlation: Spearman's rho along each curve of one value of the other hyperparameter, averaged over curves of
-    at least three settings; at lowest, at highest: means over the settings at the hyperparameter's ends; direction:
-    "rises" or "falls" where the mean correlation is at least CLEAR, "no clear trend", or "too few settings".
+    rank correlation: Spearman's rho along each curve of one value of the other hyperparameter, averaged over
+    curves of at least three settings (0 where the value never changes); at lowest, at highest: means over the
+    settings at the hyperparameter's ends; direction: "rises" or "falls" where the mean correlation reaches
+    CLEAR, "no clear trend", or "too few settings".
     """
     table = table.dropna(subset=[value])
-    other = next(name for name in KNOBS if name != hyperparameter)
-    curves = [curve.sort_values(hyperparameter) for _, curve in table.groupby(other)]
+    other = next(name for name in GREEK if name != hyperparameter)
+    curves = [curve for _, curve in table.groupby(other) if len(curve) >= 3]
     correlations = [
-        _rank_correlation(curve[hyperparameter], curve[value]) for curve in curves if len(curve) >= 3
+        curve[hyperparameter].corr(curve[value], "spearman") if curve[value].nunique() > 1 else 0.0
+        for curve in curves
     ]
     mean = float(np.mean(correlations)) if correlations else np.nan
-    means = table.groupby(hyperparameter)[value].mean()
-    direction = "too few settings"
-    if correlations:
-        direction = "rises" if mean >= CLEAR else "falls" if mean <= -CLEAR else "no clear trend"
+    direction = "rises" if mean >= CLEAR else "falls" if mean <= -CLEAR else "no clear trend"
+    means = table.groupby(hyperparameter)[value].mean().tolist() or [np.nan]
     return {
-        "direction": direction,
+        "direction": direction if correlations else "too few settings",
         "rank correlation": mean,
         "curves": len(correlations),
-        "at lowest": float(means.iloc[0]) if len(means) else np.nan,
-        "at highest": float(means.iloc[-1]) if len(means) else np.nan,
+        "at lowest": means[0],
+        "at highest": means[-1],
     }
 
 
-def _rank_correlation(x: pd.Series, y: pd.Series) -> float:
-    return 0.0 if y.nunique() == 1 else float(stats.spearmanr(x, y).statistic)
-
-
 def trends(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
-    """`trend` of both hyperparameters on both values: ours, the published of the same settings, all published."""
+    """`trend` of both hyperparameters on both values: ours, published at the same settings, all published."""
     ours = finished(ours)
-    same = same_settings(theirs, ours)
-    parts = {"ours": ours, "published, same settings": same, "published, all": theirs}
+    parts = {"ours": ours, "published, same settings": same_settings(theirs, ours), "published, all": theirs}
     return pd.DataFrame(
         [
-            {
-                "raised": KNOBS[hyperparameter],
-                "metric": value,
-                "of": what,
-                **trend(table, hyperparameter, value),
-            }
-            for hyperparameter in KNOBS
+            {"raised": greek, "metric": value, "of": what, **trend(table, hyperparameter, value)}
+            for hyperparameter, greek in GREEK.items()
             for value in VALUES
             for what, table in parts.items()
         ]
     )
 
 
-def told(trends: pd.DataFrame) -> str:
-    """The trends in words, a line each, and whether the published settings move the same way."""
+def trends_in_words(trends: pd.DataFrame) -> str:
+    """The trends, a line each, and whether the published settings move the same way."""
     lines = []
     for (raised, metric), group in trends.groupby(["raised", "metric"], sort=False):
         rows = group.set_index("of")
         ours, theirs = rows.loc["ours"], rows.loc["published, same settings"]
         if theirs.direction == "too few settings":
             theirs = rows.loc["published, all"]
-        digits = 1 if metric.endswith("percent") else 2
-        line = (
-            f"- **More {raised}**: {style.metric_label(metric)[0].lower()}{style.metric_label(metric)[1:]} "
-            f"{_moves(ours, digits)}; published: {_moves(theirs, digits)}"
-        )
+        digits, label = (1 if metric.endswith("percent") else 2), labels.metric_label(metric)
+        same = "."
         if "too few settings" not in (ours.direction, theirs.direction):
-            same = ours.direction == theirs.direction
-            line += ": the same." if same else ": **not the same**."
-        else:
-            line += "."
-        lines.append(line)
+            same = ": the same." if ours.direction == theirs.direction else ": **not the same**."
+        lines.append(
+            f"- **More {raised}**: {label[0].lower()}{label[1:]} {_moves(ours, digits)}; "
+            f"published: {_moves(theirs, digits)}{same}"
+        )
     return "\n".join(lines)
 
 
@@ -180,7 +155,7 @@ def _moves(one: pd.Series, digits: int) -> str:
     if one.direction == "too few settings":
         return "cannot be told from so few settings"
     what = one.direction if one.direction != "no clear trend" else "shows no clear trend"
-    rho = f"{one['rank correlation']:+.2f}".replace("-", "\N{MINUS SIGN}")
+    rho = labels.signed(one["rank correlation"], 2, plus=True)
     ends = f"{one['at lowest']:.{digits}f} to {one['at highest']:.{digits}f}"
     return f"{what} ({ends}; mean rank correlation {rho}, curves: {one.curves})"
 

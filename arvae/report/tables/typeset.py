@@ -8,7 +8,16 @@ import pandas as pd
 from IPython.display import HTML
 
 from arvae.files import atomic_write
-from arvae.report.figures import style
+from arvae.report import labels
+
+_SIGNED = ("difference", "Hedges g", "by β", "by regularization", "rank correlation")
+_EXACT = ("gamma", "delta")  # settings, not results: as many digits as they have
+_TEX = str.maketrans(
+    {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$", "{": r"\{", "}": r"\}",
+     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+     "\N{MINUS SIGN}": "$-$", "–": "--", "β": r"$\beta$", "γ": r"$\gamma$", "δ": r"$\delta$",
+     "≥": r"$\geq$", "≤": r"$\leq$", "±": r"$\pm$", "ρ": r"$\rho$", "×": r"$\times$"}
+)  # fmt: skip
 
 
 def write(table: pd.DataFrame, folder: Path | str, name: str, text: str, digits: int = 3) -> list[Path]:
@@ -17,65 +26,54 @@ def write(table: pd.DataFrame, folder: Path | str, name: str, text: str, digits:
     The csv begins with the caption behind "#" (`pandas.read_csv(path, comment="#")`) and keeps six digits;
     the others show `digits`.
     """
-    folder = Path(folder)
+    numbers = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     contents = {
-        "csv": "# "
-        + text.replace("\n", " ")
-        + "\n"
-        + table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-        "md": markdown(table, text, digits),
+        "csv": f"# {text}\n".replace("\n", " ").rstrip() + "\n" + numbers,
+        "md": f"{text}\n\n{markdown(table, digits)}\n",
         "tex": latex(table, text, f"tab:{name}", digits),
     }
-    paths = []
-    for suffix, content in contents.items():
-        path = folder / f"{name}.{suffix}"
+    paths = [Path(folder) / f"{name}.{suffix}" for suffix in contents]
+    for path, content in zip(paths, contents.values(), strict=True):
         with atomic_write(path) as temporary:
             temporary.write_text(content, encoding="utf-8")
-        paths.append(path)
     return paths
 
 
 def shown(table: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
     """The table as people read it: labels for names, rounded numbers, a dash for what is undefined."""
-    labels = {"metric": _metric, "data set": style.dataset_label, "model": style.model_label}
-    columns = {}
-    for column in table.columns:
-        label = labels.get(column)
-        percent = table["metric"].astype(str).str.endswith("percent") if "metric" in table else None
-        columns[column] = [
-            label(value)
-            if label
-            else _cell(value, digits, bool(percent is not None and percent.iloc[i]), column)
-            for i, value in enumerate(table[column])
+    written = {"metric": labels.metric_label, "data set": labels.dataset_label, "model": labels.model_label}
+    percent = (
+        [str(m).endswith("percent") for m in table["metric"]] if "metric" in table else [False] * len(table)
+    )
+    columns = {
+        column: [
+            written[column](value)
+            if column in written
+            else _cell(value, max(digits - 2, 1) if p else digits, column)
+            for value, p in zip(table[column], percent, strict=True)
         ]
-    return pd.DataFrame(columns).rename(columns=style.model_label)
+        for column in table.columns
+    }
+    return pd.DataFrame(columns).rename(columns=labels.model_label)
 
 
-def _metric(name: str) -> str:
-    label = style.metric_label(name)
-    return label[:1].upper() + label[1:]
-
-
-_SIGNED = ("difference", "Hedges g", "by β", "by regularization", "rank correlation")
-_PLAIN = ("gamma", "delta")  # settings, not results: as many digits as they have
-
-
-def _cell(value: Any, digits: int, percent: bool, column: str) -> str:
+def _cell(value: Any, digits: int, column: str) -> str:
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return "–"
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    if isinstance(value, float | np.floating):
-        if column == "runs":
-            return f"{value:.0f}"
-        places = 1 if column == "Hedges g" else max(digits - 2, 1) if percent else digits
-        if column == "share of β":
-            return f"{100 * value:.0f} %".replace("-", "\N{MINUS SIGN}")
-        if column in _PLAIN:
-            return f"{value:g}"
-        sign = "+" if column in _SIGNED else ""
-        return f"{value:{sign}.{places}f}".replace("-", "\N{MINUS SIGN}")
-    return str(value)
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    if column in _EXACT:
+        return f"{value:g}"
+    if column == "share of β":
+        return f"{labels.signed(100 * value, 0)} %"
+    places = {"runs": 0, "Hedges g": 1}.get(column, digits)
+    return labels.signed(value, places, plus=column in _SIGNED)
+
+
+def _aligned(table: pd.DataFrame) -> list[str]:
+    return ["right" if pd.api.types.is_numeric_dtype(table[column]) else "left" for column in table.columns]
 
 
 def html(table: pd.DataFrame, digits: int = 3) -> HTML:
@@ -83,51 +81,27 @@ def html(table: pd.DataFrame, digits: int = 3) -> HTML:
     return HTML(shown(table, digits).to_html(index=False, border=0))
 
 
-def markdown(table: pd.DataFrame, text: str, digits: int = 3) -> str:
-    """A GitHub-flavoured table under its caption."""
-    rows = shown(table, digits)
-    right = [pd.api.types.is_numeric_dtype(table[column]) for column in table.columns]
-    lines = [
-        "| " + " | ".join(rows.columns) + " |",
-        "|" + "|".join("--:" if r else ":--" for r in right) + "|",
-    ]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows.to_numpy()]
-    return f"{text}\n\n" + "\n".join(lines) + "\n"
-
-
-_TEX = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$", "{": r"\{", "}": r"\}",
-        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-        "\N{MINUS SIGN}": "$-$", "–": "--", "β": r"$\beta$", "γ": r"$\gamma$", "δ": r"$\delta$",
-        "≥": r"$\geq$", "≤": r"$\leq$", "±": r"$\pm$", "ρ": r"$\rho$", "×": r"$\times$"}  # fmt: skip
-
-
-def tex_escape(text: str) -> str:
-    """Plain text as LaTeX."""
-    return "".join(_TEX.get(character, character) for character in text)
+def markdown(table: pd.DataFrame, digits: int = 3) -> str:
+    """A GitHub-flavoured table."""
+    rows = shown(table, digits).map(lambda text: text.replace("|", "\\|"))
+    return rows.to_markdown(index=False, disable_numparse=True, colalign=_aligned(table))
 
 
 def latex(table: pd.DataFrame, text: str, label: str, digits: int = 3) -> str:
     """A longtable with booktabs rules (packages booktabs, longtable), caption and label."""
     rows = shown(table, digits)
-    right = [pd.api.types.is_numeric_dtype(table[column]) for column in table.columns]
-    wide = [not r and rows[c].str.len().max() > 40 for r, c in zip(right, rows.columns, strict=True)]
-    form = "".join("r" if r else "p{0.4\\linewidth}" if w else "l" for r, w in zip(right, wide, strict=True))
-    head = " & ".join(tex_escape(column) for column in rows.columns) + r" \\"
-    body = [" & ".join(tex_escape(cell) for cell in row) + r" \\" for row in rows.to_numpy()]
-    return "\n".join(
-        [
-            r"{\small",
-            rf"\begin{{longtable}}{{{form}}}",
-            rf"\caption{{{tex_escape(text)}}}\label{{{label}}}\\",
-            r"\toprule",
-            head,
-            r"\midrule\endfirsthead",
-            r"\toprule",
-            head,
-            r"\midrule\endhead",
-            r"\bottomrule\endfoot",
-            *body,
-            r"\end{longtable}}",
-            "",
-        ]
+    form = "".join(
+        "r" if side == "right" else "p{0.4\\linewidth}" if rows[column].str.len().max() > 40 else "l"
+        for column, side in zip(rows.columns, _aligned(table), strict=True)
     )
+    # Escaped here: pandas' own escape leaves captions and Greek letters as they are.
+    rows = rows.map(lambda cell: cell.translate(_TEX)).rename(columns=lambda name: name.translate(_TEX))
+    body = rows.to_latex(
+        index=False,
+        longtable=True,
+        column_format=form,
+        caption=text.translate(_TEX),
+        label=label,
+        escape=False,
+    )
+    return f"{{\\small\n{body}}}\n"

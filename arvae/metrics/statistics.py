@@ -30,9 +30,8 @@ def summary(values: Sequence[float]) -> Summary:
     x = _finite(values, "values")
     if len(x) == 1:
         return Summary(1, float(x[0]), None, None, None)
-    sd = float(x.std(ddof=1))
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(x) - 1) * sd / np.sqrt(len(x))
-    return Summary(len(x), float(x.mean()), sd, float(x.mean() - half), float(x.mean() + half))
+    low, high = stats.t.interval(CONFIDENCE, len(x) - 1, x.mean(), stats.sem(x)) if x.std() else (x[0], x[0])
+    return Summary(len(x), float(x.mean()), float(x.std(ddof=1)), float(low), float(high))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,22 +52,28 @@ def difference(a: Sequence[float], b: Sequence[float]) -> Difference:
     """
     x, y = _finite(a, "a"), _finite(b, "b")
     value = float(x.mean() - y.mean())
-    if len(x) < 2 or len(y) < 2:
+    if min(len(x), len(y)) < 2 or not (np.ptp(x) or np.ptp(y)):
         return Difference(value, None, None, None)
-    vx, vy = x.var(ddof=1), y.var(ddof=1)
-    pooled = np.sqrt(((len(x) - 1) * vx + (len(y) - 1) * vy) / (len(x) + len(y) - 2))
-    if pooled == 0:
-        return Difference(value, None, None, None)
-    correction = 1 - 3 / (4 * (len(x) + len(y)) - 9)
-    ex, ey = vx / len(x), vy / len(y)
-    freedom = (ex + ey) ** 2 / (ex**2 / (len(x) - 1) + ey**2 / (len(y) - 1))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(ex + ey))
-    return Difference(value, value - half, value + half, float(value / pooled * correction))
+    freedom = len(x) + len(y) - 2
+    pooled = np.sqrt(((len(x) - 1) * x.var(ddof=1) + (len(y) - 1) * y.var(ddof=1)) / freedom)
+    interval = stats.ttest_ind(x, y, equal_var=False).confidence_interval(CONFIDENCE)
+    g = value / pooled * (1 - 3 / (4 * (len(x) + len(y)) - 9))
+    return Difference(value, float(interval.low), float(interval.high), float(g))
 
 
-def luck(a: int, b: int) -> float:
-    """How often a and b runs that do not differ are separated all the same, one side above the other."""
+def separated(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether every value of one group lies above every value of the other."""
+    return bool(min(a) > max(b) or max(a) < min(b))
+
+
+def separated_by_chance(a: int, b: int) -> float:
+    """How often a and b runs that do not differ are separated all the same."""
     return 2 / math.comb(a + b, a)
+
+
+def verdict(gap: float, tolerance: float) -> str:
+    """ "as published" where an obtained value differs by at most `tolerance`, else "above" or "below"."""
+    return "as published" if abs(gap) <= tolerance else "above" if gap > 0 else "below"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,8 +102,7 @@ def compare(
     spread = theirs.std(ddof=1) if len(theirs) > 1 else 0.0
     tolerance = max(least, 2 * float(np.hypot(ours.sd or 0.0, spread)))
     gap = ours.mean - reference
-    verdict = "as published" if abs(gap) <= tolerance else "above" if gap > 0 else "below"
-    return Comparison(ours, reference, gap, tolerance, verdict)
+    return Comparison(ours, reference, gap, tolerance, verdict(gap, tolerance))
 
 
 def _finite(values: Sequence[float], what: str) -> np.ndarray:

@@ -1,0 +1,116 @@
+"""Names as people write them, and the one colour of each model; imports nothing heavy."""
+
+from collections.abc import Iterable, Sequence
+
+MODEL_LABELS = {
+    "betavae": "β-VAE",
+    "betavae1": "β-VAE (β = 1)",
+    "arvae": "AR-VAE",
+    "fader": "Fader network",
+    "glsr": "GLSR-VAE",
+    "published": "published",
+}
+# Okabe and Ito's palette, told apart by colour-blind readers: warm for the baselines, blue for AR-VAE.
+MODEL_COLOURS = dict(
+    zip(MODEL_LABELS, ("#E69F00", "#D55E00", "#0072B2", "#CC79A7", "#009E73", "#4D4D4D"), strict=True)
+)
+MODELS = tuple(MODEL_LABELS)[:-1]  # in the order of tables and figures
+DATASET_LABELS = {
+    "dsprites": "dSprites",
+    "mnist": "MNIST",
+    "bach": "Bach chorales",
+    "folk": "Folk tunes",
+    "folk-own": "Folk tunes, own attributes",
+}
+IMAGES, MUSIC = ("dsprites", "mnist"), ("bach", "folk")
+DATASETS = IMAGES + MUSIC  # the paper's, in its order
+# With units for an axis, which here say more than those of the data sets ("" for shares).
+ATTRIBUTE_LABELS = {
+    "shape": "shape (class)",
+    "scale": "scale (ratio)",
+    "orientation": "orientation (rad)",
+    "x": "x (0–1)",
+    "y": "y (0–1)",
+    "area": "area (px²)",
+    "length": "length (px)",
+    "thickness": "thickness (px)",
+    "slant": "slant (rad)",
+    "width": "width (px)",
+    "height": "height (px)",
+    "rhythmic complexity": "rhythmic complexity (0–1)",
+    "pitch range": "pitch range (/26 st)",
+    "note density": "note density (onsets/tick)",
+    "contour": "contour (/26 st)",
+}
+# Two attributes of each data set that a picture of two dimensions shows best: right, up.
+_PAIRS = {
+    "dsprites": ("x", "y"),
+    "mnist": ("slant", "thickness"),
+    "bach": ("note density", "contour"),
+    "folk": ("note density", "contour"),
+}
+METRIC_LABELS = {
+    "interpretability": "Interpretability",
+    "mig": "MIG",
+    "modularity": "Modularity",
+    "sap": "SAP",
+    "scc": "SCC",
+    "dmig": "DMIG",
+    "reconstruction_accuracy_percent": "Reconstruction accuracy (%)",
+    "digit_accuracy_reconstructed_percent": "Digit accuracy, reconstructed (%)",
+    "digit_accuracy_interpolated_percent": "Digit accuracy, traversed (%)",
+}
+
+
+def plain(name: str) -> str:
+    """A name as people write it: `pitch_range` -> `pitch range`."""
+    return name.replace("_", " ")
+
+
+def attribute_label(name: str, unit: str = "") -> str:
+    """An attribute with its unit, for an axis."""
+    name = plain(name)
+    return ATTRIBUTE_LABELS.get(name) or (f"{name} ({unit})" if unit else name)
+
+
+def model_label(name: str) -> str:
+    """A model's name as the paper writes it."""
+    return MODEL_LABELS.get(name, plain(name))
+
+
+def dataset_label(name: str) -> str:
+    """A data set's name as people write it."""
+    return DATASET_LABELS.get(name, plain(name))
+
+
+def metric_label(name: str) -> str:
+    """A metric's name as the paper writes it."""
+    for ending, words in (
+        ("_regularized", "along the regularized dimension"),
+        ("_observed", "in the observed range"),
+    ):
+        if name.endswith(ending):
+            return f"{metric_label(name.removesuffix(ending))} {words}"
+    return METRIC_LABELS.get(name) or plain(name)[:1].upper() + plain(name)[1:]
+
+
+def attribute_pair(dataset: str, names: Sequence[str]) -> tuple[str, str]:
+    """The two attributes to show over a plane, right and up; of a data set of your own the first two.
+
+    A data set with one attribute gives that twice.
+    """
+    pair = _PAIRS.get(dataset, ())
+    return pair if pair and set(pair) <= set(names) else (names[0], names[min(1, len(names) - 1)])
+
+
+def in_order(names: Iterable[str], order: Sequence[str]) -> list[str]:
+    """The distinct names, those in `order` first and in that order."""
+    present = list(dict.fromkeys(names))
+    return [n for n in order if n in present] + [n for n in present if n not in order]
+
+
+def signed(value: float, decimals: int | None = None, plus: bool = False) -> str:
+    """A number with a real minus sign and none before a zero: -4.0 -> "−4"; with decimals as many."""
+    value = (value if decimals is None else round(value, decimals)) + 0.0
+    sign = "+" if plus else ""
+    return f"{value:{sign}{'g' if decimals is None else f'.{decimals}f'}}".replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,57 @@
+"""python -m arvae.report.readme [--check]: write README's tables from the reports, or say they are stale.
+
+A table stands between the lines `<!-- NAME:begin -->` and `<!-- NAME:end -->`.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from arvae import paths
+from arvae.evaluation import records
+from arvae.files import atomic_write
+from arvae.report import tables
+from arvae.report.tables import baselines, summary, typeset
+
+
+def blocks(home: Path) -> dict[str, str]:
+    """Name of a table -> its Markdown."""
+    main = records.load(home)
+    both = main | records.load(home, reports=home / "studies" / "reports")
+    both = {name: report for name, report in both.items() if "-own" not in report["dataset"]}
+    return {
+        "results": typeset.markdown(summary.main(tables.runs(main), tables.published(home))),
+        "studies": typeset.markdown(summary.studies(baselines.scores(both))),
+    }
+
+
+def rewritten(text: str, tables: dict[str, str]) -> str:
+    """README's text with each table put between its two lines; ValueError where these are missing."""
+    for name, table in tables.items():
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        if not re.search(f"{begin}.*{end}", text, re.DOTALL):
+            raise ValueError(f"README.md lacks {begin} and {end}: put them where the table is to stand")
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+    return text
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status 1 where --check finds a table that is not the reports'."""
+    home = paths.root()
+    path = home / "README.md"
+    old = path.read_text(encoding="utf-8")
+    new = rewritten(old, blocks(home))
+    if new == old:
+        return 0
+    if "--check" in arguments:
+        print("README.md: its tables are not those of reports/: run `python -m arvae.report.readme`")
+        return 1
+    with atomic_write(path) as temporary:
+        temporary.write_text(new, encoding="utf-8")
+    print("README.md: tables rewritten")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,63 @@
+"""Tables of one setup, from its report: control of each attribute, what is kept, what else is changed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+Report = Mapping[str, Any]
+
+
+def control(report: Report) -> pd.DataFrame:
+    """One setup's controllability, a row an attribute, means over runs; empty where none was measured.
+
+    Monotonicity and range covered over the fixed and the observed range, the rest over the fixed one;
+    occupied: share of the fixed range in which test codes lie. dimension: where all runs have the same.
+    """
+    frames = []
+    for run in report["runs"].values():
+        details = run["details"]
+        fixed, observed = (details["controllability"][key] for key in ("fixed", "observed"))
+        if fixed is None:
+            continue
+        columns = ["dimension", "monotonicity", "range_covered", "selectivity"]
+        frame = pd.DataFrame(fixed["per_attribute"]).T[[*columns, "measurable"]]
+        seen = pd.DataFrame(observed["per_attribute"]).T
+        frame.insert(4, "monotonicity, observed", seen["monotonicity"])
+        frame.insert(5, "range covered, observed", seen["range_covered"])
+        frame.insert(6, "occupied", pd.Series(details["occupancy"]))
+        frames.append(frame.rename(columns={"range_covered": "range covered"}).astype(float))
+    if not frames:
+        return pd.DataFrame()
+    mean = (sum(frames) / len(frames)).loc[list(report["attributes"])]
+    if any(not frame["dimension"].equals(frames[0]["dimension"]) for frame in frames):
+        mean = mean.drop(columns="dimension")
+    else:
+        mean["dimension"] = mean["dimension"].astype(int)
+    return mean.rename_axis("attribute")
+
+
+def content(report: Report, by: str = "per_attribute") -> pd.DataFrame:
+    """What one setup keeps, means over runs: "per_attribute" edited, or "per_class" of the content."""
+    found = [run["details"]["content"] for run in report["runs"].values()]
+    if any(one is None or not one[by] for one in found):
+        return pd.DataFrame()
+    single = not isinstance(next(iter(found[0][by].values())), dict)
+    frames = [pd.DataFrame({one["what"]: one[by]} if single else one[by], dtype=float) for one in found]
+    mean = sum(frames) / len(frames) if single else (sum(frames) / len(frames)).T
+    if by == "per_class":
+        return mean.rename_axis("class")
+    return mean.reindex([name for name in report["attributes"] if name in mean.index]).rename_axis("edited")
+
+
+def change_matrix(report: Report) -> pd.DataFrame:
+    """How much each attribute (column) changes while another (row) is edited, in shares of the data's range.
+
+    Means over runs; empty where none was measured.
+    """
+    names = report["attributes"]
+    found = [run["details"]["controllability"]["fixed"] for run in report["runs"].values()]
+    matrices = [one["change"] for one in found if one is not None]
+    values = np.mean(matrices, axis=0) if matrices else np.empty((0, len(names)))
+    return pd.DataFrame(values, index=names[: len(values)], columns=names)
