@@ -266,6 +266,13 @@ def test_rounded_triplets(divisions):
     assert read(xml(three + rest, attributes=attributes)) == pytest.approx(np.array(right))
 
 
+def test_a_triplet_that_is_not_marked_as_one():
+    three = "".join(note(step, duration=1, more="<type>eighth</type>") for step in "CDE")
+    right = [*line([72, 74, 76], 1 / 3), (77, 1, 4)]
+    text = xml(three + note("F", duration=9), attributes="<divisions>3</divisions>")
+    assert read(text) == pytest.approx(np.array(right))
+
+
 def test_ties_join_notes_also_across_bar_lines_but_not_other_pitches():
     start, stop = '<tie type="start"/>', '<tie type="stop"/>'
     held = xml(FOUR[: -len(note("F"))] + note("F", more=start), note("F", duration=8, more=stop))

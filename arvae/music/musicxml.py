@@ -141,18 +141,18 @@ def _number(text: str | None) -> Fraction:
 
 def _duration(item: ElementTree.Element, divisions: Fraction) -> Fraction:
     """Quarter notes. Where the duration is a rounded one (85 of 256 for a triplet), the note's type says it
-    exactly."""
+    exactly; with few divisions a difference is more than rounding (a triplet that is not marked as one)."""
     duration = _number(item.findtext("duration")) / divisions
     kind = item.findtext("type", "").strip()
     if kind not in _TYPES:
         return max(duration, Fraction(0))
-    dots = len(item.findall("dot"))
-    exact = _TYPES[kind] * (2 - Fraction(1, 2**dots))
+    exact = _TYPES[kind] * (2 - Fraction(1, 2 ** min(len(item.findall("dot")), 4)))
     exact *= Fraction(
         _number(item.findtext("time-modification/normal-notes", "1")),
         _number(item.findtext("time-modification/actual-notes", "1")),
     )
-    return exact if abs(duration - exact) * divisions < 1 else max(duration, Fraction(0))
+    rounded = abs(duration - exact) * divisions < (1 if divisions >= _FINE else Fraction(1, 2))
+    return exact if rounded else max(duration, Fraction(0))
 
 
 def _tidy(time: Fraction) -> Fraction:
@@ -166,9 +166,7 @@ def _metre(item: ElementTree.Element, before: tuple[Fraction, str]) -> tuple[Fra
     if time is None:
         return before
     pairs = list(zip(time.findall("beats"), time.findall("beat-type"), strict=True))
-    length = sum(
-        (sum(map(_number, beats.text.split("+"))) * 4 / _number(unit.text) for beats, unit in pairs), 0
-    )
+    length = sum(4 * sum(map(_number, beats.text.split("+"))) / _number(unit.text) for beats, unit in pairs)
     return Fraction(length), " + ".join(f"{beats.text.strip()}/{unit.text.strip()}" for beats, unit in pairs)
 
 
@@ -232,9 +230,7 @@ def _staves(name: str, bars: Sequence[_Measure]) -> Iterator[Part]:
     """The staves of a part that hold notes, each as a Part."""
     played = _played(bars)
     starts = [Fraction(0), *accumulate(bar.length for bar in bars)]
-    staves = sorted(
-        {note[0] for bar in bars for note in bar.notes} | {s for bar in bars for s in bar.unpitched}
-    )
+    staves = sorted({staff for bar in bars for staff in (*bar.unpitched, *(note[0] for note in bar.notes))})
     for staff in staves or [""]:
         notes, marks = [], []
         for bar, start in zip(bars, starts, strict=False):
