@@ -3,15 +3,18 @@
 `load` reads what training and evaluation left of a setup; nothing is encoded or measured anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from IPython.display import Markdown
 
 from arvae.datasets.contract import Dataset
 from arvae.files import read_json
+from arvae.report import labels
+from arvae.report.figures import animation, images, style
 from arvae.trained import TrainedModel
 
 SHAPES = ("square", "ellipse", "heart")  # dSprites' classes
@@ -85,15 +88,15 @@ def one_of_each(data: Dataset, side: Side) -> tuple[list[str], np.ndarray]:
     spread = attributes.std(axis=0)
     scaled = attributes / np.where(spread > 0, spread, 1)
     if "label" in extra:
-        labels, names = extra["label"], [str(digit) for digit in range(10)]
+        classes, names = extra["label"], [str(digit) for digit in range(10)]
     elif "factors" in extra:
-        labels, names = extra["factors"][:, 0], list(SHAPES)
+        classes, names = extra["factors"][:, 0], list(SHAPES)
     else:
         far = ((scaled - np.median(scaled, axis=0)) ** 2).sum(axis=1)
         return [""] * 6, np.argsort(far, kind="stable")[:6]
     chosen = []
     for label in range(len(names)):
-        place = np.flatnonzero(labels == label)
+        place = np.flatnonzero(classes == label)
         far = ((scaled[place] - np.median(scaled[place], axis=0)) ** 2).sum(axis=1)
         chosen.append(place[np.argmin(far)])
     return names, np.array(chosen)
@@ -103,3 +106,58 @@ def of_middling_density(data: Dataset, side: Side) -> int:
     """A measure neither empty nor crowded: of the first items the one of middling note density."""
     onsets = (np.asarray(data.test.x[side.index[:FIRST]]) >= 0).sum(axis=1)
     return int(np.argsort(onsets, kind="stable")[len(onsets) // 2])
+
+
+def show_pictures(
+    both: Mapping[str, Side], data: Dataset, model: str, right: str, figures: Path
+) -> tuple[int, list[Any]]:
+    """Traversals of images by two models, moving and in print; the item in the middle, what a cell displays.
+
+    Items: one of each class, as typical as `model` has them; right: the attribute that all are shown with.
+    """
+    names, titles = data.attribute_names, " and ".join(map(labels.model_label, both))
+    classes, items = one_of_each(data, both[model])
+    moved = {name: side.turned(items, names, images.VALUES) for name, side in both.items()}
+    path = animation.gif(moved, figures / "traversals.gif", names, classes, limit=300_000)
+    alt = f"Moving picture: {', '.join(names)} of {data.name} moved back and forth, {titles}"
+    shown: list[Any] = [style.picture(path, alt)]
+    middle = len(items) // 2
+    figure = images.traversals({name: frames[middle] for name, frames in moved.items()}, names)
+    alt = f"One item with {', '.join(names)} moved in rows, {titles} beside each other"
+    shown.append(style.show(figure, figures / "attributes", alt))
+    column = names.index(right)
+    one = {
+        f"{name}, dimension {both[name].model.dimension_of(right)}": frames[:, column]
+        for name, frames in moved.items()
+    }
+    along = f"traversal of {labels.plain(right)}: value of the dimension"
+    alt = f"Every class with {right} moved, {titles} beside each other"
+    shown.append(style.show(images.traversals(one, classes, along=along), figures / "items", alt))
+    return int(items[middle]), shown
+
+
+def show_measures(
+    both: Mapping[str, Side], data: Dataset, model: str, right: str, figures: Path
+) -> tuple[int, list[Any]]:
+    """The same of a measure of music: piano rolls, score, sound; arguments as of `show_pictures`."""
+    from arvae.report.figures import music  # here, so that images need no engraver
+
+    names, item = data.attribute_names, of_middling_density(data, both[model])
+    shown: list[Any] = []
+    moved, curves = {}, {}
+    for name, side in both.items():
+        tunes = side.turned(np.array([item]), names, music.VALUES)[0]
+        moved[name] = dict(zip(names, tunes, strict=True))
+        curves[name] = music.curves(moved[name], names, side.model.measure)
+        figure = music.roll(moved[name], curves[name], model=name)
+        alt = f"Piano rolls of one measure with {', '.join(names)} moved, {labels.model_label(name)}"
+        shown += [
+            Markdown(f"**{labels.model_label(name)}**"),
+            style.show(figure, figures / f"roll-{name}", alt),
+        ]
+    staves = {f"{n}, {labels.model_label(m)}": moved[m][n] for n in names for m in both}
+    above = {f"{n}, {labels.model_label(m)}": curves[m][n] for n in names for m in both}
+    spoken = {name: labels.model_label(name).replace("β", "beta") for name in both}  # for names of files
+    heard = {f"{right}, {spoken[name]}": rows[right] for name, rows in moved.items()}
+    shown += [music.show(music.score(staves, above)), music.listen(heard, folder=figures)]
+    return item, [*shown, Markdown("All attributes of each model can be heard on its own page.")]
