@@ -58,7 +58,7 @@ def test_a_notebook_is_prose_first_parameterized_and_without_outputs(path):
     nbformat.validate(book)
     assert book.cells[0].cell_type == "markdown" and book.cells[0].source.startswith("# ")
     code = [cell for cell in book.cells if cell.cell_type == "code"]
-    assert sum("parameters" in cell.metadata.get("tags", []) for cell in code) == 1
+    assert sum("parameters" in cell.metadata.get("tags", []) for cell in code) <= 1
     for cell in code:
         assert not cell.outputs and cell.execution_count is None
         assert len(cell.source.splitlines()) <= 30, "a cell longer than a screen belongs into arvae/"
@@ -211,7 +211,7 @@ def test_a_stage_depends_on_every_module_that_decides_its_results(stage):
     name = re.findall(r"notebooks/\w+\.ipynb", body["cmd"])[0]
     cells = nbformat.read(ROOT / name, as_version=4).cells
     used = _modules_under("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
-    left_out = DRAWS if stage == "train" else LOADS
+    left_out = {"train": DRAWS, "site": LOADS + DRAWS[1:]}.get(stage, LOADS)
     missing = {
         module
         for module in used
