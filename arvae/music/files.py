@@ -22,17 +22,9 @@ LARGEST = 4 << 20  # bytes of a file to read; a long tune has some 100 kB
 MIDI, MUSICXML, ABC = (".mid", ".midi", ".kar", ".rmi"), (".musicxml", ".xml", ".mxl"), (".abc",)
 ENDINGS = (*MUSICXML, *MIDI, *ABC)
 _COLOUR = {symbol: colour for colour, symbol in MARKS.items()}
-_PLAIN = {
-    48: ("whole", 0),
-    36: ("half", 1),
-    24: ("half", 0),
-    18: ("quarter", 1),
-    12: ("quarter", 0),
-    9: ("eighth", 1),
-    6: ("eighth", 0),
-    3: ("16th", 0),
-}
-#: In a triplet, three notes in the time of two: 4 twelfths of a quarter note are written as an eighth.
+#: Note values and dots of lengths in twelfths of a quarter note; in a triplet three stand in the time of two.
+_PLAIN = {48: ("whole", 0), 36: ("half", 1), 24: ("half", 0), 18: ("quarter", 1), 12: ("quarter", 0)}
+_PLAIN |= {9: ("eighth", 1), 6: ("eighth", 0), 3: ("16th", 0)}
 _TRIPLET = {
     8: ("quarter", 0),
     6: ("eighth", 1),
@@ -112,24 +104,6 @@ def read(path: Path | str) -> np.ndarray:
         raise TuneError(error.reason, f"{path.name}: {error.detail}") from error
 
 
-def to_stream(staves: np.ndarray | Sequence[np.ndarray], names: Sequence[str] = (), title: str = "") -> Any:
-    """Coded measures as a music21 Score: treble clef, no key, 4/4, beams and accidentals set.
-
-    staves: (n, 24) for one staff, or a sequence of such for several; names: what stands before each staff.
-    Raises ValueError where a measure holds what is no symbol.
-    """
-    from music21 import metadata, stream
-
-    one = isinstance(staves, np.ndarray) and staves.ndim == 2
-    rows = [np.asarray(row) for row in ([staves] if one else staves)]
-    score = stream.Score(id="score")
-    score.metadata = metadata.Metadata(title=title)
-    for number, row in enumerate(rows):
-        music.check(row)
-        score.insert(0, _part(row, number, names[number] if names else ""))
-    return score
-
-
 def _part(measures: np.ndarray, number: int, name: str) -> Any:
     from music21 import clef, meter, stream
 
@@ -139,8 +113,8 @@ def _part(measures: np.ndarray, number: int, name: str) -> Any:
         measure = stream.Measure(number=index + 1)
         if index == 0:
             measure.append([clef.TrebleClef(), meter.TimeSignature("4/4")])
-        for place, glyph in enumerate(glyphs):
-            measure.append(_element(glyph, glyphs, place))
+        for glyph in glyphs:
+            measure.append(_element(glyph))
         part.append(measure)
     if len(measures):
         part.makeAccidentals(inPlace=True)
@@ -148,7 +122,7 @@ def _part(measures: np.ndarray, number: int, name: str) -> Any:
     return part
 
 
-def _element(glyph: notation.Glyph, glyphs: Sequence[notation.Glyph], place: int) -> Any:
+def _element(glyph: notation.Glyph) -> Any:
     """One glyph as a music21 Note or Rest."""
     from music21 import duration, note, tie
 
@@ -156,11 +130,8 @@ def _element(glyph: notation.Glyph, glyphs: Sequence[notation.Glyph], place: int
     length = duration.Duration(type=kind, dots=dots)
     if glyph.triplet:
         triplet = duration.Tuplet(3, 2, "eighth")
-        end = glyph.start + glyph.length
-        if glyph.start % notation.BEAT == 0:
-            triplet.type = "start"
-        elif end % notation.BEAT == 0:
-            triplet.type = "stop"
+        ends = {0: "start", notation.BEAT - glyph.length: "stop"}
+        triplet.type = ends.get(glyph.start % notation.BEAT)
         length.appendTuplet(triplet)
     if glyph.symbol < 0:
         rest = note.Rest(duration=length)
@@ -179,15 +150,23 @@ def _element(glyph: notation.Glyph, glyphs: Sequence[notation.Glyph], place: int
 def to_musicxml(
     staves: np.ndarray | Sequence[np.ndarray], names: Sequence[str] = (), title: str = "", transpose: int = 0
 ) -> str:
-    """Coded measures (as for `to_stream`) as MusicXML; the same measures give the same text.
+    """Coded measures as MusicXML: treble clef, no key, 4/4; the same measures give the same text.
 
-    transpose: by how many semitones it sounds higher than it is written (-2: a clarinet in B flat).
+    staves: (n, 24) for one staff, or a sequence of such for several; names: what stands before each staff;
+    transpose: by how many semitones it sounds higher than it is written (-2: a clarinet in B flat). Raises
+    ValueError where a measure holds what is no symbol.
     """
+    from music21 import metadata, stream
     from music21.musicxml.m21ToXml import GeneralObjectExporter
 
     one = isinstance(staves, np.ndarray) and staves.ndim == 2
-    written = [music.transpose(np.asarray(row), -transpose) for row in ([staves] if one else staves)]
-    exporter = GeneralObjectExporter(to_stream(written, names, title))
+    whole = stream.Score(id="score")
+    whole.metadata = metadata.Metadata(title=title)
+    for number, row in enumerate([staves] if one else staves):
+        music.check(np.asarray(row))
+        name = names[number] if names else ""
+        whole.insert(0, _part(music.transpose(np.asarray(row), -transpose), number, name))
+    exporter = GeneralObjectExporter(whole)
     exporter.makeNotation = False
     text = exporter.parse().decode("utf-8")
     text = re.sub(r"(?s)\s*<(identification|defaults)>.*?</\1>", "", text)  # dates, versions, page sizes
