@@ -36,6 +36,7 @@ lab: $(VENV)/ready
 
 check: $(VENV)/ready
 	$(BIN)/python -m arvae.check
+	$(BIN)/python -m arvae.report.readme --check
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

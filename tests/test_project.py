@@ -69,7 +69,7 @@ def test_a_notebook_is_prose_first_parameterized_and_without_outputs(path):
 
 APPLICATIONS = {"edit", "playground", "notebook", "check", "pipeline"}
 # Declared, and started as programs or needed by others without being imported.
-STARTED = {"jupyterlab", "dvc", "seaborn", "tabulate", "distributed"}
+STARTED = {"jupyterlab", "dvc", "tabulate", "distributed"}
 OF = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "bs4": "beautifulsoup4"}
 OF |= {"ruamel": "ruamel.yaml", "IPython": "ipython"}
 # Installed by another that is declared, which could not do without them: its notebooks, its kernels.
@@ -121,6 +121,14 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     optional = {_name(one) for group in project["optional-dependencies"].values() for one in group}
     assert used - declared - optional - BROUGHT - STARTED == set(), "imported, but not in pyproject.toml"
     assert declared - used - STARTED == set(), "in pyproject.toml, but imported nowhere"
+
+
+def test_the_readme_is_short_and_names_every_library():
+    text = (ROOT / "README.md").read_text()
+    assert len([word for word in text.split() if re.search(r"\w", word)]) <= 1200
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    libraries = text.split("## Libraries")[1].split("##")[0].lower()
+    assert [name for name in project["dependencies"] if name not in libraries] == []
 
 
 # ---------------------------------------------------------------- pipelines
