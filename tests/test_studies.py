@@ -112,21 +112,10 @@ def test_the_advantage_is_split_at_the_fair_baseline(reports):
     assert row["by β"] == pytest.approx(0.2) and row["share of β"] == pytest.approx(1 / 3)
     assert row["separated"] and set(split["data set"]) == {"dsprites", "mnist"}
     assert np.isnan(split[split.metric == "modularity"]["share of β"]).all()  # nothing to share out
-    text = baselines.decomposition_in_words(split)
     assert (
         "of AR-VAE's gain in 4 of 4 metrics on codes, the smaller β explains 33%"
         in baselines.share_in_words(split)
     )
-    assert "MNIST, SCC: +0.600 in all, 33% of it from the smaller β (+0.200)" in text
-    assert "Modularity" not in text
-
-
-@pytest.mark.parametrize(
-    ("fair", "words"), [(0.2, "alone goes the other way"), (0.95, "alone gives as much or more (+0.650)")]
-)
-def test_a_beta_that_does_more_or_the_contrary_is_said_so(reports, fair, words):
-    some = reports | {"mnist-betavae1": report("mnist", "betavae1", fair)}
-    assert words in baselines.decomposition_in_words(baselines.decomposition(baselines.scores(some)))
 
 
 def test_claims_about_baselines_follow_from_numbers(reports):
@@ -244,7 +233,7 @@ def ours():
     )
 
 
-def test_trends_are_computed_and_told(ours):
+def test_trends_are_computed(ours):
     theirs = study.published(root(__file__))
     table = study.trends(ours, theirs)
     assert len(table) == 2 * 2 * 3
@@ -255,9 +244,6 @@ def test_trends_are_computed_and_told(ours):
     assert found.loc["γ", "reconstruction_accuracy_percent", "ours"].direction == "falls"
     assert found.loc["δ", "interpretability", "ours"].direction == "no clear trend"
     assert found.loc["γ", "interpretability", "published, all"].direction == "rises"
-    text = study.trends_in_words(table)
-    assert "**More γ**: interpretability rises (0.40 to 0.70; mean rank correlation +1.00" in text
-    assert text.count("\n- ") == 3
     assert study.best(ours).startswith("Most interpretable: γ = 100, δ = 1 (0.71")
 
 
@@ -265,7 +251,6 @@ def test_few_settings_have_no_trend():
     few = grid([1, 10], [1], lambda i, j: 0.5 + i, lambda i, j: 90 + i)
     table = study.trends(few, study.published(root(__file__)))
     assert set(table.direction[table.of == "ours"]) == {"too few settings"}
-    assert "cannot be told" in study.trends_in_words(table) and "the same" not in study.trends_in_words(table)
 
 
 def test_settings_stand_beside_the_published_ones(ours):

@@ -25,12 +25,6 @@ MANY = 5  # runs from which a box says more than points
 TERM_LABELS = {"kl": "KL divergence", "regularization": "attribute regularization"}
 
 
-def _require(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
-    missing = [c for c in columns if c not in table.columns]
-    if missing:
-        raise ValueError(f"{what} lacks the columns {missing}: it has {list(table.columns)}")
-
-
 def boxes(
     ours: pd.DataFrame, published: pd.DataFrame | None = None, metrics: Sequence[str] = SCORES
 ) -> Figure:
@@ -40,7 +34,6 @@ def boxes(
     box, run 0 a diamond (on images the only one that did not continue from another, specification 5).
     From five runs on, ours are a box too.
     """
-    _require(ours, ("metric", "dataset", "model", "value"), "the table of scores")
     metrics = [m for m in metrics if (ours.metric == m).any()]
     if not metrics:
         raise ValueError(
@@ -105,7 +98,6 @@ def _box_panel(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, palette: Ma
 
 def attribute_scores(scores: pd.DataFrame, metric: str) -> Figure:
     """One metric attribute by attribute: columns attribute, model, value (a row a run). A bar joins means."""
-    _require(scores, ("attribute", "model", "value"), "the table of attribute scores")
     names = list(dict.fromkeys(scores.attribute))
     models = labels.in_order(scores.model, labels.MODELS)
     figure, axes = style.subplots(width=5.2, height=0.95 + 0.36 * len(names))
@@ -186,8 +178,6 @@ def hyperparameter_scatter(
     the same axes. baseline: the published beta-VAE's (interpretability, accuracy).
     """
     parts = {"ours": ours, "published": published}
-    for what, table in parts.items():
-        _require(table, ("gamma", "delta", "interpretability", "reconstruction_accuracy_percent"), what)
     both = pd.concat(parts.values())
     figure, panels = style.subplots(1, 2, height=3.6, sharex=True, sharey=True)
     colours, sizes = (LogNorm(values.min(), values.max() * 1.01) for values in (both.gamma, both.delta))

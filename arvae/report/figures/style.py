@@ -89,17 +89,16 @@ def shrink(png: bytes) -> bytes:
 
 
 def save(figure: Figure, path: Path | str, vector: str | None = None) -> Path:
-    """Write `figure` as PNG to `path`, with `vector` "svg" or "pdf" also that; return the PNG's path.
+    """Write `figure` as PNG to `path`, with vector="pdf" also that; return the PNG's path.
 
-    The bytes depend on the figure alone: no date, no version, fixed salt for ids. A PNG over 500 kB is
+    The bytes depend on the figure alone: no date, no version. A PNG over 500 kB is
     a ValueError; a vector file over that is left out and said so.
     """
     path = Path(path)
     if path.suffix != ".png":  # not with_suffix: "gamma-0.1" has none
         path = path.with_name(f"{path.name}.png")
-    dates = {"svg": ("Date",), "pdf": ("CreationDate", "Producer", "Creator"), None: ()}
-    if vector not in dates:
-        raise ValueError(f"vector={vector!r} is no vector format: use 'svg', 'pdf' or None")
+    if vector not in (None, "pdf"):
+        raise ValueError(f"vector={vector!r} is no vector format: use 'pdf' or None")
     png = shrink(_rendered(figure, "png", {"Software": None}))
     if len(png) > LIMIT:
         raise ValueError(
@@ -107,7 +106,7 @@ def save(figure: Figure, path: Path | str, vector: str | None = None) -> Path:
         )
     _write(path, png)
     if vector:
-        drawn = _rendered(figure, vector, dict.fromkeys(dates[vector]))
+        drawn = _rendered(figure, vector, dict.fromkeys(("CreationDate", "Producer", "Creator")))
         if len(drawn) > LIMIT:
             print(f"{path.stem}.{vector} left out: {len(drawn):,} bytes")
         else:
@@ -117,8 +116,7 @@ def save(figure: Figure, path: Path | str, vector: str | None = None) -> Path:
 
 def _rendered(figure: Figure, form: str, metadata: dict[str, None]) -> bytes:
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "arvae"}):
-        figure.savefig(buffer, format=form, metadata=metadata)
+    figure.savefig(buffer, format=form, metadata=metadata)
     return buffer.getvalue()
 
 
@@ -130,7 +128,7 @@ def _write(path: Path, content: bytes) -> None:
 def show(figure: Figure, path: Path | str, alt: str, vector: str | None = None) -> Shown:
     """Save `figure` (see `save`) and return what a notebook cell shows: the saved PNG, `alt` as its text.
 
-    vector="pdf" (or "svg") keeps that beside it: for the figures that papers take, as reports/ has its limit.
+    vector="pdf" keeps that beside it: for the figures that papers take, as reports/ has its limit.
     """
     return picture(save(figure, path, vector), alt)
 

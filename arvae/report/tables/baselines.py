@@ -77,30 +77,6 @@ def decomposition(ours: pd.DataFrame) -> pd.DataFrame:
     return ordered(pd.DataFrame(rows, columns=["metric", "data set", *THREE, *columns]))
 
 
-def decomposition_in_words(split: pd.DataFrame) -> str:
-    """The decomposition, a line a metric that has something to share out."""
-    lines = []
-    for _, row in split.dropna(subset="share of β").iterrows():
-        total, beta, order = (
-            labels.signed(row[part], 1, plus=True) + " points"
-            if row.metric.endswith("percent")
-            else labels.signed(row[part], 3, plus=True)
-            for part in ("difference", "by β", "by regularization")
-        )
-        share = row["share of β"]
-        if 0 <= share <= 1:
-            what = (
-                f"{share:.0%} of it from the smaller β ({beta}), the rest from the regularization ({order})"
-            )
-        elif share < 0:
-            what = f"the smaller β alone goes the other way ({beta}), the regularization gives {order}"
-        else:
-            what = f"the smaller β alone gives as much or more ({beta}), the regularization {order}"
-        dataset, metric = labels.dataset_label(row["data set"]), labels.metric_label(row.metric)
-        lines.append(f"- {dataset}, {metric}: {total} in all, {what}.")
-    return "\n".join(lines) or "No difference between AR-VAE and β-VAE here is larger than the seeds' spread."
-
-
 def share_in_words(split: pd.DataFrame) -> str:
     """The answer in a sentence a data set: how much of the gain on codes the smaller beta explains."""
     lines = []

@@ -132,34 +132,6 @@ def trends(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def trends_in_words(trends: pd.DataFrame) -> str:
-    """The trends, a line each, and whether the published settings move the same way."""
-    lines = []
-    for (raised, metric), group in trends.groupby(["raised", "metric"], sort=False):
-        rows = group.set_index("of")
-        ours, theirs = rows.loc["ours"], rows.loc["published, same settings"]
-        if theirs.direction == "too few settings":
-            theirs = rows.loc["published, all"]
-        digits, label = (1 if metric.endswith("percent") else 2), labels.metric_label(metric)
-        same = "."
-        if "too few settings" not in (ours.direction, theirs.direction):
-            same = ": the same." if ours.direction == theirs.direction else ": **not the same**."
-        lines.append(
-            f"- **More {raised}**: {label[0].lower()}{label[1:]} {_moves(ours, digits)}; "
-            f"published: {_moves(theirs, digits)}{same}"
-        )
-    return "\n".join(lines)
-
-
-def _moves(one: pd.Series, digits: int) -> str:
-    if one.direction == "too few settings":
-        return "cannot be told from so few settings"
-    what = one.direction if one.direction != "no clear trend" else "shows no clear trend"
-    rho = labels.signed(one["rank correlation"], 2, plus=True)
-    ends = f"{one['at lowest']:.{digits}f} to {one['at highest']:.{digits}f}"
-    return f"{what} ({ends}; mean rank correlation {rho}, curves: {one.curves})"
-
-
 def best(ours: pd.DataFrame) -> str:
     """The setting with the highest interpretability, and what it costs, in words."""
     table = finished(ours)
