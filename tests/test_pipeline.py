@@ -161,7 +161,7 @@ REPEATED = {
     "site": ("reports/index.html", "reports/pages/"),
     "studies/dvc.yaml:site": ("studies/reports/index.html", "studies/reports/pages/"),
 }
-WORK = re.compile(r"\b(training\.train|classifier\.train|datasets\.prepare|evaluate_setup|site\.build)\(")
+WORK = re.compile(r"\b(training\.train|classifier\.train|datasets\.prepare|evaluate_setup)\(")
 
 
 def begun(notebook):
@@ -267,7 +267,7 @@ def _command(process):
 
 
 @pytest.mark.parametrize(
-    "book", sorted((ROOT / "notebooks").glob("[1-9s]*.ipynb")), ids=lambda book: book.stem
+    "book", sorted((ROOT / "notebooks").glob("*[1-9]_*.ipynb")), ids=lambda book: book.stem
 )
 def test_stages_are_killed_while_they_work(book):
     """Not while they import: the cell chosen comes after the parameters, and is the one that takes long."""
