@@ -41,7 +41,7 @@ _SETTING = re.compile(
     r'|style)=("[^"]*"|\S*)|\b(treble|alto|tenor|bass|perc)\d?([+-]8)?(?=\s|$)'
 )
 _METRE = re.compile(r"\(?(\d{1,3}(?: ?\+ ?\d{1,3})*)\)? ?/ ?(\d{1,3})")
-_HIDDEN = re.compile(r"(?ms)^%%begin(\w+).*?(?:^%%end\1[^\n]*|\Z)")
+_HIDDEN = re.compile(r"(?ms)^%%begin(\w+).*?(?:^%%end\1[^\n]*\n?|\Z)")
 
 
 def decode(content: bytes) -> str:
