@@ -45,9 +45,9 @@ def write(
     root = Path(root)
     reports = Path(reports) if reports is not None else root / "reports"
     directory = Path(directory) if directory is not None else root / "data" / "models" / setup.name
-    arrays, latent = {"index": items.index, "attributes": items.attributes}, setup.latent_dim
+    arrays = {"index": items.index, "attributes": items.attributes}
     for run in runs:
-        arrays |= {f"{key}_{run.model.run}": getattr(run, key)[:, :latent] for key in ("z", "mean")}
+        arrays |= {f"z_{run.model.run}": run.z, f"mean_{run.model.run}": run.mean}
     write_npz(root / "data" / "codes" / f"{setup.name}.npz", arrays)
     results = {run.model.run: run.result for run in runs}
     report = summarise(results) | {

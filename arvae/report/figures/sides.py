@@ -65,10 +65,13 @@ def load(home: Path, data: Dataset, model: str) -> Side:
         if not path.is_file():
             raise FileNotFoundError(f"there is no {path}: run `dvc repro evaluate@{setup}` first")
     report = read_json(paths[0])
-    run = next(iter(report["runs"]))
+    run, result = next(iter(report["runs"].items()))
     with np.load(paths[1], allow_pickle=False) as file:
-        z, mean, index = file[f"z_{run}"], file[f"mean_{run}"], file["index"]
-    return Side(TrainedModel.load(setup, run, home, data), z, mean, index, report)
+        z, mean, index, attributes = (file[k] for k in (f"z_{run}", f"mean_{run}", "index", "attributes"))
+    known = result["details"]["mutual_information"]
+    information = np.array([known[name] for name in report["attributes"]]).T
+    model = TrainedModel.load(setup, run, home, data).fitted(z, attributes, information)
+    return Side(model, z, mean, index, report)
 
 
 def originals(data: Dataset, side: Side, items: np.ndarray) -> np.ndarray:
