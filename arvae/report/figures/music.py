@@ -6,7 +6,7 @@ decodes each point: one staff (or row) an attribute, one measure a point. Paper:
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,14 @@ from arvae.report.figures import style
 VALUES = np.linspace(-4, 4, 5)
 TEMPO = 160  # quarter notes a minute: a measure takes a second and a half
 RATE = 8_000  # samples a second
+
+
+def curves(
+    rows: Mapping[str, np.ndarray], names: Sequence[str], measure: Callable[[np.ndarray], np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Attribute -> its values (p,) on its own traversal. rows: attribute -> measures (p, 24); names: of the
+    columns that measure(measures) gives, (p, k)."""
+    return {name: measure(measures)[:, list(names).index(name)] for name, measures in rows.items()}
 
 
 def score(
