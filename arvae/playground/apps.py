@@ -15,12 +15,10 @@ from PIL import Image
 
 from arvae import datasets, paths
 from arvae.edit import EditError, Melody, TrainedModel, picture, read_melody, read_picture
-from arvae.edit.search import measure
 from arvae.music import audio, engraving
 from arvae.music.files import ENDINGS
 from arvae.playground import items as chosen
 from arvae.playground.items import Item
-from arvae.playground.page import IMAGES
 from arvae.trained import ModelError, as_shown
 
 SHOWN = 8  # measures at most that are engraved and played while sliders move
@@ -33,14 +31,10 @@ def open_app(dataset: str, run: str | None = None) -> widgets.Widget:
     try:
         trained = TrainedModel.load(dataset, run)
         data = datasets.load(trained.setup.dataset)
-        if trained.setup.kind == "music":
-            return MelodyApp(trained, chosen.melodies(trained, data)).root
-        if trained.setup.dataset in IMAGES:
-            return ImageApp(trained, IMAGES[trained.setup.dataset](trained, data)).root
-        message = f"there is an app for {', '.join(IMAGES)}, and for music."
+        app = MelodyApp if data.kind == "music" else ImageApp
+        return app(trained, chosen.choose(trained, data)).root
     except (EditError, ModelError, datasets.DataError) as error:
-        message = str(error)
-    return widgets.HTML(_loud(f"{dataset}: {message}"))
+        return widgets.HTML(_loud(f"{dataset}: {error}"))
 
 
 def _loud(text: object) -> str:
@@ -122,13 +116,11 @@ class App:
         """Set the sliders to what the chosen parts are shifted by, without being told of it; then draw."""
         rows = self._rows()
         self._quiet = True
-        for slider, control, value in zip(
-            self.sliders, self.trained.controls, self.shifts[rows].mean(axis=0), strict=True
-        ):
+        for place, (slider, control) in enumerate(zip(self.sliders, self.trained.controls, strict=True)):
             at = self.item.z[rows, control.dimension]
-            low, high = min(0.0, control.low - at.max()), max(0.0, control.high - at.min())
-            slider.min, slider.max = min(low, slider.max), max(high, slider.min)
-            slider.min, slider.max, slider.value = low, high, value
+            with slider.hold_trait_notifications():
+                slider.min, slider.max = min(0.0, control.low - at.max()), max(0.0, control.high - at.min())
+                slider.value = self.shifts[rows, place].mean()
         self._quiet = False
         self.draw()
 
@@ -140,19 +132,17 @@ class App:
     def codes(self) -> np.ndarray:
         """The codes as they are set, each within what codes of the data span."""
         z = self.item.z.astype(np.float64)
-        for place, control in enumerate(self.trained.controls):
-            at = z[:, control.dimension].copy()
+        for control, shift in zip(self.trained.controls, self.shifts.T, strict=True):
+            at = z[:, control.dimension]
             low, high = np.minimum(control.low, at), np.maximum(control.high, at)
-            z[:, control.dimension] = np.clip(at + self.shifts[:, place], low, high)
+            z[:, control.dimension] = np.clip(at + shift, low, high)
         return z
 
     def draw(self) -> None:
         """Decode the codes, show that, and say what is measured on it."""
         self.decoded, rows = self.trained.decode(self.codes()), self._rows()
         self.show(rows)
-        before, now = (
-            measure(self.trained, x[rows]).mean(axis=0) for x in (self.item.original, self.decoded)
-        )
+        before, now = (self.trained.measure(x[rows]).mean(axis=0) for x in (self.item.original, self.decoded))
         for said, control, a, b in zip(self.measured, self.trained.controls, before, now, strict=True):
             said.value = f"{_number(a)} → <b>{_number(b)}</b> {control.unit}"
 

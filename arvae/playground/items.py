@@ -25,6 +25,17 @@ class Item:
     original: np.ndarray
 
 
+def choose(trained: TrainedModel, data: Dataset) -> list[Item]:
+    """What the panel of a data set starts from. EditError for data without a panel or without such items."""
+    pick = melodies if data.kind == "music" else {"mnist": digits, "dsprites": shapes}.get(data.name)
+    if pick is None:
+        raise EditError(f"there is no panel for {data.name}: there is one for mnist, dsprites and for music")
+    items = pick(trained, data)
+    if not items:
+        raise EditError(f"the test split of {data.name} has nothing to start from: enlarge it in params.yaml")
+    return items
+
+
 def digits(trained: TrainedModel, data: Dataset, each: int = 2) -> list[Item]:
     """Of every digit the test images whose codes are nearest to the mean code of that digit: typical ones."""
     index = _some(data)
@@ -46,10 +57,9 @@ def shapes(trained: TrainedModel, data: Dataset, each: int = 4) -> list[Item]:
     middle = (np.abs(values["x"] - 0.5) <= 0.3) & (np.abs(values["y"] - 0.5) <= 0.3)
     items = []
     for shape, name in enumerate(("square", "ellipse", "heart")):
-        seen = examples(
-            data.test, index[middle & (values["scale"] >= 0.7) & (values["shape"] == shape)][:each]
-        )
-        for number, one in enumerate(np.split(seen, len(seen)) if len(seen) else [], 1):
+        here = index[middle & (values["scale"] >= 0.7) & (values["shape"] == shape)][:each]
+        for number, place in enumerate(here, 1):
+            one = examples(data.test, np.array([place]))
             items.append(Item(f"{name} {number}", trained.encode(one)[0], as_shown(one)))
     return items
 
@@ -65,12 +75,11 @@ def tunes(data: Dataset) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     A data set may hold only a random part of the measures in each key; a measure missing in one key is taken
     from another and transposed. All of a tune stand in one key, the one nearest to how it was written.
     """
-    extra = data.test.extra
-    result = {}
+    extra, result = data.test.extra, {}
     for tune in np.unique(extra["tune"]):
         rows = np.flatnonzero(extra["tune"] == tune)
         shifts = extra["transposition"][rows].astype(int)
-        key = shifts[np.abs(shifts).argmin()]
+        key = min(shifts, key=abs)
         order = np.argsort(np.abs(shifts - key), kind="stable")  # the wanted key first
         places, first = np.unique(extra["measure"][rows[order]], return_index=True)
         chosen = order[first]
@@ -105,12 +114,9 @@ def _opening(places: Sequence[int], measures: np.ndarray, length: int) -> np.nda
     """The first `length` neighbouring measures that all move, none of them the same as another."""
     for start in range(len(places) - length + 1):
         some = measures[start : start + length]
-        whole = places[start + length - 1] - places[start] == length - 1
-        if (
-            whole
-            and ((some >= 0).sum(axis=1) >= LEAST_ONSETS).all()
-            and len(np.unique(some, axis=0)) == length
-        ):
+        neighbours = places[start + length - 1] - places[start] == length - 1
+        moving = ((some >= 0).sum(axis=1) >= LEAST_ONSETS).all()
+        if neighbours and moving and len(np.unique(some, axis=0)) == length:
             return some
     return None
 
@@ -118,8 +124,7 @@ def _opening(places: Sequence[int], measures: np.ndarray, length: int) -> np.nda
 def title(text: str, longest: int = 60) -> str:
     """A tune's title out of how a data set lists it ("collection number: title")."""
     name = text.split(": ", 1)[-1].strip()
-    if name.isupper():
-        name = name.title()
+    name = name.title() if name.isupper() else name
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
@@ -130,8 +135,7 @@ def foreign_notes(measures: np.ndarray, scale: np.ndarray) -> float:
 
 
 def leaps(measures: np.ndarray) -> float:
-    """The mean size of the step from one measure's last note to the next one's first, in semitones; 0 for one
-    measure."""
+    """The mean step from a measure's last note to the next one's first, in semitones; 0 for one measure."""
     lines = [measure[measure >= 0] for measure in measures if (measure >= 0).any()]
     steps = [abs(int(b[0]) - int(a[-1])) for a, b in zip(lines[:-1], lines[1:], strict=True)]
     return float(np.mean(steps)) if steps else 0.0

@@ -32,29 +32,19 @@ ABOUT = {
     "the original and, measured, of what you hear.",
 }
 TITLES = {"mnist": "A digit", "dsprites": "A shape", "folk": "Folk tunes", "bach": "Bach chorales"}
-IMAGES = {"mnist": items.digits, "dsprites": items.shapes}
-KNOWN = (*IMAGES, "folk", "bach")  # data sets in the order of the page's panels
+KNOWN = ("mnist", "dsprites", "folk", "bach")  # data sets in the order of the page's panels
 
 
 def write(path: Path | str, models: Mapping[str, tuple[TrainedModel, Dataset]], made: str) -> dict[str, int]:
     """Write the page for trained models by data set name; the parts' sizes in bytes.
 
-    made: a line on where the models come from, for the page's foot. Data sets the page has no panel for are
-    refused with ValueError, and so is a page over 15 MB.
+    made: a line on where the models come from, for the page's foot. ValueError for data sets that the page
+    has no panel for (`items.choose`), for none at all, and for a page over 15 MB.
     """
     panels, styles, programs, blobs = [], [], {}, {}
     for name, (trained, data) in models.items():
-        pick = items.melodies if trained.setup.kind == "music" else IMAGES.get(name)
-        if pick is None:
-            raise ValueError(
-                f"the page has no panel for {name}: it has one for {', '.join(IMAGES)} and for music"
-            )
-        chosen = pick(trained, data)
-        if not chosen:
-            raise ValueError(
-                f"{name}: its test split has nothing to start from; make it larger (scales in params.yaml)"
-            )
-        program, blobs[name] = weights.export(trained.network).packed()
+        chosen = items.choose(trained, data)
+        program, blobs[name] = weights.packed(*weights.export(trained.network))
         programs[name] = {"program": program, "check": check(trained, chosen)}
         panel = {
             "name": name,
@@ -62,11 +52,11 @@ def write(path: Path | str, models: Mapping[str, tuple[TrainedModel, Dataset]], 
             "controls": [_control(control) for control in trained.controls],
             "items": [_item(item) for item in chosen],
         }
-        if pick is items.melodies:
+        if data.kind == "images":
+            panels.append(panel | {"kind": "images", "about": ABOUT[name]})
+        else:
             known = {key: getattr(trained.vocabulary, key) for key in ("lowest", "pitches")}
             styles.append(panel | {"vocabulary": known})
-        else:
-            panels.append(panel | {"kind": "images", "about": ABOUT[name]})
     if styles:
         melody = {"name": "melody", "kind": "music", "title": "A melody", "about": ABOUT["music"]}
         panels.append(melody | {"styles": styles})
@@ -89,19 +79,19 @@ def made(runs: Mapping[str, str], model: str, scale: str) -> str:
 
 def _control(control: Control) -> dict[str, Any]:
     """A control as the page's sliders take it."""
-    numbers = {key: _short(getattr(control, key)) for key in ("low", "high", "sd")}
+    numbers = {key: round(getattr(control, key), 5) for key in ("low", "high", "sd")}
     return {"attribute": control.attribute, "dimension": control.dimension} | numbers
-
-
-def _short(value: float) -> float:
-    return round(float(value), 5)
 
 
 def _item(item: Item) -> dict[str, Any]:
     z = np.round(item.z.astype(np.float64), 5).tolist()
     if item.original.dtype == np.uint8:
-        return {"name": item.name, "z": z[0], "original": base64.b64encode(item.original.tobytes()).decode()}
+        return {"name": item.name, "z": z[0], "original": _base64(item.original)}
     return {"name": item.name, "z": z, "original": item.original.tolist()}
+
+
+def _base64(array: np.ndarray) -> str:
+    return base64.b64encode(array.tobytes()).decode()
 
 
 def check(trained: TrainedModel, chosen: Sequence[Item]) -> dict[str, Any]:
@@ -112,13 +102,13 @@ def check(trained: TrainedModel, chosen: Sequence[Item]) -> dict[str, Any]:
         row = np.round(item.z.astype(np.float64), 5)
         control = trained.controls[number % len(trained.controls)]
         turned = row[:1].repeat(2, axis=0)
-        turned[:, control.dimension] = _short(control.low), _short(control.high)
+        turned[:, control.dimension] = round(control.low, 5), round(control.high, 5)
         codes += [row, turned]
     z = np.concatenate(codes)
     with torch.inference_mode():
         logits = trained.network.decode(torch.from_numpy(z.astype(np.float32)))
     output = logits.sigmoid() if trained.setup.kind == "images" else logits
-    return {"z": z.tolist(), "output": base64.b64encode(output.numpy().astype("<f4").tobytes()).decode()}
+    return {"z": z.tolist(), "output": _base64(output.numpy().astype("<f4"))}
 
 
 def render(data: Mapping[str, Any], blobs: Mapping[str, str], made: str) -> str:

@@ -1,14 +1,9 @@
-"""Trained decoders as a web page can carry them: numbers in base64, and what to do with them.
+"""Trained decoders as a web page can carry them: what to compute, and float32 numbers in base64.
 
-Matrices of image decoders become 16-bit integers with one float32 factor a row: half the size of float32, and
-some ten times nearer to it than 16-bit floats, whose eleven bits are spent on a range that weights do not
-have. A melody is written symbol by symbol, each fed to the next step, so its decoder keeps float32: there the
-rounding would add up, and could turn one symbol into another. Vectors are float32 everywhere.
 The other side is templates/playground/decoder.js.
 """
 
 import base64
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -18,67 +13,32 @@ from arvae.fast.layers import Dropout
 from arvae.models.image import ImageVAE
 from arvae.models.measure import BEATS, TICKS, MeasureVAE
 
-LARGEST = 32767
 # By exact type: a subclass may well compute something else. Dropout does nothing outside training.
 ACTIVATIONS = {nn.ReLU: "relu", nn.SELU: "selu"}
-
-
-class ExportError(ValueError):
-    """A model that the page's decoder does not know; the message says which part."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Exported:
-    """A decoder on its way to the page.
-
-    program: what decoder.js is to do, JSON values; tensors: float32 matrices (rows, columns) and vectors
-    (n,), in the order and layout decoder.js reads them; exact: they are to stay float32.
-    """
-
-    program: dict[str, Any]
-    tensors: dict[str, np.ndarray]
-    exact: bool
-
-    def packed(self) -> tuple[dict[str, Any], str]:
-        """The program with its index of tensors, and the tensors' bytes as base64."""
-        index, blob = {}, bytearray()
-        for name, tensor in self.tensors.items():
-            matrix = tensor if tensor.ndim == 2 else tensor[None]
-            entry: dict[str, Any] = {"rows": matrix.shape[0], "columns": matrix.shape[1], "scales": None}
-            if tensor.ndim == 2 and not self.exact:
-                tensor, scales = quantise(tensor)
-                entry["scales"] = _append(blob, scales)
-            index[name] = entry | {"at": _append(blob, tensor)}
-        return self.program | {"tensors": index}, base64.b64encode(bytes(blob)).decode()
-
-
-def quantise(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """float32 (rows, columns) -> int16 of that shape and float32 factors (rows,); their product is the
-    matrix, to within half a factor. A row of zeros stays one."""
-    largest = np.abs(matrix).max(axis=1)
-    scales = np.where(largest > 0, largest / LARGEST, 1.0).astype("<f4")
-    whole = np.clip(np.rint(matrix / scales[:, None]), -LARGEST, LARGEST)
-    return whole.astype("<i2"), scales
-
-
-def _append(blob: bytearray, array: np.ndarray) -> int:
-    """Add an array's bytes at the next multiple of four; returns where that is."""
-    blob.extend(bytes(-len(blob) % 4))
-    at = len(blob)
-    blob.extend(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
-    return at
+Exported = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
 def export(model: nn.Module) -> Exported:
-    """The decoder of a model in eval mode. Raises ExportError for one the page cannot run."""
+    """The decoder of a model in eval mode: what decoder.js is to do, as JSON values, and its tensors in the
+    layout decoder.js reads. ValueError names the part of a model that the page cannot run."""
     if isinstance(model, MeasureVAE):
         return _measure(model)
     if isinstance(model, ImageVAE) and model.conditions == 0:
         return _images(model)
-    raise ExportError(
+    raise ValueError(
         f"a {type(model).__name__} cannot be put on the page: its decoder is neither that of ImageVAE "
         "without conditions nor that of MeasureVAE"
     )
+
+
+def packed(program: dict[str, Any], tensors: dict[str, np.ndarray]) -> tuple[dict[str, Any], str]:
+    """The program with where each tensor lies ([first, size] in numbers), and all of them as base64."""
+    index, first = {}, 0
+    for name, tensor in tensors.items():
+        index[name] = [first, tensor.size]
+        first += tensor.size
+    numbers = np.concatenate([tensor.ravel() for tensor in tensors.values()]).astype("<f4")
+    return program | {"tensors": index}, base64.b64encode(numbers.tobytes()).decode()
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:
@@ -106,7 +66,7 @@ def _images(model: ImageVAE) -> Exported:
             }  # fmt: skip
             height, width = tall, wide
         elif not isinstance(layer, nn.Linear):
-            raise ExportError(f"the decoder has a {type(layer).__name__}, which the page cannot compute")
+            raise ValueError(f"the decoder has a {type(layer).__name__}, which the page cannot compute")
         weight = _numpy(layer.weight)
         if weight.ndim == 4:  # (in, out, kernel, kernel)
             weight = weight.transpose(2, 3, 1, 0).reshape(-1, layer.in_channels)
@@ -119,7 +79,7 @@ def _images(model: ImageVAE) -> Exported:
     for part in (last["weight"], last["bias"]):
         tensors[part] = tensors[part][order]
     program = {"kind": "images", "latent_dim": model.latent_dim, "height": height, "width": width, "ops": ops}
-    return Exported(program, tensors, exact=False)
+    return program, tensors
 
 
 def _measure(model: MeasureVAE) -> Exported:
@@ -147,4 +107,4 @@ def _measure(model: MeasureVAE) -> Exported:
         "kind": "music", "latent_dim": model.latent_dim, "beats": BEATS, "ticks": TICKS,
         "layers": model.layers, "hidden": model.hidden, "vocabulary": model.vocabulary_size,
     }  # fmt: skip
-    return Exported(program, tensors, exact=True)
+    return program, tensors

@@ -9,21 +9,11 @@ const activations = {
 };
 const sigmoid = (v) => 1 / (1 + Math.exp(-v));
 
-/** Base64 text -> {name: Float32Array}. With scales: 16-bit integers and a float32 factor a row; else float32. */
+/** Base64 text -> {name: Float32Array}; index: {name: [first number, size]}. */
 function unpack(text, index) {
-  const buffer = Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
-  const tensors = {};
-  for (const [name, { at, rows, columns, scales }] of Object.entries(index)) {
-    if (scales === null) {
-      tensors[name] = new Float32Array(buffer, at, rows * columns);
-      continue;
-    }
-    const whole = new Int16Array(buffer, at, rows * columns);
-    const factor = new Float32Array(buffer, scales, rows);
-    const matrix = (tensors[name] = new Float32Array(rows * columns));
-    for (let i = 0; i < matrix.length; i++) matrix[i] = whole[i] * factor[Math.floor(i / columns)];
-  }
-  return tensors;
+  const numbers = new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+  const parts = Object.entries(index).map(([name, [from, size]]) => [name, numbers.subarray(from, from + size)]);
+  return Object.fromEntries(parts);
 }
 
 /** bias + weight x: weight (rows, x.length), row by row. */
