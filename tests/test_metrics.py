@@ -188,6 +188,9 @@ def test_dmig_by_hand():
     assert np.isnan(determined[0]) and determined[1] == pytest.approx(2.0)
     assert carried_attributes(information) == [0, 1, None]
     assert carried_attributes(information, [2, None]) == [None, None, 0]
+    assert carried_attributes(np.array([[0.5, 0.9, 0.7], [0.1, 0.2, 0.6]])) == [1, None]
+    assert carried_attributes(np.zeros((2, 1))) == [None, None]
+    assert carried_attributes(np.zeros((2, 1)), [1]) == [None, 0]
 
 
 def test_dmig_along_given_dimensions_by_hand():
