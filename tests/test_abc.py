@@ -174,6 +174,10 @@ def test_signs_that_change_no_note(sign):
         assert notes(plain[:place] + sign + plain[place:]) == notes(plain), place
 
 
+def test_exclamation_marks_that_end_lines():
+    assert pitches("C2D2!EF!G4|") == [60, 62, 64, 65, 67] and pitches("C2!ff!D2 !f!E4|") == [60, 62, 64]
+
+
 def test_rests_of_all_kinds():
     expected = [(0, 60), (12, 62), (14, 64)]
     for rest in ("z4|Z2|", "x4|X2|", "z4|z8|z8|", "z4|Z|Z|"):
@@ -327,6 +331,7 @@ def test_voices_are_parts():
         (tune("c''''''8|"), score.BROKEN, "no pitch"),
         (tune("c4 Z|"), score.BROKEN, "whole bars"),
         (tune("c8|", unit="x"), score.BROKEN, "unit L:x"),
+        (tune("c4 d4 (& e8|f8 &)|"), score.BROKEN, "overlay of several bars"),
         (tune("c99999999|"), score.BROKEN, "length"),
         (tune("c999999|"), score.BROKEN, "measures"),
     ],

@@ -13,9 +13,11 @@ from fractions import Fraction
 from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, TuneError
 
 _NOTE = r"(?P<accidental>[\^_=]*)(?P<step>[A-Ga-g])(?P<octave>[,']*)(?P<length>\d*/*\d*)"
+_PLAIN = r"[\^_=]*[A-Ga-gz][,']*(?:\d+(?:/+\d*)?|/+\d*)?[<>]*"  # notes between two ! that end lines
 _TOKEN = re.compile(
     r'"[^"]*"|\{[^{}]*\}|y\d*'
-    r"|![^!|\s\]\[]{1,40}!|!D\.[CS]\.? [^!|]{1,20}!|\+(?![A-Ga-g]{2,}\+)[a-zA-Z0-9.()<>]+\+"
+    rf"|!(?!(?!f+!)(?:{_PLAIN})+!)[^!|\s\]\[]{{1,40}}!|!D\.[CS]\.? [^!|]{{1,20}}!"
+    r"|\+(?![A-Ga-g]{2,}\+)[a-zA-Z0-9.()<>]+\+"
     r"|\[(?P<field>[A-Za-z]):(?P<value>[^\]]*)\]"
     r"|(?P<bar>\|[\]:|]*|:[\]:|]*|\[\|[\]:|]*)(?P<endings>\s*\[?\d[\d,\-.]*)?"
     r"|(?P<ending>\[\d[\d,\-.]*)"
@@ -23,13 +25,14 @@ _TOKEN = re.compile(
     rf"|(?P<note>{_NOTE})"
     r"|(?P<rest>[xz])(?P<rest_length>\d*/*\d*)"
     r"|(?P<bars>[XZ])(?P<count>\d*)"
-    r"|\[(?P<chord>[^\]\[|]+)\](?P<chord_length>\d*/*\d*)"
+    r"|\[(?P<chord>[^\]\[|]{1,500})\](?P<chord_length>\d*/*\d*)"
     r'|(?P<named>\["[^"]*")'
-    r"|(?P<tie>-)|(?P<broken>>+|<+)|(?P<overlay>&)"
+    r"|(?P<tie>-)|(?P<broken>>+|<+)|(?P<overlay>\(&|&\)?)"
     r"|=(?:20)?\s*$"  # what e-mail makes of a long line
-    r"|[\s().~`!*;?@#$\\H-WYh-w]"
+    r"|[\s).~`*;?@#$\\H-WYh-w]+|[(!]"
 )
 _IN_CHORD = re.compile(rf'"[^"]*"|![^!]*!|(?P<note>{_NOTE})(?P<tie>-?)|[\s().~uvH-WY]')
+_LARGEST = 100_000  # characters of a tune; a long one has some 5,000
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _FIFTHS = "FCGDAEB"  # the order in which sharps are added
 _ALTER = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
@@ -63,7 +66,8 @@ def tunes(text: str) -> list[str]:
     found = []
     for tune in numbered:
         number, _, rest = tune.partition("\n")
-        kept = [line for line in shared if line[0] not in "LM" or not re.search(f"(?m)^{line[0]}:", rest)]
+        own = rest.partition("\nK:")[0]
+        kept = [line for line in shared if line[0] not in "LM" or not re.search(f"(?m)^{line[0]}:", own)]
         found.append("\n".join([number, *kept, rest]))
     return [_until_blank(tune) for tune in found or [text]]
 
@@ -97,6 +101,8 @@ def read_tune(tune: str) -> Score:
     Notes of a chord and of overlays (&) sound together in one part. Raises TuneError, naming the bar, for
     what is no ABC.
     """
+    if len(tune) > _LARGEST:
+        raise TuneError(BROKEN, f"the tune has {len(tune):,} characters, it may have {_LARGEST:,}: cut it")
     reading = _Tune()
     for letter, line in _lines(tune):
         if letter:
@@ -257,11 +263,15 @@ class _Voice:
         for number in range(int(count or 1)):
             if number:
                 self.close()
+            if len(self.bars) > LONGEST:
+                raise self.fault(f"more than {LONGEST:,} bars before it, too many for a tune: cut it")
             self.ties, self.last = {}, {}
             self.move(self.nominal)
 
-    def overlay(self) -> None:
+    def overlay(self, sign: str) -> None:
         """Back to the start of the bar."""
+        if sign != "&":
+            raise self.fault("an overlay of several bars: write the second voice as one of its own (V:)")
         self.now = self.bar_start
         self.ties, self.last, self.accidentals, self.last_length = {}, {}, {}, Fraction(0)
 
@@ -414,7 +424,7 @@ def _token(voice: _Voice, match: re.Match) -> None:
     elif match["bars"]:
         voice.rest_bars(match["count"])
     elif match["overlay"]:
-        voice.overlay()
+        voice.overlay(match["overlay"])
 
 
 def _chord(voice: _Voice, inside: str, factor: Fraction) -> tuple[list, Fraction]:
