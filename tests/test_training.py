@@ -530,7 +530,7 @@ def test_a_worker_that_is_killed_is_started_again(data: Path, tmp_path: Path) ->
                 while checkpoint_step(tmp_path) < 1:
                     time.sleep(0.02)
                 self.killed = True
-                for process in list(self._running):
+                for process in list(self.running):
                     process.kill()
             return future
 

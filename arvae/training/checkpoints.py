@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from safetensors.torch import save_file
 
 from arvae.files import atomic_write
 
-FORMAT = 1
 CHECKPOINTS = ("checkpoint-a.safetensors", "checkpoint-b.safetensors")
 FINAL = "final.safetensors"
 Tensors = dict[str, torch.Tensor]
@@ -66,10 +64,8 @@ def checksum(tensors: Tensors, text: str) -> str:
 
 def save_checkpoint(folder: Path, tensors: Tensors, record: dict[str, Any]) -> None:
     """Save over the older of the two checkpoints."""
-    steps = {name: _step(folder / name) for name in CHECKPOINTS}
-    write_tensors(
-        folder / min(CHECKPOINTS, key=lambda name: steps[name]), tensors, record | {"format": FORMAT}
-    )
+    older = min(CHECKPOINTS, key=lambda name: _step(folder / name))
+    write_tensors(folder / older, tensors, record)
 
 
 def _step(path: Path) -> int:
@@ -82,32 +78,25 @@ def _step(path: Path) -> int:
 
 def load_checkpoint(folder: Path, log: Log) -> tuple[Tensors, dict[str, Any]] | None:
     """The latest sound checkpoint, None if there is none. A damaged one is removed, and said so."""
-    found = []
-    for name in CHECKPOINTS:
-        path = folder / name
-        if not path.exists():
-            continue
-        try:
-            tensors, record = read_tensors(path)
-            if record.get("format") != FORMAT:
-                raise DamagedError(f"{path} has another format")
-            found.append((tensors, record))
-        except DamagedError as error:
-            path.unlink(missing_ok=True)
-            log(f"{error}: removed; going on from the checkpoint before it, or from the start")
-    return max(found, key=lambda pair: pair[1]["step"]) if found else None
+    remedy = "going on from the checkpoint before it, or from the start"
+    found = [pair for name in CHECKPOINTS if (pair := _sound(folder / name, log, remedy))]
+    return max(found, key=lambda pair: pair[1]["step"], default=None)
 
 
 def load_final(folder: Path, log: Log) -> tuple[Tensors, dict[str, Any]] | None:
     """The finished weights, None if there are none. Damaged ones are removed, and said so."""
-    path = folder / FINAL
+    remedy = "the run is trained again from its last checkpoint, or from the start"
+    return _sound(folder / FINAL, log, remedy)
+
+
+def _sound(path: Path, log: Log, remedy: str) -> tuple[Tensors, dict[str, Any]] | None:
     if not path.exists():
         return None
     try:
         return read_tensors(path)
     except DamagedError as error:
         path.unlink(missing_ok=True)
-        log(f"{error}: removed; the run is trained again from its last checkpoint, or from the start")
+        log(f"{error}: removed; {remedy}")
         return None
 
 
@@ -118,18 +107,13 @@ def clear_checkpoints(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def lock(folder: Path, log: Log, every: float = 0.2) -> Iterator[None]:
+def lock(folder: Path, log: Log) -> Iterator[None]:
     """Hold the run for this process; wait while another one has it. Lost with the process, kill -9 too."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w", encoding="utf-8") as file:
-        waiting = False
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not waiting:
-                    log(f"another process trains this run ({folder.name}): waiting for it")
-                waiting = True
-                time.sleep(every)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log(f"another process trains this run ({folder.name}): waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from arvae import fast, models, paths
 from arvae.datasets.contract import DataError
@@ -31,17 +31,21 @@ _FIRST = ("step", "epoch", "seconds", "loss", "reconstruction", "kl", "regulariz
 
 @dataclasses.dataclass
 class _Job:
-    """A run on its way: its folder, the task sent off, and how it fares."""
+    """What is trained once, for one run or several that differ in name only, and how it fares."""
 
     runs: list[Run]
     folder: Path
-    text: str = ""
+    attempt: str = ""
     future: Any = None
     seen: dict[str, Any] = dataclasses.field(default_factory=dict)
     told: int = 0
     deaths: int = 0
     step_at_death: int = -1
     outcome: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        return " = ".join(run.name for run in self.runs)
 
 
 def train(
@@ -53,8 +57,7 @@ def train(
     log: Callable[[str], None] = print,
     directory: Path | str | None = None,
 ) -> list[RunResult]:
-    """Train runs of a setup; those trained before with the same code, data and
-    hyperparameters are reused.
+    """Train runs of a setup; those trained before with the same code, data and hyperparameters are reused.
 
     Args:
         setup: data set, model, loss and schedule.
@@ -78,32 +81,20 @@ def train(
     if not (data / "manifest.json").is_file():
         raise DataError(f"no prepared data set in {data}: make it with `dvc repro data@{setup.dataset}`")
     directory = Path(directory) if directory is not None else paths.root() / "data" / "models" / setup.name
-    settled = plan(setup.engine)
+    training = _Training(setup, data, plan(setup.engine), log)
     jobs: dict[str, _Job] = {}
     for run in runs:
-        name = key(setup, run, data, settled)
+        name = key(setup, run, data, training.plan)
         jobs.setdefault(name, _Job([], root / name)).runs.append(run)
-    todo = [job for job in jobs.values() if not _finished(job, setup, log)]
-    opened = contextlib.nullcontext(executor)
-    if executor is None and todo:
-        opened = executors.opened(setup.engine, settled.device, len(todo))
-    with opened as runner:
-        try:
-            for job in todo:
-                _send(job, setup, data, settled, runner)
-            _watch(todo, setup, data, settled, runner, log)
-        finally:
-            for job in todo:
-                if job.future is not None and hasattr(job.future, "cancel"):
-                    job.future.cancel()
-    by_name = {run.name: (run, job) for job in jobs.values() for run in job.runs}
-    results = [_publish(setup, *by_name[run.name], directory, settled, log) for run in runs]
+    training.go(list(jobs.values()), executor)
+    by_name = {run.name: job for job in jobs.values() for run in job.runs}
+    results = [training.publish(run, by_name[run.name], directory) for run in runs]
     write_json(directory / "runs.json", [_as_json(result) for result in results])
     failed = [result for result in results if result.status != "finished"]
-    if len(failed) == len(results) or not all(r.message.startswith("diverged") for r in failed):
-        reasons = "\n".join(f"  - {result.name}: {result.message}" for result in failed)
-        if len(failed) == len(results):
-            raise TrainingError(f"setup {setup.name}: no run could be trained\n{reasons}")
+    reasons = "\n".join(f"  - {result.name}: {result.message}" for result in failed)
+    if len(failed) == len(results):
+        raise TrainingError(f"setup {setup.name}: no run could be trained\n{reasons}")
+    if not all(result.message.startswith("diverged") for result in failed):
         raise TrainingError(
             f"setup {setup.name}: {len(failed)} of {len(results)} runs could not be trained; run it again, "
             f"the others are kept\n{reasons}"
@@ -111,103 +102,153 @@ def train(
     return results
 
 
-def _finished(job: _Job, setup: Setup, log: Callable[[str], None]) -> bool:
-    found = checkpoints.load_final(job.folder, log)
-    if found is None:
-        return False
-    job.outcome = {"status": "finished", "message": "", "reused": True}
-    log(f"{setup.name}: reusing {_names(job)}: code, data and hyperparameters unchanged; it was trained so:")
-    for row in _some(found[1]["rows"]):
-        log(
-            f"{setup.name} [{clock(row['seconds'])}] {_names(job)} step {row['step']:,}, "
-            f"loss {row['loss']:.4g}, validation accuracy {row['validation_accuracy']:.3f}"
-        )
-    return True
+class _Training:
+    """A call of `train`: sends jobs off, tells how they fare, publishes what they leave."""
 
+    def __init__(self, setup: Setup, data: Path, plan: Plan, log: Callable[[str], None]) -> None:
+        self.setup, self.data, self.plan, self._log = setup, data, plan, log
+        self.runner: Any = None
 
-def _some(rows: list[dict[str, float]], count: int = 8) -> list[dict[str, float]]:
-    """Rows of a history, evenly spread, the last one among them."""
-    count = min(count, len(rows))
-    return (
-        [rows[(index + 1) * len(rows) // count - 1] for index in range(count)] if len(rows) > count else rows
-    )
+    def log(self, line: str) -> None:
+        self._log(f"{self.setup.name}{line}")
 
-
-def _names(job: _Job) -> str:
-    return " = ".join(run.name for run in job.runs)
-
-
-def _send(job: _Job, setup: Setup, data: Path, settled: Plan, runner: Any) -> None:
-    job.text = worker.task(setup, job.runs[0], data, job.folder, settled)
-    job.told = 0
-    job.future = runner.submit(worker.train_run, job.text)
-
-
-def _watch(
-    jobs: list[_Job], setup: Setup, data: Path, settled: Plan, runner: Any, log: Callable[[str], None]
-) -> None:
-    """Wait for all jobs, tell how they fare, send those whose worker died again."""
-    began = last = time.monotonic()
-    said = ""
-    while any(job.outcome is None for job in jobs):
-        time.sleep(0.2)
-        for job in jobs:
-            _look(job, setup, log)
-            if job.outcome is None and job.future.done():
-                _collect(job, setup, data, settled, runner, log)
-        now = time.monotonic()
-        if now - last >= max(TELL_EVERY, min(0.15 * (now - began), 60.0)):
-            last = now
-            line = _all(jobs)
-            if line != said:  # nothing new to say of runs that wait
-                log(f"{setup.name} [{clock(now - began)}] {line}")
-            said = line
-
-
-def _look(job: _Job, setup: Setup, log: Callable[[str], None]) -> None:
-    try:
-        fields = json.loads((job.folder / "progress.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    if fields.get("attempt") != json.loads(job.text)["attempt"]:
-        return
-    job.seen = fields
-    if len(fields["events"]) < job.told:  # the executor itself began the task again
-        job.told = 0
-    for line in fields["events"][job.told :]:
-        log(f"{setup.name}: {_names(job)}: {line}")
-    job.told = len(fields["events"])
-
-
-def _collect(
-    job: _Job, setup: Setup, data: Path, settled: Plan, runner: Any, log: Callable[[str], None]
-) -> None:
-    try:
-        job.outcome = json.loads(job.future.result())
-    except (KeyboardInterrupt, concurrent.futures.CancelledError):
-        raise
-    except Exception as error:  # whatever the executor reports when a worker is gone
-        _look(job, setup, log)
-        step = job.seen.get("step", 0)
-        job.deaths = job.deaths + 1 if step <= job.step_at_death else 1
-        job.step_at_death = max(step, job.step_at_death)
-        barred = getattr(error, "errno", None) in BARRED
-        if job.deaths >= ATTEMPTS or barred:
-            job.outcome = {"status": "failed", "message": explained(error), "reused": False}
-        else:
-            log(f"{setup.name}: {_names(job)}: {error}; started again from its last checkpoint")
+    def go(self, jobs: list[_Job], executor: Any) -> None:
+        """Have every job that is not finished yet trained."""
+        todo = [job for job in jobs if not self._finished(job)]
+        if not todo:
+            return
+        opened = contextlib.nullcontext(executor)
+        if executor is None:
+            opened = executors.opened(self.setup.engine, self.plan.device, len(todo))
+        with opened as self.runner:
             try:
-                _send(job, setup, data, settled, runner)
-            except Exception as refusal:  # an executor that is broken for good
-                job.outcome = {"status": "failed", "message": f"{error}; {refusal}", "reused": False}
-    if job.outcome is not None:
-        _look(job, setup, log)
-        if job.outcome["status"] == "failed":
-            log(f"{setup.name}: {_names(job)} FAILED: {job.outcome['message']}")
+                for job in todo:
+                    self._send(job)
+                self._watch(todo)
+            finally:
+                for job in todo:
+                    if hasattr(job.future, "cancel"):
+                        job.future.cancel()
+
+    def _finished(self, job: _Job) -> bool:
+        found = checkpoints.load_final(job.folder, self._log)
+        if found is None:
+            return False
+        job.outcome = worker.outcome("finished", reused=True)
+        self.log(f": reusing {job.name}: code, data and hyperparameters unchanged; it was trained so:")
+        rows = found[1]["rows"]
+        count = min(8, len(rows))  # evenly spread, the last one among them
+        for row in (rows[(index + 1) * len(rows) // count - 1] for index in range(count)):
+            self.log(
+                f" [{clock(row['seconds'])}] {job.name} step {row['step']:,}, "
+                f"loss {row['loss']:.4g}, validation accuracy {row['validation_accuracy']:.3f}"
+            )
+        return True
+
+    def _send(self, job: _Job) -> None:
+        text = worker.task(self.setup, job.runs[0], self.data, job.folder, self.plan)
+        job.attempt, job.told = json.loads(text)["attempt"], 0
+        job.future = self.runner.submit(worker.train_run, text)
+
+    def _watch(self, jobs: list[_Job]) -> None:
+        """Wait for all jobs, tell how they fare, send those whose worker died again."""
+        began = last = time.monotonic()
+        said = ""
+        while any(job.outcome is None for job in jobs):
+            time.sleep(0.2)
+            for job in jobs:
+                self._look(job)
+                if job.outcome is None and job.future.done():
+                    self._collect(job)
+            now = time.monotonic()
+            if now - last >= max(TELL_EVERY, min(0.15 * (now - began), 60.0)):
+                last = now
+                line = _state(jobs)
+                if line != said:  # nothing new to say of runs that wait
+                    self.log(f" [{clock(now - began)}] {line}")
+                said = line
+
+    def _look(self, job: _Job) -> None:
+        """Read the job's progress.json; pass on what its worker has logged since."""
+        try:
+            fields = json.loads((job.folder / "progress.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return
+        if fields["attempt"] != job.attempt:
+            return
+        job.seen = fields
+        if len(fields["events"]) < job.told:  # the executor itself began the task again
+            job.told = 0
+        for line in fields["events"][job.told :]:
+            self.log(f": {job.name}: {line}")
+        job.told = len(fields["events"])
+
+    def _collect(self, job: _Job) -> None:
+        """Take the outcome; where the worker is gone without one, send the job again, within reason."""
+        try:
+            outcome = json.loads(job.future.result())
+        except (KeyboardInterrupt, concurrent.futures.CancelledError):
+            raise
+        except Exception as error:  # whatever the executor reports when a worker is gone
+            self._look(job)
+            step = job.seen.get("step", 0)
+            job.deaths = job.deaths + 1 if step <= job.step_at_death else 1
+            job.step_at_death = max(step, job.step_at_death)
+            if job.deaths < ATTEMPTS and getattr(error, "errno", None) not in BARRED:
+                self.log(f": {job.name}: {error}; started again from its last checkpoint")
+                try:
+                    return self._send(job)
+                except Exception as refusal:  # an executor that is broken for good
+                    error = RuntimeError(f"{error}; {refusal}")
+            outcome = worker.outcome("failed", explained(error))
+        self._look(job)
+        job.outcome = outcome
+        if outcome["status"] == "failed":
+            self.log(f": {job.name} FAILED: {outcome['message']}")
+
+    def publish(self, run: Run, job: _Job, directory: Path) -> RunResult:
+        """Copy a run's outcome to the setup's directory: weights (free of times) and history."""
+        outcome = {"rows": [], "steps": 0, "seconds": 0.0} | job.outcome
+        weights = directory / f"{run.name}.safetensors"
+        if outcome["status"] == "finished":
+            outcome |= self._copy(run, job, weights)
+        if outcome["status"] == "failed":
+            weights.unlink(missing_ok=True)  # an older one would pass for this one
+        rows = outcome["rows"]
+        history = _write_history(directory / f"{run.name}.csv", rows)
+        return RunResult(
+            **dataclasses.asdict(run),
+            **{name: outcome[name] for name in ("status", "message", "reused", "steps", "seconds")},
+            examples_per_second=rows[-1]["examples_per_second"] if rows else 0.0,
+            precision=self.plan.precision,
+            device=self.plan.device,
+            last=rows[-1] if rows else {},
+            weights=weights if outcome["status"] == "finished" else None,
+            history=history,
+        )
+
+    def _copy(self, run: Run, job: _Job, weights: Path) -> dict[str, Any]:
+        """Copy a finished run's weights, if they are sound; what that changes of its outcome."""
+        found = checkpoints.load_final(job.folder, self._log)
+        if found is None:
+            return {"status": "failed", "message": "its weights were damaged on the way: run again"}
+        tensors, record = found
+        history = {name: record.pop(name) for name in ("rows", "steps", "seconds")}
+        wrong = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+        wrong += [name for name, value in history["rows"][-1].items() if not math.isfinite(value)]
+        if wrong:
+            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            message = f"diverged: {wrong[0]}{more} is not a finite number at the end: {SMALLER}"
+            self.log(f": {run.name} FAILED: {message}")
+            return history | {"status": "failed", "message": message}
+        setup = self.setup
+        record["setup"] |= {"name": setup.name, "model": setup.model, "scale": setup.scale}
+        checkpoints.write_tensors(weights, tensors, record | {"run": hyperparameters(setup, run)})
+        return history
 
 
-def _all(jobs: list[_Job]) -> str:
-    """How all runs fare, in a line: those in training one by one, the others counted."""
+def _state(jobs: list[_Job]) -> str:
+    """How all jobs fare, in a line: those in training one by one, the others counted."""
     lines, counted = [], collections.Counter()
     for job in jobs:
         seen = job.seen
@@ -215,67 +256,13 @@ def _all(jobs: list[_Job]) -> str:
             counted[job.outcome["status"]] += 1
         elif seen.get("step"):
             lines.append(
-                f"{_names(job)} {100 * seen['step'] / seen['steps']:.0f} %, loss {seen['loss']:.4g}, "
+                f"{job.name} {100 * seen['step'] / seen['steps']:.0f} %, loss {seen['loss']:.4g}, "
                 f"{seen['rate']:,.0f}/s, {clock(seen['left'])} left"
             )
         else:
             running = getattr(job.future, "running", lambda: False)  # Dask's futures do not tell
             counted["reading the data" if running() else "waiting for a free core"] += 1
     return " | ".join([*lines, *(f"{count} {what}" for what, count in counted.items())])
-
-
-def _publish(
-    setup: Setup, run: Run, job: _Job, directory: Path, settled: Plan, log: Callable[[str], None]
-) -> RunResult:
-    """Copy a run's outcome to the setup's directory: weights (free of times) and history."""
-    outcome, weights = dict(job.outcome or {}), None
-    found = checkpoints.load_final(job.folder, log) if outcome["status"] == "finished" else None
-    if outcome["status"] == "finished" and found is None:
-        outcome = outcome | {"status": "failed", "message": "its weights were damaged on the way: run again"}
-    target = directory / f"{run.name}.safetensors"
-    if found is not None:
-        tensors, record = found
-        outcome |= {name: record.pop(name) for name in ("rows", "steps", "seconds")}
-        if wrong := _not_numbers(tensors, outcome["rows"]):
-            found, message = None, f"diverged: {wrong} at the end: {SMALLER}"
-            outcome |= {"status": "failed", "message": message}
-            log(f"{setup.name}: {run.name} FAILED: {message}")
-    if found is not None:
-        record["setup"] |= {"name": setup.name, "model": setup.model, "scale": setup.scale}
-        checkpoints.write_tensors(target, tensors, record | {"run": hyperparameters(setup, run)})
-        weights = target
-    else:
-        target.unlink(missing_ok=True)  # an older one would pass for this one
-    rows, seconds, steps = (outcome.get(name) or empty for name, empty in _EMPTY)
-    history = _write_history(directory / f"{run.name}.csv", rows)
-    return RunResult(
-        name=run.name,
-        seed=run.seed,
-        overrides=dict(run.overrides),
-        status=outcome["status"],
-        message=outcome["message"],
-        reused=bool(outcome["reused"]),
-        steps=steps,
-        seconds=seconds,
-        examples_per_second=rows[-1]["examples_per_second"] if rows else 0.0,
-        precision=settled.precision,
-        device=settled.device,
-        last=rows[-1] if rows else {},
-        weights=weights,
-        history=history,
-    )
-
-
-_EMPTY: tuple[tuple[str, Any], ...] = (("rows", []), ("seconds", 0.0), ("steps", 0))
-
-
-def _not_numbers(tensors: dict[str, Tensor], rows: list[dict[str, float]]) -> str:
-    """What is NaN or infinite in weights, or in the last row of a history; "" where nothing is."""
-    last = rows[-1] if rows else {}
-    names = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
-    names += [name for name, value in last.items() if not math.isfinite(value)]
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"{names[0]}{more} is not a finite number" if names else ""
 
 
 def _write_history(path: Path, rows: list[dict[str, float]]) -> Path | None:

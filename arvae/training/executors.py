@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ class WorkerDiedError(RuntimeError):
     """A worker process ended without an outcome: killed, out of memory, or crashed."""
 
 
-class ProcessExecutor(concurrent.futures.Executor):
+class ProcessExecutor(concurrent.futures.ThreadPoolExecutor):
     """Each task in a fresh Python process with `threads` threads; at most `workers` at a time.
 
     A fresh process has nothing of this one's state, so a run's weights cannot depend on what else runs
@@ -37,68 +36,47 @@ class ProcessExecutor(concurrent.futures.Executor):
     """
 
     def __init__(self, workers: int, threads: int) -> None:
-        self.threads = threads
-        self._pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="run")
-        self._running: set[subprocess.Popen[str]] = set()
-        self._guard = threading.Lock()
-        self._closed = False
+        super().__init__(workers, thread_name_prefix="run")
+        self.threads, self.closed = threads, False
+        self.running: set[subprocess.Popen[str]] = set()
 
     def submit(self, function: TextFunction, text: str) -> concurrent.futures.Future[str]:
         """Run a `worker.task`; `function` must be `worker.train_run` (it is what the process runs)."""
         if function.__module__ != "arvae.training.worker":
             raise ValueError(f"ProcessExecutor runs arvae.training.worker.train_run only, not {function!r}")
-        return self._pool.submit(self._run, text)
+        return super().submit(self._run, text)
 
     def _run(self, text: str) -> str:
-        fields = json.loads(text)
-        folder = Path(fields["folder"])
-        folder.mkdir(parents=True, exist_ok=True)
-        outcome = folder / f"outcome-{fields['attempt']}.json"
-        errors = folder / f"errors-{fields['attempt']}.txt"
-        with open(errors, "w", encoding="utf-8") as file:
-            with self._guard:
-                if self._closed:
-                    raise concurrent.futures.CancelledError
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "arvae.training"],
-                    stdin=subprocess.PIPE,
-                    stdout=file,
-                    stderr=file,
-                    text=True,
-                    env=worker_environment(self.threads),
-                )
-                self._running.add(process)
-            assert process.stdin is not None
-            try:
-                with contextlib.suppress(BrokenPipeError):
-                    process.stdin.write(text + "\n")
-                    process.stdin.flush()
-                process.wait()  # its standard input stays open until here: it is how it knows we live
-            finally:
-                with contextlib.suppress(BrokenPipeError):
-                    process.stdin.close()
-                with self._guard:
-                    self._running.discard(process)
-        said = errors.read_text(encoding="utf-8", errors="replace").strip()
-        if outcome.exists():
-            answer = outcome.read_text(encoding="utf-8")
-            outcome.unlink()
-            if json.loads(answer)["status"] == "finished":
-                errors.unlink(missing_ok=True)
-            return answer
-        how = (
-            f"signal {-process.returncode}" if process.returncode < 0 else f"exit status {process.returncode}"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "arvae.training", str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=worker_environment(self.threads),
         )
+        self.running.add(process)
+        if self.closed:
+            process.kill()
+        output, errors = process.communicate(text)
+        self.running.discard(process)
+        if (code := process.returncode) == 0:
+            outcome = output.splitlines()[-1]
+            if json.loads(outcome)["status"] == "failed":
+                sys.stderr.write(errors)  # where it went wrong
+            return outcome
+        how = f"signal {-code}" if code < 0 else f"exit status {code}"
+        said = (output + errors).strip()
         raise WorkerDiedError(f"the worker process ended with {how}{': ' + said[-2000:] if said else ''}")
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = True) -> None:
         """Stop everything that still runs."""
-        with self._guard:
-            self._closed = True
-            running = list(self._running)
-        for process in running:
+        self.closed = True
+        super().shutdown(wait=False, cancel_futures=cancel_futures)
+        for process in list(self.running):
             process.kill()
-        self._pool.shutdown(wait, cancel_futures=cancel_futures)
+        super().shutdown(wait)
 
 
 # Activations of many megabytes come and go every step. glibc gives such blocks back to the system each time

@@ -246,6 +246,10 @@ class Trainer:
         values = {"reconstruction": reconstruction, "kl": kl, "regularization": regularization}
         return {name: value.item() for name, value in (values | {"accuracy": accuracy}).items()}
 
+    def history(self) -> dict[str, Any]:
+        """How far the run has come: rows, steps, seconds."""
+        return {"rows": self.rows, "steps": self.step, "seconds": self.seconds}
+
     def record(self) -> dict[str, Any]:
         """What is stored beside the weights: only what decides them, so that equal runs give equal bytes."""
         return {

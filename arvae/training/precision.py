@@ -76,19 +76,15 @@ def repeatable(plan: Plan) -> Iterator[None]:
         yield
         return
     os.environ.setdefault(*SAME_BITS)
-    cudnn, deterministic = torch.backends.cudnn, torch.utils.deterministic
-    before = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, deterministic.fill_uninitialized_memory
-    strict, warns = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    try:
-        cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
-        deterministic.fill_uninitialized_memory = False
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        yield
-    finally:
-        cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, deterministic.fill_uninitialized_memory = (
-            before
-        )
-        torch.use_deterministic_algorithms(strict, warn_only=warns)
+    deterministic = torch.utils.deterministic
+    filled = deterministic.fill_uninitialized_memory
+    strict = torch.are_deterministic_algorithms_enabled()
+    warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        try:
+            deterministic.fill_uninitialized_memory = False
+            torch.use_deterministic_algorithms(True, warn_only=True)
+            yield
+        finally:
+            deterministic.fill_uninitialized_memory = filled
+            torch.use_deterministic_algorithms(strict, warn_only=warns)
