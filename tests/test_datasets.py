@@ -41,7 +41,8 @@ def small(packed=False, **changes):
 )
 def test_packed_images_unpack_to_themselves(images):
     packed = PackedImages.pack(images)
-    assert packed.shape == images.shape and len(packed) == len(images) and packed.nbytes * 8 == images.nbytes
+    assert packed.shape == images.shape and len(packed) == len(images)
+    assert packed.packed.nbytes * 8 == images.nbytes
     np.testing.assert_array_equal(np.asarray(packed), images)
     np.testing.assert_array_equal(packed[0], images[0])
     np.testing.assert_array_equal(packed[[-1, 0]], images[[-1, 0]])

@@ -16,13 +16,11 @@ from typing import Any
 import numpy as np
 
 from arvae.files import atomic_write, read_json, sha256, write_json
+from arvae.music.coding import Vocabulary
 
 SPLITS = ("train", "validation", "test")
-KINDS = ("images", "music")
-_STORED = {
-    "images": (np.dtype(np.uint8), 3, "(n, height, width)"),
-    "music": (np.dtype(np.int16), 2, "(n, 24)"),
-}
+#: Kind of data set -> what its examples are stored as.
+_STORED = {"images": ("uint8", 3, "(n, height, width)"), "music": ("int16", 2, "(n, 24)")}
 FORMAT = 2
 BATCH = 4096  # examples an attribute function is given at once
 
@@ -55,16 +53,10 @@ class PackedImages:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(n, height, width), as if unpacked."""
-        n, height, width = self.packed.shape
-        return n, height, width * 8
+        return *self.packed.shape[:2], self.packed.shape[2] * 8
 
     dtype = np.dtype(np.uint8)
     ndim = 3
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory really used."""
-        return self.packed.nbytes
 
     def __len__(self) -> int:
         return len(self.packed)
@@ -125,29 +117,27 @@ class Dataset:
     test: Split
     attribute_names: tuple[str, ...]
     attribute_units: tuple[str, ...]
-    vocabulary: Any = None
+    vocabulary: Vocabulary | None = None
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names, what = self.attribute_names, f"data set {self.name}"
-        if self.kind not in KINDS:
-            raise DataError(f"{what}: kind is {self.kind!r}, must be one of {', '.join(KINDS)}")
+        if self.kind not in _STORED:
+            raise DataError(f"{what}: kind is {self.kind!r}, must be one of {', '.join(_STORED)}")
         if len(set(names)) != len(names) or not names:
             raise DataError(f"{what}: attribute names {names} must be distinct, at least one")
         if len(self.attribute_units) != len(names):
             raise DataError(f"{what}: {len(names)} attributes but units {self.attribute_units}")
         dtype, ndim, shape = _STORED[self.kind]
-        first = self.train.x
-        if first.dtype != dtype or first.ndim != ndim:
-            raise DataError(f"{what}: {self.kind} are {dtype} {shape}, not {first.dtype} {first.shape}")
         for part in SPLITS:
-            split = self.split(part)
-            if split.attributes.shape[1] != len(names):
-                columns = split.attributes.shape[1]
+            x, columns = self.split(part).x, self.split(part).attributes.shape[1]
+            if columns != len(names):
                 raise DataError(f"{what}, {part}: {columns} columns of attributes, but the names are {names}")
-            if (split.x.dtype, *split.x.shape[1:]) != (first.dtype, *first.shape[1:]):
-                found = f"{split.x.dtype} {split.x.shape[1:]}, in train {first.dtype} {first.shape[1:]}"
-                raise DataError(f"{what}, {part}: examples are {found}")
+            if x.dtype != dtype or x.ndim != ndim or x.shape[1:] != self.train.x.shape[1:]:
+                raise DataError(
+                    f"{what}, {part}: examples are {x.dtype} {x.shape}, must be {dtype} {shape} "
+                    f"of the size that they have in train, {self.train.x.shape[1:]}"
+                )
 
     def split(self, name: str) -> Split:
         """The split called "train", "validation" or "test"."""
@@ -170,9 +160,8 @@ class Dataset:
         """The same data set with one attribute more, whose float32 values (n,) are given for each split."""
         splits = {}
         for part, column in values.items():
-            split = self.split(part)
-            attributes = np.concatenate([split.attributes, column[:, None]], axis=1)
-            splits[part] = dataclasses.replace(split, attributes=attributes)
+            attributes = np.column_stack([self.split(part).attributes, column])
+            splits[part] = dataclasses.replace(self.split(part), attributes=attributes)
         names, units = (*self.attribute_names, name), (*self.attribute_units, unit)
         return dataclasses.replace(self, attribute_names=names, attribute_units=units, **splits)
 
@@ -183,11 +172,9 @@ class Dataset:
         files = {}
         for part in SPLITS:
             split, path = self.split(part), directory / f"{part}.npz"
-            packed = isinstance(split.x, PackedImages)
-            arrays = {"x_packed": split.x.packed} if packed else {"x": split.x}
-            arrays["attributes"] = split.attributes
-            arrays |= {f"extra_{key}": value for key, value in split.extra.items()}
-            write_npz(path, arrays)
+            x = {"x_packed": split.x.packed} if isinstance(split.x, PackedImages) else {"x": split.x}
+            extra = {f"extra_{key}": value for key, value in split.extra.items()}
+            write_npz(path, {**x, "attributes": split.attributes, **extra})
             shape, dtype = list(split.x.shape), str(split.x.dtype)
             files[path.name] = {"sha256": sha256(path), "shape": shape, "dtype": dtype}
         manifest = {
@@ -205,10 +192,9 @@ class Dataset:
     @classmethod
     def load(cls, directory: Path | str, name: str | None = None) -> "Dataset":
         """Read a data set that `save` wrote, refusing a missing, altered or foreign file with its remedy."""
-        directory = Path(directory)
+        directory, path = Path(directory), Path(directory, "manifest.json")
         name = name or directory.name
         remedy = f"make it again with `dvc repro -f data@{name}`"
-        path = directory / "manifest.json"
         if not path.is_file():
             raise DataError(f"no prepared data set {name} ({path} is not there): {remedy}")
         try:
@@ -218,16 +204,12 @@ class Dataset:
             if manifest_digest(manifest) != manifest["sha256"]:
                 raise DataError(f"{path} was changed after it was written (its SHA-256 differs)")
             vocabulary = manifest["vocabulary"]
-            if vocabulary is not None:
-                from arvae.music.coding import Vocabulary
-
-                vocabulary = Vocabulary(**vocabulary)
             return cls(
                 name=manifest["name"],
                 kind=manifest["kind"],
                 attribute_names=tuple(manifest["attribute_names"]),
                 attribute_units=tuple(manifest["attribute_units"]),
-                vocabulary=vocabulary,
+                vocabulary=Vocabulary(**vocabulary) if vocabulary else None,
                 provenance=manifest["provenance"],
                 **{part: _read_split(directory / f"{part}.npz", manifest["files"]) for part in SPLITS},
             )

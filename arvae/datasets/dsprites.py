@@ -5,8 +5,9 @@ Matthey, Higgins, Hassabis, Lerchner, "dSprites: Disentanglement testing Sprites
 procedural, and the geometry below reproduces 160 published frames with a mean overlap above 0.999.
 """
 
+import contextlib
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -53,8 +54,7 @@ VALUES = (
     np.linspace(0, 1, 32),
     np.linspace(0, 1, 32),
 )
-# Geometry in pixels at scale 1, fitted to published frames: largest margin between pixels seen in and seen
-# out.
+# Geometry in pixels at scale 1, fitted to published frames: largest margin between pixels inside and outside.
 SQUARE = 9.598  # half a side
 ELLIPSE = (12.7659, 7.2123)  # semi-axes, the longer one horizontal at orientation 0
 HEART = (9.5937, 10.5957, 1.4363)  # half the width, height unit, how far its origin lies above the centre
@@ -68,7 +68,7 @@ def render(factors: np.ndarray) -> np.ndarray:
     Ranges of the indices are COUNTS; x grows to the right, y downwards. Raises DataError naming an index
     outside.
     """
-    return np.unpackbits(render_packed(factors).packed, axis=-1)
+    return np.asarray(render_packed(factors))
 
 
 def render_packed(factors: np.ndarray, log: Callable[[str], None] | None = None) -> PackedImages:
@@ -112,23 +112,18 @@ def prepare(
         geometry = {"square": SQUARE, "ellipse": ELLIPSE, "heart": HEART}
         return render_packed(factors_of(wanted), log), {"geometry in pixels": geometry}
 
-    (images, facts), used = sources.first(
-        "dsprites",
-        {
-            "folder": lambda: published(sources.in_folder(folder, FILE)),
-            "official": lambda: published(
-                sources.download(ADDRESS, folder / "official" / FILE, _looks_right, log)
-            ),
-            "drawn": drawn,
-        },
-        source,
-        by_hand=f"put {FILE} into {folder}",
-        log=log,
-    )
-    splits, parts = {}, np.split(images.packed, np.cumsum([len(index) for index in places.values()])[:-1])
-    for (part, index), packed in zip(places.items(), parts, strict=True):
-        factors = factors_of(index)
+    offered = {
+        "folder": lambda: published(sources.in_folder(folder, FILE)),
+        "official": lambda: published(sources.download(ADDRESS, folder / "official" / FILE, _check, log)),
+        "drawn": drawn,
+    }
+    by_hand = f"put {FILE} into {folder}"
+    (images, facts), used = sources.first("dsprites", offered, source, by_hand, log)
+    splits, start = {}, 0
+    for part, index in places.items():
+        factors, packed = factors_of(index), images.packed[start:][: len(index)]
         splits[part] = Split(PackedImages(packed), attributes(factors), {"factors": factors})
+        start += len(index)
     return Dataset(
         name="dsprites",
         kind="images",
@@ -155,22 +150,14 @@ def read_published(path: Path, places: np.ndarray, log: Callable[[str], None] = 
     """
     packed = np.empty((TOTAL, SIDE, SIDE // 8), np.uint8)
     progress = Progress(TOTAL, "dsprites", "images read", log=log)
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open("imgs.npy") as file:
-            _header(file, path)
-            for start in range(0, TOTAL, 4096):
-                count = min(4096, TOTAL - start) * SIDE**2
-                if len(data := file.read(count)) != count:
-                    raise EOFError(f"{count - len(data):,} bytes short")
-                block = np.frombuffer(data, np.uint8).reshape(-1, SIDE, SIDE)
-                if block.max() > 1:
-                    raise DataError(f"{path}: image values up to {block.max()}, dSprites has 0 and 1")
-                packed[start : start + 4096] = np.packbits(block, axis=-1)
-                progress.update(len(block))
-    except DataError:  # which is a ValueError, too
-        raise
-    except DAMAGED as error:
-        raise DataError(f"{path} is damaged, or not the dSprites file ({error}): delete it") from error
+    with _images(path) as file:
+        for start in range(0, TOTAL, 4096):
+            count = min(4096, TOTAL - start)
+            block = np.frombuffer(file.read(count * SIDE**2), np.uint8).reshape(count, SIDE, SIDE)
+            if block.max() > 1:
+                raise DataError(f"{path}: image values up to {block.max()}, dSprites has 0 and 1")
+            packed[start : start + count] = np.packbits(block, axis=-1)
+            progress.update(count)
     progress.close()
     # The file's labels need not be read: other images, or an other order, would not overlap with the drawing.
     sample = np.random.default_rng(SEED).choice(TOTAL, min(300, TOTAL), replace=False)
@@ -181,20 +168,25 @@ def read_published(path: Path, places: np.ndarray, log: Callable[[str], None] = 
     return PackedImages(packed[places])
 
 
-def _looks_right(path: Path) -> None:
+def _check(path: Path) -> None:
+    with _images(path):
+        pass
+
+
+@contextlib.contextmanager
+def _images(path: Path) -> Iterator[IO[bytes]]:
+    """The published file, open where its images begin; DataError where it is damaged or another file."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open("imgs.npy") as file:
-            _header(file, path)
+            np.lib.format.read_magic(file)
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+            if (shape, fortran, dtype) != ((TOTAL, SIDE, SIDE), False, np.uint8):
+                raise DataError(f"{path.name} holds {dtype} {shape}, dSprites uint8 {(TOTAL, SIDE, SIDE)}")
+            yield file
     except DAMAGED as error:
-        raise DataError(f"{path.name} is not the dSprites file ({error})") from error
-
-
-def _header(file: IO[bytes], path: Path) -> None:
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    found = read(file)
-    if found != ((TOTAL, SIDE, SIDE), False, np.dtype(np.uint8)):
-        raise DataError(f"{path.name} holds {found[2]} {found[0]}, dSprites uint8 {(TOTAL, SIDE, SIDE)}")
+        if isinstance(error, DataError):  # which is a ValueError, too
+            raise
+        raise DataError(f"{path} is damaged, or not the dSprites file ({error}): delete it") from error
 
 
 def _checked(factors: np.ndarray) -> np.ndarray:
@@ -203,9 +195,9 @@ def _checked(factors: np.ndarray) -> np.ndarray:
         raise DataError(f"factors must be integers (n, 5), not {factors.dtype} {factors.shape}")
     outside = np.argwhere((factors < 0) | (factors >= COUNTS))
     if len(outside):
-        row, column = outside[0]
-        value, most = factors[row, column], COUNTS[column] - 1
-        raise DataError(f"factor {NAMES[column]} of image {row} is {value}: it must be 0-{most}")
+        (row, column), most = outside[0], COUNTS[outside[0, 1]] - 1
+        found = f"factor {NAMES[column]} of image {row} is {factors[row, column]}"
+        raise DataError(f"{found}: it must be 0-{most}")
     return factors.astype(np.intp)
 
 
@@ -223,10 +215,7 @@ def _draw(factors: np.ndarray) -> np.ndarray:
     inside = np.empty(right.shape, bool)
     for kind, test in enumerate((_in_square, _in_ellipse, _in_heart)):
         rows = factors[:, 0] == kind
-        if rows.all():
-            inside = test(right, down)
-        elif rows.any():
-            inside[rows] = test(right[rows], down[rows])
+        inside[rows] = test(right[rows], down[rows])
     # each window row is 32 bits, moved to its place in the 64 bits of an image row
     bits = np.packbits(inside, axis=-1).view(">u4")[..., 0].astype(np.uint64)
     image = np.zeros((m, SIDE), np.uint64)

@@ -6,7 +6,6 @@ what a person would see or hear.
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import joblib
@@ -17,7 +16,6 @@ from arvae.datasets.added import compute
 from arvae.music import coding as music
 
 DRAWN = 128  # a pixel counts as drawn from here on: probability 0.5
-_BATCH = 250  # digits measured at once
 
 Measure = Callable[[np.ndarray], np.ndarray]
 
@@ -70,9 +68,9 @@ def digits_morphology(images: np.ndarray) -> np.ndarray:
     darkest, lightest = images.min(axis=(1, 2), initial=255), images.max(axis=(1, 2), initial=0)
     drawn = (lightest >= DRAWN) & (darkest < lightest)
     result = np.full((len(images), len(morphology.COLUMNS)), np.nan, np.float32)
-    parts = np.array_split(images[drawn], max(1, drawn.sum() // _BATCH))
-    with ThreadPoolExecutor(joblib.cpu_count()) as pool:
-        result[drawn] = np.concatenate(list(pool.map(morphology.measure, parts)))
+    parts = np.array_split(images[drawn], max(1, drawn.sum() // morphology.CHUNK))
+    threads = joblib.Parallel(joblib.cpu_count(), prefer="threads")
+    result[drawn] = np.concatenate(threads(joblib.delayed(morphology.measure)(part) for part in parts))
     return result
 
 

