@@ -332,6 +332,7 @@ def test_voices_are_parts():
         (tune("c4 Z|"), score.BROKEN, "whole bars"),
         (tune("c8|", unit="x"), score.BROKEN, "unit L:x"),
         (tune("c4 d4 (& e8|f8 &)|"), score.BROKEN, "overlay of several bars"),
+        (tune("(3:" + "9" * 5000 + "cde c2|"), score.BROKEN, "tuplet"),
         (tune("c99999999|"), score.BROKEN, "length"),
         (tune("c999999|"), score.BROKEN, "measures"),
     ],

@@ -1,4 +1,4 @@
-"""Many tunes: read once, cached, duplicates and variants, the split, every transposition, provenance."""
+"""Many tunes: read, duplicates and variants, the split, every transposition, provenance."""
 
 import http.server
 import json
@@ -18,11 +18,11 @@ from arvae.music import coding as music
 from arvae.music import score
 
 
-def reader(content):
+def reader(written):
     """A tune is a row of pitches, four quarter notes a measure; "bad" cannot be read."""
-    if content == b"bad":
+    if written.content == b"bad":
         raise score.TuneError(score.BROKEN, "line 1 is bad")
-    pitches = np.frombuffer(content, np.uint8).astype(np.int16).reshape(-1, 4)
+    pitches = np.frombuffer(written.content, np.uint8).astype(np.int16).reshape(-1, 4)
     measures = np.full((len(pitches), 24), music.CONTINUE, np.int16)
     measures[:, ::6] = pitches
     return measures
@@ -36,49 +36,31 @@ def random_tunes(count, generator, lowest=60, highest=72):
     return [tune(i, generator.integers(lowest, highest, 32).tolist()) for i in range(count)]
 
 
-def read(written, cache, log=print):
-    return reading.read_all(written, reader, [__file__], cache, "reading", log)
+def read(written):
+    return reading.read_all(written, reader, "reading", silent)
 
 
 def silent(line):
     """Swallow progress lines."""
 
 
-@pytest.fixture
-def small_chunks(monkeypatch):
-    monkeypatch.setattr(reading, "_CHUNK", 3)
+# ------------------------------------------------------------------ reading
 
 
-# ------------------------------------------------------------------ reading and its cache
-
-
-def test_read_in_order_with_reasons(tmp_path):
+def test_read_in_order_with_reasons():
     written = [tune(0, [60, 62, 64, 65]), Written("book", "1", "", b"bad"), tune(2, [67, 65, 64, 62])]
-    first, bad, last = read(written, tmp_path)
+    first, bad, last = read(written)
     assert first.measures[0, ::6].tolist() == [60, 62, 64, 65] and not first.reason
     assert last.measures[0, 0] == 67
     assert (bad.reason, bad.detail, len(bad.measures)) == (score.BROKEN, "unreadable: line 1 is bad", 0)
 
 
-def test_processes_and_one_process_give_the_same(tmp_path, small_chunks, monkeypatch):
-    written = random_tunes(7, np.random.default_rng(0))
-    parallel = read(written, tmp_path / "a")
+def test_processes_and_one_process_give_the_same(monkeypatch):
+    written = random_tunes(300, np.random.default_rng(0))
+    parallel = read(written)
     monkeypatch.setattr(reading, "cores", lambda: 1)
-    serial = read(written, tmp_path / "b")
-    for one, other in zip(parallel, serial, strict=True):
+    for one, other in zip(parallel, read(written), strict=True):
         np.testing.assert_array_equal(one.measures, other.measures)
-    files = [sorted(path.name for path in (tmp_path / side / "tunes").iterdir()) for side in "ab"]
-    assert files[0] == files[1] and len(files[0]) == 3
-
-
-def test_what_was_read_is_not_read_again(tmp_path, monkeypatch):
-    written = random_tunes(3, np.random.default_rng(0))
-    before = read(written, tmp_path)
-    monkeypatch.setattr(reading, "_read_chunk", lambda *_: pytest.fail("it was read again"))
-    after = read(written, tmp_path)
-    np.testing.assert_array_equal(before[2].measures, after[2].measures)
-    with pytest.raises(pytest.fail.Exception):
-        read([*written[:2], tune(2, [60] * 8)], tmp_path)  # another tune: another key
 
 
 def dying(content):
@@ -86,37 +68,11 @@ def dying(content):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_killed_process_is_reported_and_what_was_read_is_kept(tmp_path, small_chunks):
-    with pytest.raises(DataError, match="reading: a process was killed.*what was read is kept"):
-        reading.read_all(
-            random_tunes(6, np.random.default_rng(0)), dying, [__file__], tmp_path, "reading", silent
-        )
-
-
-@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 half a file", b"<html>not found</html>"])
-def test_a_damaged_cache_file_is_read_again_and_said_so(tmp_path, damage):
-    written = random_tunes(3, np.random.default_rng(0))
-    before = read(written, tmp_path)
-    (path,) = (tmp_path / "tunes").iterdir()
-    good = path.read_bytes()
-    path.write_bytes(damage)
-    lines = []
-    after = read(written, tmp_path, lines.append)
-    assert any(path.name in line and "damaged" in line for line in lines)
-    np.testing.assert_array_equal(before[0].measures, after[0].measures)
-    assert path.read_bytes() == good
-
-
-def test_a_flipped_bit_in_the_cache_is_noticed(tmp_path):
-    written = random_tunes(3, np.random.default_rng(0))
-    read(written, tmp_path)
-    (path,) = (tmp_path / "tunes").iterdir()
-    content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 0x10
-    path.write_bytes(content)
-    lines = []
-    read(written, tmp_path, lines.append)
-    assert any("damaged" in line for line in lines)
+def test_a_killed_process_is_reported(monkeypatch):
+    monkeypatch.setattr(reading, "_ALONE", 0)
+    monkeypatch.setattr(reading, "cores", lambda: 2)
+    with pytest.raises(DataError, match="reading: a process was killed"):
+        reading.read_all(random_tunes(6, np.random.default_rng(0)), dying, "reading", silent)
 
 
 # ------------------------------------------------------------------ the data set
@@ -125,7 +81,7 @@ def test_a_flipped_bit_in_the_cache_is_noticed(tmp_path):
 def test_split_by_tune_and_every_transposition():
     generator = np.random.default_rng(3)
     written = random_tunes(40, generator)
-    coded = [Coded(reader(one.content)) for one in written]
+    coded = [Coded(reader(one)) for one in written]
     data = corpus.assemble("folk", written, coded, {}, {})
     tunes_of = [set(data.split(part).extra["tune"].tolist()) for part in ("train", "validation", "test")]
     assert [len(side) for side in tunes_of] == [28, 4, 8]
@@ -155,7 +111,7 @@ def test_the_same_tune_in_another_key_is_left_out_and_variants_stay_together():
     variant = tune(31, list(varied), "a variant")
     setting = Written("book", "2", "another setting", bytes(generator.integers(60, 72, 32).tolist()))
     written = [*written, again, variant, setting]
-    coded = [Coded(reader(one.content)) for one in written]
+    coded = [Coded(reader(one)) for one in written]
     data = corpus.assemble("folk", written, coded, {}, {})
     left_out = data.provenance["tunes left out"]
     assert left_out[corpus.DUPLICATE]["tunes"] == 1
@@ -172,7 +128,7 @@ def test_the_same_tune_in_another_key_is_left_out_and_variants_stay_together():
 
 def test_sizes_are_at_most_and_fixed():
     written = random_tunes(20, np.random.default_rng(5))
-    coded = [Coded(reader(one.content)) for one in written]
+    coded = [Coded(reader(one)) for one in written]
     sizes = {"train": 100, "validation": 10**6, "test": 50}
     data = corpus.assemble("folk", written, coded, sizes, {})
     assert (len(data.train), len(data.test)) == (100, 50) and 10 < len(data.validation) < 10**6
@@ -181,14 +137,14 @@ def test_sizes_are_at_most_and_fixed():
 
 def test_a_tune_with_too_wide_a_range_is_left_out():
     written = [*random_tunes(6, np.random.default_rng(0)), tune(9, [50, 60, 70, 80])]
-    coded = [Coded(reader(one.content)) for one in written]
+    coded = [Coded(reader(one)) for one in written]
     data = corpus.assemble("folk", written, coded, {}, {})
     assert data.provenance["tunes left out"][score.WIDE]["by collection"] == {"book": 1}
 
 
 def test_too_few_tunes_are_refused_with_the_reasons():
     written = [tune(0, [60, 62, 64, 65]), tune(1, [60, 60, 60, 67])]
-    coded = [Coded(reader(one.content)) for one in written]
+    coded = [Coded(reader(one)) for one in written]
     with pytest.raises(DataError, match="2 of 2 tunes are usable, needed are at least 3"):
         corpus.assemble("folk", written, coded, {}, {})
 
@@ -247,7 +203,7 @@ def test_thesession_table(tmp_path, monkeypatch):
     assert provenance["tunes kept"] == 5 and provenance["tunes left out"][score.CHORDS]["tunes"] == 1
     assert provenance["groups of variants"] == 4  # the two settings of tune 1 stay together
     first = folk.session(SESSION.encode())[0]
-    measures = folk.read(first.content)
+    measures = folk.read(first)
     beats = [[int(p) for p in measure[measure >= 0]] for measure in measures[:2]]
     assert beats == [[62], [64, 71, 71, 69, 71, 64, 71]]  # the pick-up; E dorian has F# and C#
     assert 66 in measures[3]
@@ -312,12 +268,3 @@ def test_thesession_keys(mode, key):
 def test_what_is_not_thesession_is_refused_with_its_address(content, words):
     with pytest.raises(DataError, match=f"(?s)tunes.csv.*{words}.*https://raw.githubusercontent.com"):
         folk.session(content)
-
-
-def test_code_files_are_part_of_the_key(tmp_path):
-    code = tmp_path / "code.py"
-    written = random_tunes(2, np.random.default_rng(0))
-    for text in ("a = 1", "a = 2"):
-        code.write_text(text)
-        reading.read_all(written, reader, [str(code)], tmp_path, "reading", silent)
-    assert len(os.listdir(tmp_path / "tunes")) == 2

@@ -236,6 +236,6 @@ def test_chorales_that_are_not_usable_say_why(by_number):
     reasons = {}
     for number in (1, 11, 86, 130):
         with pytest.raises(TuneError) as caught:
-            bach.read(by_number[number].content)
+            bach.read(by_number[number])
         reasons[number] = caught.value.reason
     assert reasons == {1: score.OTHER_METRE, 11: bach.NOT_FOUR, 86: score.OFF_GRID, 130: score.IRREGULAR}

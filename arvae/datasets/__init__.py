@@ -66,7 +66,7 @@ def prepare(
     elif kind == "music":
         from arvae.datasets import melodies
 
-        dataset = melodies.prepare(name, folder, sizes, _place(cache, "cache"), log)
+        dataset = melodies.prepare(name, folder, sizes, log)
     else:
         from arvae.datasets import custom
 

@@ -45,7 +45,7 @@ def prepare(
         "bach", {"music21": find}, source, by_hand="reinstall music21 with its corpus", log=log
     )
     chosen = [written[i] for i in choose(len(written), sizes.get("tunes"), corpus.SEED, "chorales")]
-    coded = reading.read_all(chosen, read, [__file__, musicxml.__file__], cache, "reading chorales", log)
+    coded = reading.read_all(chosen, read, "reading chorales", log)
     import music21
 
     return corpus.assemble(
@@ -90,12 +90,12 @@ def find() -> list[Written]:
     return written
 
 
-def read(content: bytes) -> np.ndarray:
+def read(tune: Written) -> np.ndarray:
     """A chorale's file (MusicXML, compressed or not) -> its soprano's measures (n, 24), repeats played out.
 
     Raises TuneError where it has not four parts or cannot be coded.
     """
-    return score.measures(score.unfold(soprano(content)))
+    return score.measures(score.unfold(soprano(tune.content)))
 
 
 def soprano(content: bytes) -> Part:

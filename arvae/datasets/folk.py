@@ -69,8 +69,7 @@ def prepare(
     )
     common = [tune for tune in found if _in_four(tune)]
     chosen = [common[i] for i in choose(len(common), sizes.get("tunes"), corpus.SEED, "tunes")]
-    code = [__file__, abc_notation.__file__]
-    coded = reading.read_all(chosen, read, code, cache, "reading folk tunes", log)
+    coded = reading.read_all(chosen, read, "reading folk tunes", log)
     import music21
 
     everything, four = (Counter(tune.collection for tune in group) for group in (found, common))
@@ -91,9 +90,9 @@ def prepare(
     )
 
 
-def read(content: bytes) -> np.ndarray:
+def read(tune: Written) -> np.ndarray:
     """One tune in ABC (UTF-8) -> its measures (n, 24). Raises TuneError."""
-    return score.measures(files.choose(abc_notation.read_tune(content.decode("utf-8"))))
+    return score.measures(files.choose(abc_notation.read_tune(tune.content.decode("utf-8"))))
 
 
 def bundled() -> list[Written]:

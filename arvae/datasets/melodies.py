@@ -5,7 +5,6 @@ is one voice in 4/4, C or C|, on sixteenths and triplets, with a range of at mos
 moved to every key in which it stays between MIDI 55 and 84. Other tunes are left out, each with its reason.
 """
 
-import functools
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,9 +13,10 @@ import numpy as np
 
 from arvae.datasets import corpus, reading
 from arvae.datasets.contract import DataError, Dataset, choose
-from arvae.datasets.reading import Coded, Written
-from arvae.music import abc, files, midi, musicxml, score
+from arvae.datasets.reading import Written
+from arvae.music import abc, files, score
 from arvae.music import coding as music
+from arvae.music.score import TuneError
 
 MOST = 100_000  # files
 LEAST = len(corpus.SHARES)  # usable tunes: one for each split
@@ -28,7 +28,6 @@ def prepare(
     name: str,
     folder: Path | str,
     sizes: Mapping[str, int | None] | None,
-    cache: Path,
     log: Callable[[str], None] = print,
 ) -> Dataset:
     """Read a folder of melodies into a data set `name`; `sizes["tunes"]` limits how many tunes are read.
@@ -38,7 +37,7 @@ def prepare(
     folder, sizes = Path(folder).expanduser(), dict(sizes or {})
     found, passed = find(name, folder)
     chosen = [found[i] for i in choose(len(found), _at_most(sizes.get("tunes"), found), corpus.SEED, "tunes")]
-    coded = read(chosen, cache, f"reading {name}", log)
+    coded = reading.read_all(chosen, read, f"reading {name}", log)
     usable = sum(not one.reason and bool(music.transpositions(one.measures)) for one in coded)
     if usable < LEAST:
         faults = [
@@ -94,28 +93,15 @@ def find(name: str, folder: Path) -> tuple[list[Written], list[str]]:
             title = abc.field(text, "T") or path.stem
             place = f"{number} X:{abc.field(text, 'X') or '?'}" if len(several) > 1 else number
             found.append(Written(name, place, title, text.encode()))
-    passed = [path.relative_to(folder).as_posix() for path in everything if path not in set(paths)]
+    passed = [path.relative_to(folder).as_posix() for path in sorted(set(everything) - set(paths))]
     return found, passed
 
 
-def read(written: list[Written], cache: Path, label: str, log: Callable[[str], None] = print) -> list[Coded]:
-    """Each tune as read, by the reader of its format, in order; see `reading.read_all`."""
-    coded = [Coded(np.zeros((0, music.TICKS), np.int16), TOO_LARGE, _too_large())] * len(written)
-    code = [__file__, files.__file__, abc.__file__, midi.__file__, musicxml.__file__]
-    for ending in files.ENDINGS:
-        places = [i for i, tune in enumerate(written) if _ending(tune) == ending and tune.content]
-        reader = functools.partial(read_one, ending)
-        tunes = [written[i] for i in places]
-        for place, one in zip(
-            places, reading.read_all(tunes, reader, code, cache, f"{label}, {ending}", log), strict=True
-        ):
-            coded[place] = one
-    return coded
-
-
-def read_one(ending: str, content: bytes) -> np.ndarray:
+def read(tune: Written) -> np.ndarray:
     """A file with one voice -> its measures (n, 24), by its ending. Raises TuneError."""
-    return score.measures(files.choose(files.read_score(content, ending)))
+    if not tune.content:
+        raise TuneError(TOO_LARGE, f"a file may have 1 to {files.LARGEST:,} bytes")
+    return score.measures(files.choose(files.read_score(tune.content, _ending(tune))))
 
 
 def _ending(tune: Written) -> str:
@@ -124,7 +110,3 @@ def _ending(tune: Written) -> str:
 
 def _at_most(size: int | None, found: list[Written]) -> int | None:
     return None if size is None else min(size, len(found))
-
-
-def _too_large() -> str:
-    return f"{TOO_LARGE}: a file may have 1 to {files.LARGEST:,} bytes"

@@ -115,7 +115,7 @@ def read_tune(tune: str) -> Score:
     for voice in voices:
         voice.close()
     several = [voice for voice in voices if voice.notes] or voices[:1]
-    tempo = re.search(r"(\d+)/(\d+)\s*=\s*(\d+)", field(tune, "Q") or "")
+    tempo = re.search(r"(\d{1,2})/(\d{1,2})\s*=\s*(\d{1,4})", field(tune, "Q") or "")
     return Score(
         title=field(tune, "T") or "",
         parts=tuple(voice.part(len(several) > 1) for voice in several),
@@ -252,7 +252,7 @@ class _Voice:
         compound = self.metre.partition("/")[0] in ("6", "9", "12")
         usual = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}.get(count, 3 if compound else 2)
         _, during, notes = [*rest.split(":"), "", "", ""][:3]
-        if 0 in {count, *(int(n) for n in (during, notes) if n)} or len(rest) > 8:
+        if len(rest) > 8 or 0 in {count, *(int(n) for n in (during, notes) if n)}:
             raise self.fault(f"the tuplet {count}{rest}: correct it")
         self.tuplet = Fraction(int(during or usual), count)
         self.tuplet_left = int(notes or count)
