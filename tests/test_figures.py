@@ -39,11 +39,10 @@ def a_figure() -> Figure:
     return figure
 
 
-@pytest.mark.parametrize("vector", ["pdf"])
-def test_files_are_the_same_bytes_every_time(tmp_path, vector):
+def test_files_are_the_same_bytes_every_time(tmp_path):
     for name in ("one", "two"):
-        style.save(a_figure(), tmp_path / f"{name}.png", vector)
-    for suffix in ("png", vector):
+        style.save(a_figure(), tmp_path / name, pdf=True)
+    for suffix in ("png", "pdf"):
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
 
 
@@ -59,14 +58,9 @@ def test_a_vector_file_too_large_is_left_out_and_said(tmp_path, monkeypatch, cap
     figure.axes[0].plot(np.random.default_rng(0).random(50_000), ",")  # a path of 50,000 points
     size = style.save(figure, tmp_path / "f.png").stat().st_size
     monkeypatch.setattr(style, "LIMIT", size + 1)
-    style.save(figure, tmp_path / "f.png", "pdf")
+    style.save(figure, tmp_path / "f.png", pdf=True)
     assert "f.pdf left out" in capsys.readouterr().out
     assert not (tmp_path / "f.pdf").exists()
-
-
-def test_an_unknown_vector_format_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="eps"):
-        style.save(a_figure(), tmp_path / "f.png", "eps")
 
 
 @pytest.mark.parametrize("colours", [6, 1 << 24])
@@ -91,24 +85,14 @@ def test_a_shown_figure_carries_its_alt_text(tmp_path):
         style.show(a_figure(), tmp_path / "f.png", " ")
 
 
-def test_every_model_has_its_own_colour_and_readable_ink():
+def test_every_model_has_its_own_colour():
     assert len(set(labels.MODEL_COLOURS.values())) == len(labels.MODEL_COLOURS)
-    for model in labels.MODEL_COLOURS:
-        luminance = style._luminance(np.array(style.to_rgb(style.model_ink(model))))
-        assert 1.05 / (luminance + 0.05) >= 4.5  # WCAG AA
 
 
 def test_names_are_written_for_people():
     assert labels.attribute_label("pitch_range") == "pitch range (/26 st)"
     assert labels.attribute_label("weight", "kg") == "weight (kg)"
     assert labels.model_label("own_model") == "own model"
-
-
-def test_montage_places_every_picture():
-    frames = np.arange(6).reshape(2, 3, 1, 1) * np.ones((2, 3, 2, 2))
-    sheet = images.montage(frames, gap=1, fill=-1)
-    assert sheet.shape == (5, 8)
-    assert sheet[0, 0] == 0 and sheet[0, 3] == 1 and sheet[3, 6] == 5 and sheet[2, 0] == -1
 
 
 def turned(items: int, attributes: int) -> np.ndarray:
@@ -163,14 +147,13 @@ def test_animation_runs_forth_and_back_in_the_same_bytes(tmp_path):
         animation.gif({"arvae": frames}, tmp_path / "no.gif", ["x", "y"])
 
 
-def test_animation_shrinks_until_it_fits_or_says_so(tmp_path, monkeypatch):
+def test_animation_shrinks_until_it_fits_or_says_so(tmp_path):
     rng = np.random.default_rng(0)
     frames = rng.random((2, 2, 10, 28, 28), dtype=np.float32)
-    monkeypatch.setattr(style, "LIMIT", 60_000)
-    assert animation.gif({"arvae": frames}, tmp_path / "a.gif", ["x", "y"]).stat().st_size <= 60_000
-    monkeypatch.setattr(style, "LIMIT", 500)
+    path = tmp_path / "a.gif"
+    assert animation.gif({"arvae": frames}, path, ["x", "y"], limit=60_000).stat().st_size <= 60_000
     with pytest.raises(ValueError, match="show fewer items"):
-        animation.gif({"arvae": frames}, tmp_path / "b.gif", ["x", "y"])
+        animation.gif({"arvae": frames}, path, ["x", "y"], limit=500)
 
 
 def test_metric_boxes_draw_with_few_and_many_runs_and_without_reference(tmp_path, published):
@@ -224,8 +207,8 @@ def test_latent_figures_draw(tmp_path):
     holed = np.where(grid > 5, np.nan, grid)
     where = {"betavae": (0, 1), "arvae": (10, 11)}
     drawn = [
-        latent.heat_map({"betavae": matrix, "arvae": matrix}, ["x", "y"], dimensions=[10, 11]),
-        latent.heat_map({"glsr": matrix}, ["x", "y"]),
+        latent.information(matrix, "arvae", ["x", "y"], [10, 11]),
+        latent.information(matrix, "glsr", ["x", "y"]),
         latent.regularized(z, a, ["x", "y"], [10, 11]),
         latent.distribution({"betavae": z, "arvae": z}, a[:, 0], "x", where),
         latent.surface({"betavae": grid, "arvae": holed}, "x", where, values),
@@ -249,7 +232,7 @@ def test_schematic_shows_the_loss_that_training_uses(tmp_path):
     expected = losses.attribute_regularization(torch.tensor(z)[:, None], torch.tensor(a)[:, None], delta=3.0)
     residual = next(matrix for title, matrix in matrices.items() if title.startswith("$|"))
     assert len(matrices) == 5 and residual.mean() == pytest.approx(float(expected), abs=1e-6)
-    assert any(f"{float(expected):.2f}" in text.get_text() for text in figure.texts)
+    assert any(f"{float(expected):.2f}" in axes.get_xlabel() for axes in figure.axes)
     style.save(figure, tmp_path / "s.png")
     with pytest.raises(ValueError, match="one column each"):
         schematic.method(z[:, None], a, "slant", 3.0, rng.random((16, 8, 8)))

@@ -9,7 +9,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from matplotlib.collections import PatchCollection
 
 from arvae.music import audio, engraving, midi
 from arvae.music import coding as music
@@ -41,7 +40,7 @@ def rows(measures):
 
 def curves(rows):
     """Each row's own attribute, as measured on its measures."""
-    return {name: music.attributes(rows[name])[:, k] for k, name in enumerate(NAMES)}
+    return figures.curves(rows, NAMES, music.attributes)
 
 
 # ------------------------------------------------------------------ engraving
@@ -170,8 +169,7 @@ def test_a_roll_shows_every_note_and_the_measured_curve(rows, tmp_path):
     figure = figures.roll(rows, curves(rows))
     axes = np.array(figure.axes).reshape(4, 2)
     for (left, right), (name, measures) in zip(axes, rows.items(), strict=True):
-        (bars,) = (artist for artist in left.collections if isinstance(artist, PatchCollection))
-        assert len(bars.get_paths()) == (measures >= 0).sum()
+        assert len(left.patches) == (measures >= 0).sum()
         np.testing.assert_array_equal(right.lines[0].get_ydata(), curves(rows)[name])
         low, high = left.get_ylim()
         assert low < measures[measures >= 0].min() and measures.max() < high

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
 from arvae.datasets.contract import Dataset, Split
-from arvae.files import atomic_write
+from arvae.files import write_text
 from arvae.metrics import spearman_matrix
 from arvae.report import labels
 from arvae.report.figures import images, style
@@ -24,66 +24,51 @@ COLUMNS = 14  # of a sheet of images
 
 def show_samples(dataset: Dataset, folder: Path, seed: int = 0) -> Any:
     """Training examples chosen at random, for a notebook cell to show; also samples.* in `folder`."""
-    generator = np.random.default_rng(seed)
     alt = f"Examples of {labels.dataset_label(dataset.name)} chosen at random from the training split"
-    count = min(4 * COLUMNS if dataset.kind == "images" else 16, len(dataset.train))
-    index = generator.choice(len(dataset.train), count, replace=False)
-    if dataset.kind == "images":
-        whole = index[: len(index) // COLUMNS * COLUMNS] if len(index) > COLUMNS else index
-        return style.show(samples(pictures(dataset.train, whole)), folder / "samples", alt)
-    from arvae.music import engraving  # here, so that reports on images need no engraver
-
-    return _show_score(engraving.engrave(dataset.train.x[index], alt=alt, width=150), folder / "samples.svg")
+    images_shown = dataset.kind == "images"
+    rows, columns = (4, COLUMNS) if images_shown else (1, 16)
+    count = min(rows * columns, len(dataset.train))
+    index = np.random.default_rng(seed).choice(len(dataset.train), count, replace=False)
+    if images_shown:
+        columns = min(columns, count)
+        grid = index[: count // columns * columns].reshape(-1, columns)
+        return style.show(_sheet(dataset.train, grid), folder / "samples", alt)
+    return _show_score(dataset.train.x[index], folder / "samples.svg", alt=alt, width=150)
 
 
 def show_ordered(dataset: Dataset, folder: Path) -> Any:
     """Test examples with little to much of each attribute, for a cell to show; also ordered.* in `folder`."""
     names = [labels.plain(name) for name in dataset.attribute_names]
     alt = f"A row of examples for each of {', '.join(names)}: from little of it (left) to much"
-    split, kinds = dataset.test, range(len(names))
+    split, steps = dataset.test, 12 if dataset.kind == "images" else 6
+    grid = np.stack([evenly_ranked(split.attributes, k, steps) for k in range(len(names))])
     if dataset.kind == "images":
-        rows = [pictures(split, evenly_ranked(split.attributes, k, 12)) for k in kinds]
-        return style.show(ordered(np.stack(rows), names), folder / "ordered", alt)
-    from arvae.music import engraving
-
-    chosen = [evenly_ranked(split.attributes, k, 6) for k in kinds]
-    captions = [[f"{split.attributes[i, k]:.2f}" for i in index] for k, index in enumerate(chosen)]
-    staves = [split.x[index] for index in chosen]
+        return style.show(_sheet(split, grid, names), folder / "ordered", alt)
+    captions = [[f"{split.attributes[i, k]:.2f}" for i in row] for k, row in enumerate(grid)]
     return _show_score(
-        engraving.engrave(staves, labels=names, captions=captions, alt=alt), folder / "ordered.svg"
+        [split.x[row] for row in grid], folder / "ordered.svg", labels=names, captions=captions, alt=alt
     )
 
 
-def _show_score(svg: str, path: Path) -> Any:
+def _show_score(measures: Any, path: Path, **words: Any) -> Any:
+    from arvae.music import engraving  # here, so that reports on images need no engraver
     from arvae.report.figures import music
 
-    with atomic_write(path) as temporary:
-        temporary.write_text(svg, encoding="utf-8")
+    svg = engraving.engrave(measures, **words)
+    write_text(path, svg)
     return music.show(svg)
 
 
-def pictures(split: Split, index: np.ndarray) -> np.ndarray:
-    """Images (m, h, w) of a split at `index` (m,), as float32 between 0 and 1."""
-    packed = not isinstance(split.x, np.ndarray)  # packed images are zeros and ones
-    return split.x[index].astype(np.float32) / (1 if packed else 255)
-
-
-def samples(frames: np.ndarray) -> Figure:
-    """A sheet of images (n, h, w), COLUMNS in a row."""
-    columns = min(COLUMNS, len(frames))
-    frames = frames.reshape(-1, columns, *frames.shape[1:])
-    figure, axes = style.subplots(height=style.FULL_WIDTH * len(frames) / columns + 0.1)
-    images.draw(axes, frames)
-    return figure
-
-
-def ordered(frames: np.ndarray, names: Sequence[str]) -> Figure:
-    """A row of images an attribute, from little of it to much of it: frames (k, steps, h, w)."""
-    rows, columns, h, w = frames.shape
-    figure, axes = style.subplots(height=(style.FULL_WIDTH - 1.2) * rows * h / (columns * w) + 0.4)
-    images.draw(
-        axes, frames, names, (), "from little of the attribute to much, the others as they are on average"
-    )
+def _sheet(split: Split, grid: np.ndarray, names: Sequence[str] = ()) -> Figure:
+    """Images of a split at `grid` (rows, columns), a name beside each row."""
+    pictures = split.x[grid.ravel()].astype(np.float32)
+    if isinstance(split.x, np.ndarray):  # others are packed zeros and ones
+        pictures /= 255
+    pictures = pictures.reshape(*grid.shape, *pictures.shape[1:])
+    (rows, columns), (h, w) = grid.shape, pictures.shape[2:]
+    room = style.FULL_WIDTH - (1.2 if names else 0)
+    figure, axes = style.subplots(height=room * rows * h / (columns * w) + 0.2)
+    images.draw(axes, pictures, names)
     return figure
 
 
@@ -114,14 +99,12 @@ def distributions(dataset: Dataset) -> Figure:
 
 
 def _edges(values: np.ndarray) -> np.ndarray:
-    """Edges of a histogram: a bar a value where there are few; numpy's "auto" would leave gaps among them."""
+    """Edges of a histogram: a bar a value where there are few; 40 bars would leave gaps among them."""
     distinct = np.unique(values)
     if 1 < len(distinct) <= FEW:
-        gap = np.diff(distinct).min()
-        if (distinct[-1] - distinct[0]) / gap < 200:
-            return np.append(distinct - gap / 2, distinct[-1] + gap / 2)
-    low, high = np.quantile(values, [0.001, 0.999])
-    return np.linspace(low, high, 41) if low < high else np.array([low - 0.5, low + 0.5])
+        between = (distinct[1:] + distinct[:-1]) / 2
+        return np.concatenate([[2 * distinct[0] - between[0]], between, [2 * distinct[-1] - between[-1]]])
+    return np.histogram_bin_edges(values, 40, np.quantile(values, [0.001, 0.999]))
 
 
 def correlations(attributes: np.ndarray, names: Sequence[str]) -> Figure:

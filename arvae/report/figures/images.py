@@ -7,10 +7,10 @@ Paper: Pati & Lerch 2020, section 4.4 (traversals over -4 .. 4, 10 points).
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from skimage.util import montage
 
 from arvae.report import labels
 from arvae.report.figures import style
@@ -57,15 +57,6 @@ def piano_rolls(measures: np.ndarray, pitches: tuple[int, int]) -> np.ndarray:
     return rolls.reshape(*measures.shape[:-1], *rolls.shape[1:])
 
 
-def montage(frames: np.ndarray, gap: int = 2, fill: float = np.nan) -> np.ndarray:
-    """Pictures (rows, columns, h, w) as one (rows * h + gaps, columns * w + gaps), `fill` between them."""
-    rows, columns, h, w = frames.shape
-    padded = np.pad(frames, ((0, 0), (0, 0), (0, gap), (0, gap)), constant_values=fill)
-    return padded.swapaxes(1, 2).reshape(rows * (h + gap), columns * (w + gap))[
-        : -gap or None, : -gap or None
-    ]
-
-
 def draw(
     axes: Axes,
     frames: np.ndarray,
@@ -78,35 +69,32 @@ def draw(
     (frames,) = inked(frames)
     h, w = frames.shape[2:]
     gap = max(1, round(min(h, w) / 16))
-    # The gaps get a light grey, as paper under cards.
-    palette = matplotlib.colormaps["gray_r"].with_extremes(bad="#dfe3e8")
-    sheet = np.ma.masked_invalid(np.rint(montage(frames, gap) * GREYS) / GREYS)
+    shown = np.rint(frames * GREYS) / GREYS
+    # The gaps, and a rim, get a light grey, as paper under cards.
+    sheet = montage(np.concatenate(shown), fill=0.12, grid_shape=frames.shape[:2], padding_width=gap)
     # Small pictures show their pixels, which also keeps the file small; larger ones are smoothed.
-    smooth = "nearest" if max(h, w) <= 40 else "auto"
-    axes.imshow(sheet, cmap=palette, vmin=0, vmax=1, interpolation=smooth, aspect="equal")
+    axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest" if max(h, w) <= 40 else "auto")
     style.bare(axes)
     axes.tick_params(length=0, pad=3)
     if len(rows):
-        axes.set_yticks(np.arange(len(rows)) * (h + gap) + (h - 1) / 2, rows)
+        axes.set_yticks(gap + np.arange(len(rows)) * (h + gap) + (h - 1) / 2, rows)
     if len(columns):
-        axes.set_xticks(np.arange(len(columns)) * (w + gap) + (w - 1) / 2, columns)
+        axes.set_xticks(gap + np.arange(len(columns)) * (w + gap) + (w - 1) / 2, columns)
     axes.set(xlabel=column_label, ylabel=row_label)
 
 
-def _ticks(values: np.ndarray, every: bool) -> list[str]:
-    """Values as short labels, or those of the two ends alone."""
-    names = [labels.signed(value, 1, plus=True) for value in values]
-    return names if every else [names[0], *[""] * (len(names) - 2), names[-1]]
+def _ends(values: np.ndarray) -> list[str]:
+    """Labels of a traversal's points: the first and the last alone, which always have room."""
+    first, last = (labels.signed(values[end], 1, plus=True) for end in (0, -1))
+    return [first, *[""] * (len(values) - 2), last]
 
 
-def _sheets(frames: Mapping[str, np.ndarray], width: float, beside: float, around: float):
-    """A figure with a panel a model, high enough for its pictures: figure, axes, pictures.
-
-    Inches: width of the whole, beside: for words at the left of a panel, around: for those above and below.
-    """
+def _sheets(frames: Mapping[str, np.ndarray], width: float = style.FULL_WIDTH):
+    """A figure `width` inches wide with a panel a model, high enough: figure, axes, pictures."""
     sheets = inked(*frames.values())
     rows, columns, h, w = sheets[0].shape
-    height = (width / len(sheets) - beside) * rows * h / (columns * w) + around
+    words = 0.6 if len(sheets) > 1 else 1.1  # inches at the left of a panel
+    height = (width / len(sheets) - words) * rows * h / (columns * w) + 0.85
     figure, axes = style.subplots(1, len(sheets), width, height, squeeze=False)
     return figure, axes[0], sheets
 
@@ -119,18 +107,15 @@ def traversals(
 ) -> Figure:
     """Traversals, a row an item or an attribute: {title: (rows, points, h, w)}, titles side by side.
 
-    A title that is a model's name is written as the paper does, in its colour. values (points,): what was
-    turned was set to; along: what that was.
+    A title that begins with a model's name is written as the paper does. values (points,): what was turned
+    was set to; along: what that was.
     """
-    one = len(frames) == 1
-    width, beside = (6.0, 1.1) if one else (style.FULL_WIDTH, 0.35)
-    figure, panels, sheets = _sheets(frames, width, beside, 0.85)
+    figure, panels, sheets = _sheets(frames, 6.0 if len(frames) == 1 else style.FULL_WIDTH)
+    names = [labels.plain(row) for row in rows]
     for axes, title, sheet in zip(panels, frames, sheets, strict=True):
-        draw(
-            axes, sheet, [labels.plain(row) for row in rows] if axes is panels[0] else (), _ticks(values, one)
-        )
+        draw(axes, sheet, names if axes is panels[0] else (), _ends(values))
         model = title.partition(",")[0]
-        axes.set_title(title.replace(model, labels.model_label(model), 1), color=style.model_ink(model))
+        axes.set_title(title.replace(model, labels.model_label(model), 1))
     figure.supxlabel(along, fontsize=10)
     return figure
 
@@ -146,13 +131,15 @@ def planes(
 
     dimensions: {model: (right, up)}.
     """
-    figure, panels, sheets = _sheets(frames, style.FULL_WIDTH, 0.6, 0.75)
-    names = _ticks(values, False)
+    figure, panels, sheets = _sheets(frames)
+    names = _ends(values)
     for axes, model, sheet in zip(panels, frames, sheets, strict=True):
-        across, upwards = dimensions[model]
-        draw(axes, sheet, names[::-1], names, f"{labels.plain(right)} → (dimension {across})")
-        axes.set_ylabel(f"{labels.plain(up)} → (dimension {upwards})")
-        axes.set_title(labels.model_label(model), color=style.model_ink(model))
+        across, upwards = (
+            f"{labels.plain(name)} → (dimension {dimension})"
+            for name, dimension in zip((right, up), dimensions[model], strict=True)
+        )
+        draw(axes, sheet, names[::-1], names, across, upwards)
+        axes.set_title(labels.model_label(model))
     return figure
 
 
@@ -163,16 +150,15 @@ def reconstructions(originals: np.ndarray, decoded: Mapping[str, np.ndarray]) ->
     """
     columns = min(len(originals), 10 if originals.ndim == 3 else 4)
     n = min(len(originals) // columns, 2) * columns
-    originals, decoded = originals[:n], {model: x[:n] for model, x in decoded.items()}
-    sheets = dict(zip(("original", *decoded), inked(originals, *decoded.values()), strict=True))
-    lines = [sheet[i : i + columns] for i in range(0, n, columns) for sheet in sheets.values()]
-    kinds = list(sheets) * (n // columns)
-    figure, (axes,), (sheet,) = _sheets({"": np.stack(lines)}, 6.5, 1.2, 0.5)
-    draw(axes, sheet, [labels.model_label(kind) for kind in kinds])
-    for label, kind in zip(axes.get_yticklabels(), kinds, strict=True):
-        label.set_color(style.model_ink(kind))
+    sheets = inked(originals[:n], *(x[:n] for x in decoded.values()))
+    lines = [sheet[i : i + columns] for i in range(0, n, columns) for sheet in sheets]
+    kinds = ["original", *map(labels.model_label, decoded)] * (n // columns)
+    figure, (axes,), (sheet,) = _sheets({"": np.stack(lines)}, 6.5)
+    draw(axes, sheet, kinds)
     axes.set_title("Reconstructions beside originals")
     if originals.ndim == 2:
-        shares = (f"{labels.model_label(m)} {np.mean(x == originals):.1%}" for m, x in decoded.items())
+        shares = (
+            f"{labels.model_label(m)} {np.mean(x[:n] == originals[:n]):.1%}" for m, x in decoded.items()
+        )
         axes.set_xlabel(f"symbols right in these measures: {', '.join(shares)}")
     return figure

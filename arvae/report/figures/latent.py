@@ -22,27 +22,20 @@ from arvae.report.figures import style
 MOST = 2000  # points a scatter shows: more only hide one another
 
 
-def heat_map(
-    matrices: Mapping[str, np.ndarray],
-    attributes: Sequence[str],
-    label: str = "|Spearman's ρ|",
-    dimensions: Sequence[int] | None = None,
+def information(
+    matrix: np.ndarray, model: str, attributes: Sequence[str], dimensions: Sequence[int] | None = None
 ) -> Figure:
-    """Attributes (down) against latent dimensions (right): {model: matrix (k, d) >= 0}.
+    """Mutual information of attributes (down) with latent dimensions (right): matrix (k, d), in nats.
 
-    dimensions: the regularized dimension of each attribute, framed in the last model's matrix.
+    dimensions: the regularized dimension of each attribute, to be framed.
     """
-    k, d = next(iter(matrices.values())).shape
-    width, height = min(style.FULL_WIDTH, 1.9 + 0.3 * d), (0.55 + 0.27 * k) * len(matrices) + 0.45
-    figure, panels = style.subplots(len(matrices), 1, width, height, squeeze=False, sharex=True)
-    top = max(float(np.nanmax(m)) for m in matrices.values())
-    for axes, (model, matrix) in zip(panels[:, 0], matrices.items(), strict=True):
-        names = [labels.plain(name) for name in attributes]
-        sns.heatmap(
-            matrix, ax=axes, cmap="Blues", vmin=0, vmax=top, yticklabels=names, cbar_kws={"label": label}
-        )
-        axes.tick_params(length=0, labelrotation=0)
-        axes.set_title(labels.model_label(model), color=style.model_ink(model))
+    k, d = matrix.shape
+    figure, axes = style.subplots(width=min(style.FULL_WIDTH, 1.9 + 0.3 * d), height=1.0 + 0.27 * k)
+    names = [labels.plain(name) for name in attributes]
+    bar = {"label": "mutual information (nats)"}
+    sns.heatmap(matrix, ax=axes, cmap="Blues", vmin=0, yticklabels=names, cbar_kws=bar)
+    axes.tick_params(length=0, labelrotation=0)
+    axes.set_title(labels.model_label(model))
     for i, dimension in enumerate(dimensions or ()):
         axes.add_patch(
             Rectangle((dimension, i), 1, 1, fill=False, ec=labels.MODEL_COLOURS["betavae1"], lw=1.8)
@@ -73,16 +66,13 @@ def regularized(
     for i, (axes, name, dimension) in enumerate(zip(panels, names, dimensions, strict=True)):
         axes.plot(z[some, dimension], attributes[some, i], ".", ms=2.5, alpha=0.25,
                   color=style.model_colour(model), mew=0, rasterized=True)  # fmt: skip
-        end = (
-            ":\n" if len(name) > 12 and len(names) != 4 else ": "
-        )  # long names would run into the next panel
-        axes.set_title(f"{labels.plain(name)}{end}ρ = {labels.signed(rho[dimension, i], 2)}")
+        axes.set_title(f"ρ = {labels.signed(rho[dimension, i], 2)}")
         axes.set(xlabel=_dimension(dimension), ylabel=labels.attribute_label(name))
     return figure
 
 
 def _dimension(number: int) -> str:
-    return "z" + str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+    return f"$z_{{{number}}}$"
 
 
 def distribution(
@@ -113,7 +103,7 @@ def _square_panels(
     for axes, model in zip(panels[0], models, strict=True):
         right, up = dimensions[model]
         axes.set(xlabel=_dimension(right), ylabel=_dimension(up))
-        axes.set_title(labels.model_label(model), color=style.model_ink(model))
+        axes.set_title(labels.model_label(model))
     return figure, list(panels[0])
 
 
@@ -152,9 +142,7 @@ def surface(
     return figure
 
 
-def pair_plot(
-    values: np.ndarray, names: Sequence[str], colour: str = labels.MODEL_COLOURS["arvae"]
-) -> Figure:
+def pair_plot(values: np.ndarray, names: Sequence[str]) -> Figure:
     """All pairs of the columns of `values` (n, k): density below, histograms, Spearman's rho above."""
     style.use()
     low, high = np.quantile(values, (0.002, 0.998), axis=0)
@@ -162,7 +150,7 @@ def pair_plot(
         np.clip(values, low, high), columns=[labels.plain(n).replace(" ", "\n") for n in names]
     )
     grid = sns.PairGrid(frame, height=style.FULL_WIDTH / len(names), despine=False)
-    grid.map_diag(sns.histplot, bins=24, color=colour, lw=0)
+    grid.map_diag(sns.histplot, bins=24, color=style.model_colour("arvae"), lw=0)
     grid.map_lower(sns.histplot, bins=36, cmap="Blues", rasterized=True)
     grid.map_upper(_correlation)
     for axes in grid.axes.flat:

@@ -191,9 +191,7 @@ def hyperparameter_scatter(
     if baseline and baseline[1] < both.reconstruction_accuracy_percent.min():
         # Drawn to scale it would press the others into a line.
         note = f"↓ β-VAE at {baseline[0]:.2f}, {baseline[1]:.1f} %"
-        panels[1].text(
-            0.03, 0.04, note, transform=axes.transAxes, fontsize=9, color=style.model_ink("betavae")
-        )
+        panels[1].text(0.03, 0.04, note, transform=axes.transAxes, fontsize=9)
     elif baseline:
         panels[1].plot(*baseline, "D", color=style.model_colour("betavae"), ms=5, mec="white")
         panels[1].annotate("β-VAE", baseline, (6, 4), textcoords="offset points", fontsize=9)

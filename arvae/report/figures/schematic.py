@@ -8,16 +8,14 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch
+from matplotlib.patches import ConnectionPatch
 
 from arvae.losses import attribute_regularization
 from arvae.report import labels
-from arvae.report.figures import style
-from arvae.report.figures.images import inked
+from arvae.report.figures import images, style
 
-WIDTH, HEIGHT = 7.2, 4.75  # inches
-SIDE = 1.38  # of a matrix, inches
-LEFTS, TOP, BOTTOM = (1.18, 3.24, 5.54), 2.92, 0.78  # where matrices stand, inches
+PLACES = [["examples", "a", "Da", "sign", "loss"], ["examples below", "z", "Dr", "tanh", "loss"]]
+PICTURES = 6  # of the batch, beside its values
 
 
 def method(z: np.ndarray, attribute: np.ndarray, name: str, delta: float, examples: np.ndarray) -> Figure:
@@ -28,82 +26,54 @@ def method(z: np.ndarray, attribute: np.ndarray, name: str, delta: float, exampl
     """
     z, attribute = np.asarray(z, np.float64), np.asarray(attribute, np.float64)
     if z.ndim != 1 or z.shape != attribute.shape:
-        raise ValueError(
-            f"z {z.shape} and attribute {attribute.shape} must both be (m,): pass one column each"
-        )
+        raise ValueError(f"z {z.shape} and attribute {attribute.shape} must be (m,): pass one column each")
     order = np.argsort(attribute, kind="stable")
-    z, attribute, (examples,) = z[order], attribute[order], inked(np.asarray(examples)[order])
-    z_distance, a_distance = (np.subtract.outer(values, values) for values in (z, attribute))
-    larger, squashed = np.sign(a_distance), np.tanh(delta * z_distance)
-    loss = float(
-        attribute_regularization(*(torch.from_numpy(v)[:, None] for v in (z, attribute)), delta=delta)
-    )
+    z, attribute, examples = z[order], attribute[order], np.asarray(examples)[order]
+    of_z, of_a = (np.subtract.outer(values, values) for values in (z, attribute))
+    larger, squashed = np.sign(of_a), np.tanh(delta * of_z)
+    loss = attribute_regularization(torch.from_numpy(z[:, None]), torch.from_numpy(attribute[:, None]), delta)
     style.use()
-    figure = Figure(figsize=(WIDTH, HEIGHT))
+    figure = Figure(figsize=(7.4, 4.4), layout="constrained")
+    axes = figure.subplot_mosaic(PLACES, width_ratios=(0.2, 0.35, 1, 1, 1))
     label = labels.plain(name)
-    _column(figure, TOP, attribute, "$a$", examples, "#555555")
-    _column(figure, BOTTOM, z, "$z_r$", examples, style.model_colour("arvae"))
-    above = _matrix(figure, 0, TOP, a_distance, "$D_a$", f"{label} differences", np.abs(a_distance).max())
-    sign = _matrix(figure, 1, TOP, larger, r"$\mathrm{sgn}(D_a)$", "which is larger")
-    below = _matrix(figure, 0, BOTTOM, z_distance, "$D_r$", "latent differences", np.abs(z_distance).max())
-    tanh = rf"$\tanh(\delta D_r),\ \delta = {delta:g}$"
-    tanh = _matrix(figure, 1, BOTTOM, squashed, tanh, "squashed to −1 … 1")
-    middle, residual = (TOP + BOTTOM) / 2, r"$|\tanh(\delta D_r) - \mathrm{sgn}(D_a)|$"
-    last = _matrix(figure, 2, middle, np.abs(squashed - larger), residual, "", 2, "Greys", 0)
-    for start, end, bend in ((above, sign, 0), (below, tanh, 0), (sign, last, -0.25), (tanh, last, 0.25)):
-        _arrow(figure, start, end, bend)
-    centre = {"x": (LEFTS[2] + SIDE / 2) / WIDTH, "ha": "center", "va": "center"}
-    result = rf"mean: $L_\mathrm{{AR}} = {loss:.2f}$"
-    figure.text(
-        **centre,
-        y=(middle - 0.3) / HEIGHT,
-        s=result,
-        fontsize=12,
-        weight="bold",
-        color=style.model_ink("arvae"),
+    some = np.linspace(0, len(z) - 1, min(len(z), PICTURES)).round().astype(int)
+    for row, values, title, colour in ((0, attribute, "$a$", "#555555"), (1, z, "$z_r$", "#0072B2")):
+        images.draw(axes[PLACES[row][0]], examples[some, None])
+        bars = style.bare(axes[PLACES[row][1]])
+        bars.barh(
+            np.arange(len(values)), values - min(values.min(), 0), 0.8, min(values.min(), 0), color=colour
+        )
+        bars.set_ylim(len(values) - 0.5, -0.5)
+        bars.set_title(title, loc="center")
+    _matrix(axes["Da"], of_a, "$D_a$", f"{label} differences")
+    _matrix(axes["sign"], larger, r"$\mathrm{sgn}(D_a)$", "which is larger")
+    _matrix(axes["Dr"], of_z, "$D_r$", "latent differences")
+    _matrix(axes["tanh"], squashed, rf"$\tanh(\delta D_r),\ \delta = {delta:g}$", "squashed to −1 … 1")
+    residual = r"$|\tanh(\delta D_r) - \mathrm{sgn}(D_a)|$"
+    result = rf"mean: $L_\mathrm{{AR}} = {float(loss):.2f}$" + "\njoins the loss with weight γ"
+    _matrix(axes["loss"], np.abs(squashed - larger), residual, result, "Greys", (0, 2))
+    for start, end, height in (
+        ("Da", "sign", 0.5),
+        ("Dr", "tanh", 0.5),
+        ("sign", "loss", 0.8),
+        ("tanh", "loss", 0.2),
+    ):
+        arrow = ConnectionPatch(
+            (1.02, 0.5), (-0.02, height), "axes fraction", "axes fraction",
+            axesA=axes[start], axesB=axes[end], arrowstyle="-|>", mutation_scale=13, color="#666666", lw=1.4,
+        )  # fmt: skip
+        arrow.set_in_layout(False)
+        figure.add_artist(arrow)
+    figure.supxlabel(
+        f"Rows and columns: {len(z)} examples of one batch, by {label}. Red: the row's value is the larger.",
+        fontsize=9,
     )
-    figure.text(**centre, y=(middle - 0.55) / HEIGHT, s="joins the loss with weight γ", fontsize=9)
-    key = f"Rows and columns: {len(z)} examples of one batch, by {label}. Red: the row's value is the larger."
-    figure.text(0.3 / WIDTH, 0.2 / HEIGHT, key, va="center", fontsize=9)
     return figure
 
 
-def _matrix(figure, column, y, values, title, note, most=1.0, colours=style.DIVERGING, least=None) -> Axes:
-    axes = figure.add_axes((LEFTS[column] / WIDTH, y / HEIGHT, SIDE / WIDTH, SIDE / HEIGHT))
-    most = most or 1.0
-    axes.imshow(
-        values, cmap=colours, vmin=-most if least is None else least, vmax=most, interpolation="nearest"
-    )
-    style.bare(axes)
-    axes.spines[:].set(visible=True, color="#999999", linewidth=0.6)
-    axes.set_title(title, loc="center", fontsize=11, weight="normal", pad=4)
-    axes.set_xlabel(note, fontsize=9, labelpad=3)
-    return axes
-
-
-def _column(figure, y, values, label, examples, colour) -> None:
-    """The batch beside its matrix: a bar an example, pictures of some to the left."""
-    m, start = len(values), min(values.min(), 0)
-    axes = style.bare(figure.add_axes((0.62 / WIDTH, y / HEIGHT, 0.48 / WIDTH, SIDE / HEIGHT)))
-    axes.barh(np.arange(m), values - start, left=start, height=0.8, color=colour)
-    axes.set_ylim(m - 0.5, -0.5)
-    axes.set_title(label, loc="center", fontsize=11, weight="normal", pad=4)
-    shown = np.linspace(0, m - 1, min(m, 6)).round().astype(int)
-    side = SIDE / len(shown)
-    for k, i in enumerate(shown):
-        place = (0.3 / WIDTH, (y + SIDE - (k + 1) * side) / HEIGHT, side * 0.94 / WIDTH, side * 0.94 / HEIGHT)
-        style.bare(figure.add_axes(place)).imshow(examples[i], cmap="gray_r", vmin=0, vmax=1, aspect="auto")
-
-
-def _arrow(figure: Figure, start: Axes, end: Axes, bend: float) -> None:
-    """An arrow from the right edge of `start` to the left edge of `end`."""
-    a, b = start.get_position(), end.get_position()
-    level = -0.3 * np.sign(bend)
-    head = (b.x0 - 0.008, (b.y0 + b.y1) / 2 + level * (b.y1 - b.y0))
-    figure.add_artist(
-        FancyArrowPatch(
-            (a.x1 + 0.008, (a.y0 + a.y1) / 2), head, transform=figure.transFigure, arrowstyle="-|>",
-            mutation_scale=13, color="#666666", lw=1.4, connectionstyle=f"arc3,rad={bend}", shrinkA=0,
-            shrinkB=0,
-        )
-    )  # fmt: skip
+def _matrix(axes: Axes, values, title, note, colours=style.DIVERGING, limits=None) -> None:
+    most = np.abs(values).max() or 1.0
+    low, high = limits or (-most, most)
+    style.bare(axes).imshow(values, cmap=colours, vmin=low, vmax=high)
+    axes.set_title(title, loc="center", weight="normal")
+    axes.set_xlabel(note, fontsize=9)

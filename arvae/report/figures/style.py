@@ -9,15 +9,14 @@ import matplotlib.style
 import numpy as np
 from IPython.display import Image as Shown
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from arvae.files import atomic_write
+from arvae.files import write_bytes
 from arvae.report.labels import MODEL_COLOURS
 
 DIVERGING, SEQUENTIAL, INK, GREY = "RdBu_r", "viridis", "#222222", MODEL_COLOURS["published"]
-FULL_WIDTH, HALF_WIDTH = 7.0, 3.4  # inches
+FULL_WIDTH = 7.0  # inches
 LIMIT = 500_000  # bytes a committed figure may have
 
 
@@ -52,20 +51,6 @@ def model_colour(name: str) -> str:
     return MODEL_COLOURS.get(name, "#000000")
 
 
-def model_ink(name: str) -> str:
-    """A model's colour dark enough to write with on white (a contrast of 4.5 and more)."""
-    rgb = np.array(to_rgb(MODEL_COLOURS.get(name, INK)))
-    while _luminance(rgb) > 0.18:
-        rgb = rgb * 0.95
-    return to_hex(rgb)
-
-
-def _luminance(rgb: np.ndarray) -> float:
-    """Relative luminance of an sRGB colour (WCAG 2.1)."""
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return float(linear @ (0.2126, 0.7152, 0.0722))
-
-
 def bare(axes: Axes) -> Axes:
     """Take ticks, grid and frame off axes that hold a picture."""
     axes.set(xticks=[], yticks=[])
@@ -88,56 +73,43 @@ def shrink(png: bytes) -> bytes:
     return min(png, buffer.getvalue(), key=len)
 
 
-def save(figure: Figure, path: Path | str, vector: str | None = None) -> Path:
-    """Write `figure` as PNG to `path`, with vector="pdf" also that; return the PNG's path.
+def save(figure: Figure, path: Path, pdf: bool = False) -> Path:
+    """Write `figure` to `path`.png, on request also as PDF; return the PNG's path.
 
-    The bytes depend on the figure alone: no date, no version. A PNG over 500 kB is
-    a ValueError; a vector file over that is left out and said so.
+    The bytes depend on the figure alone: no date, no version. A PNG over LIMIT is a ValueError; a PDF over
+    it is left out and said so.
     """
-    path = Path(path)
-    if path.suffix != ".png":  # not with_suffix: "gamma-0.1" has none
-        path = path.with_name(f"{path.name}.png")
-    if vector not in (None, "pdf"):
-        raise ValueError(f"vector={vector!r} is no vector format: use 'pdf' or None")
-    png = shrink(_rendered(figure, "png", {"Software": None}))
+    picture, vector = (path.with_name(f"{path.name.removesuffix('.png')}.{end}") for end in ("png", "pdf"))
+    png = shrink(_rendered(figure, "png", "Software"))
     if len(png) > LIMIT:
         raise ValueError(
-            f"{path.name} has {len(png):,} bytes, more than {LIMIT:,}: draw fewer points or a smaller figure"
+            f"{picture.name} has {len(png):,} bytes, over {LIMIT:,}: draw fewer points or a smaller figure"
         )
-    _write(path, png)
-    if vector:
-        drawn = _rendered(figure, vector, dict.fromkeys(("CreationDate", "Producer", "Creator")))
+    write_bytes(picture, png)
+    if pdf:
+        drawn = _rendered(figure, "pdf", "CreationDate", "Producer", "Creator")
         if len(drawn) > LIMIT:
-            print(f"{path.stem}.{vector} left out: {len(drawn):,} bytes")
+            print(f"{vector.name} left out: {len(drawn):,} bytes")
         else:
-            _write(path.with_suffix(f".{vector}"), drawn)
-    return path
+            write_bytes(vector, drawn)
+    return picture
 
 
-def _rendered(figure: Figure, form: str, metadata: dict[str, None]) -> bytes:
+def _rendered(figure: Figure, form: str, *unsaid: str) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=form, metadata=metadata)
+    figure.savefig(buffer, format=form, metadata=dict.fromkeys(unsaid))
     return buffer.getvalue()
 
 
-def _write(path: Path, content: bytes) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
+def show(figure: Figure, path: Path, alt: str, pdf: bool = False) -> Shown:
+    """Save `figure` (see `save`) and return what a notebook cell shows: the saved PNG, `alt` as its text."""
+    return picture(save(figure, path, pdf), alt)
 
 
-def show(figure: Figure, path: Path | str, alt: str, vector: str | None = None) -> Shown:
-    """Save `figure` (see `save`) and return what a notebook cell shows: the saved PNG, `alt` as its text.
-
-    vector="pdf" keeps that beside it: for the figures that papers take, as reports/ has its limit.
-    """
-    return picture(save(figure, path, vector), alt)
-
-
-def picture(path: Path | str, alt: str) -> Shown:
+def picture(path: Path, alt: str) -> Shown:
     """A PNG or GIF file as a notebook cell shows it, with `alt`, which must say what is to be seen."""
     if not alt.strip():
         raise ValueError(f"the picture {path} has no alt text: say in a sentence what is to be seen on it")
-    path = Path(path)
     most, zoom = (900, 0.66) if path.suffix == ".png" else (860, 1.3)  # PNG: 150 dots an inch at about 100
     with Image.open(path) as image:
         width = min(most, round(image.width * zoom))
