@@ -10,6 +10,7 @@ here and nowhere else. A Fader network has no such dimension: its decoder takes 
 scaled to 0..1. They stand behind the latent code, so that its codes here are (n, d + inputs).
 """
 
+import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 
 from arvae import datasets, metrics, paths
 from arvae.datasets.contract import Dataset, PackedImages, Split
-from arvae.datasets.measuring import Measure, measurer
+from arvae.datasets.measuring import DRAWN, Measure, measurer
 from arvae.files import read_json, sha256, write_json
 from arvae.metrics.density import observed_range
 from arvae.models.glsr import EXPRESSIBLE
@@ -101,6 +102,7 @@ class TrainedModel:
 
         Raises:
             ModelError: no such model or run, damaged weights, or no data to measure the controls on.
+            DataError: those data are damaged.
         """
         home = home or paths.root()
         folder, run = find(name, run, home)
@@ -112,19 +114,18 @@ class TrainedModel:
             model = cls.of(setup, run, load_model(folder, run), facts)
         except checkpoints.DamagedError as error:
             raise ModelError(f"{error}: train it again with `dvc repro -f train@{folder.name}`") from error
-        key = f"{_VERSION} {sha256(path)} {facts.test}"
+        key = f"{_VERSION} {sha256(path)} {facts.files['test.npz']['sha256']}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
         kept = home / "data" / "cache" / "controls" / f"{folder.name}-{run}-{digest}.json"
-        known = _kept(kept)
-        if known is None:
-            try:
-                data = data or datasets.load(setup.dataset, prepared)
-            except datasets.DataError as error:
-                raise ModelError(str(error)) from error
-            model = model.fitted(*model.test_codes(data, SAMPLES[setup.kind]))
-            write_json(kept, model.record())
-            return model
-        return dataclasses.replace(model, **known)
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # not there yet, or damaged
+            known = read_json(kept)
+            controls = tuple(Control(**fields) for fields in known["controls"])
+            return dataclasses.replace(model, controls=controls, information=np.array(known["information"]))
+        data = data or datasets.load(setup.dataset, prepared)
+        model = model.fitted(*model.test_codes(data, SAMPLES[setup.kind]))
+        controls = [dataclasses.asdict(control) for control in model.controls]
+        write_json(kept, {"controls": controls, "information": model.information.tolist()})
+        return model
 
     @classmethod
     def of(cls, setup: Setup, run: str, network: nn.Module, data: Any) -> Self:
@@ -205,9 +206,9 @@ class TrainedModel:
             )
             std = log_std.exp()
             if self.has_inputs:
-                values = self.measure(x) if attributes is None else attributes
-                if values is None:
+                if attributes is None and not self.measurable:
                     raise ModelError(f"{self.setup.name}: give `attributes`: they cannot be measured on x")
+                values = self.measure(x) if attributes is None else attributes
                 columns = [self.attribute_names.index(name) for name in self.setup.attributes]
                 given = torch.from_numpy(np.ascontiguousarray(values[:, columns], np.float32)).to(mean)
                 mean = self.network.complete(mean, given)
@@ -242,13 +243,11 @@ class TrainedModel:
         """Whether the attributes can be measured on examples."""
         return self.measurer is not None
 
-    def measure(self, examples: np.ndarray) -> np.ndarray | None:
+    def measure(self, examples: np.ndarray) -> np.ndarray:
         """Attributes of examples as `decode` gives them (or bool images): float64 (n, k), NaN where one
-        cannot be measured; None where nothing measures this data set's attributes."""
-        if self.measurer is None:
-            return None
-        if not len(examples):
-            return np.empty((0, len(self.attribute_names)))
+        cannot be measured."""
+        if not self.measurable or not len(examples):
+            return np.full((len(examples), len(self.attribute_names)), np.nan)
         return self.measurer(as_shown(examples)).astype(np.float64)
 
     # ------------------------------------------------------------------ turning dimensions
@@ -273,11 +272,10 @@ class TrainedModel:
         decoded = self.decode(codes.reshape(-1, codes.shape[-1]))
         return decoded.reshape(len(values_b), len(values_a), *decoded.shape[1:])
 
-    def surface(self, z: np.ndarray, a: str, b: str, values_a: Values, values_b: Values) -> np.ndarray | None:
-        """Every attribute measured on `plane`: (len(b), len(a), k), NaN where it cannot be; see `measure`."""
+    def surface(self, z: np.ndarray, a: str, b: str, values_a: Values, values_b: Values) -> np.ndarray:
+        """Every attribute measured on `plane`: (len(b), len(a), k); see `measure`."""
         frames = self.plane(z, a, b, values_a, values_b)
-        measured = self.measure(frames.reshape(-1, *frames.shape[2:]))
-        return None if measured is None else measured.reshape(*frames.shape[:2], -1)
+        return self.measure(frames.reshape(-1, *frames.shape[2:])).reshape(*frames.shape[:2], -1)
 
     # ------------------------------------------------------------------ controls
 
@@ -307,21 +305,13 @@ class TrainedModel:
             controls.append(Control(name, unit, r, sign, regularized, *map(float, numbers)))
         return dataclasses.replace(model, controls=tuple(controls))
 
-    def record(self) -> dict[str, Any]:
-        """What `fitted` measured, as JSON values."""
-        return {
-            "controls": [dataclasses.asdict(control) for control in self.controls],
-            "information": np.asarray(self.information).tolist(),
-        }
-
     def prepared(self) -> Self:
         """The network on the engine's device: images in the precision of training, music in float32."""
         settled = plan(self.setup.engine)
         network = self.network.to(settled.device)
+        dtype = settled.dtype if self.setup.kind == "images" else torch.float32
         for parameter in network.parameters():  # buffers, such as a range of attributes, stay in float32
-            parameter.data = parameter.data.to(
-                settled.dtype if self.setup.kind == "images" else torch.float32
-            )
+            parameter.data = parameter.data.to(dtype)
         return dataclasses.replace(self, network=network)
 
 
@@ -334,6 +324,13 @@ def draw(mean: np.ndarray, std: np.ndarray, seed: int) -> np.ndarray:
 def as_bytes(logits: Tensor) -> Tensor:
     """Logits (n, 1, h, w) -> probabilities as uint8 (n, h, w); 128 and more where logit >= 0."""
     return (logits[:, 0].float().sigmoid() * 256).clamp_(0, 255).to(torch.uint8)
+
+
+def same(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Share of symbols, or of pixels on the same side of one half, that two sets of examples (n, ...), as
+    `decode` gives them, have in common: (n,), 0 to 1."""
+    equal = before == after if before.ndim == 2 else (before >= DRAWN) == (after >= DRAWN)
+    return equal.reshape(len(equal), -1).mean(axis=1)
 
 
 def as_shown(examples: np.ndarray) -> np.ndarray:
@@ -358,15 +355,10 @@ def find(name: str, run: str | None = None, home: Path | None = None) -> tuple[P
             f"no trained model {name!r} (trained here: {', '.join(there) or 'none'}): "
             f"train it with `dvc repro train@{name if '-' in name else name + '-arvae'}`"
         )
-    runs = sorted((path.stem for path in folder.glob("*.safetensors")), key=_natural)
+    runs = sorted((path.stem for path in folder.glob("*.safetensors")), key=lambda run: (len(run), run))
     if run is not None and run not in runs:
         raise ModelError(unknown(f"run of {folder.name}", run, runs))
     return folder, run or runs[0]
-
-
-def _natural(name: str) -> tuple[str, int]:
-    digits = name[len(name.rstrip("0123456789")) :]
-    return name.rstrip("0123456789"), int(digits or 0)
 
 
 def _facts(prepared: Path) -> SimpleNamespace:
@@ -379,17 +371,4 @@ def _facts(prepared: Path) -> SimpleNamespace:
         )
     facts = read_json(path)
     vocabulary = Vocabulary(**facts["vocabulary"]) if facts["vocabulary"] else None
-    test = facts["files"]["test.npz"]["sha256"]
-    return SimpleNamespace(**(facts | {"vocabulary": vocabulary, "test": test}))
-
-
-def _kept(path: Path) -> dict[str, Any] | None:
-    """A kept `TrainedModel.record` as fields of the model; None where there is none, or it is damaged."""
-    if not path.is_file():
-        return None
-    try:
-        record = read_json(path)
-        controls = tuple(Control(**fields) for fields in record["controls"])
-        return {"controls": controls, "information": np.array(record["information"], dtype=float)}
-    except (ValueError, TypeError, KeyError):
-        return None
+    return SimpleNamespace(**(facts | {"vocabulary": vocabulary}))

@@ -114,7 +114,7 @@ def test_a_shape_that_only_moves_is_kept(painted):
     assert kept["original"] == kept["reconstructed"] == kept["traversed"] == 1
     assert "shape" not in kept["per_attribute"]
     assert kept["per_class"]["heart"]["reconstructed"] is None
-    other = content.shapes(square, square * np.uint8(255), np.full(8, 2), painted)
+    other = content.shapes(square * np.uint8(255), square * np.uint8(255), np.full(8, 2), painted)
     assert other["traversed"] == 0
 
 

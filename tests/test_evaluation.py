@@ -136,14 +136,6 @@ def test_codes_are_sampled_around_their_means(sprites_arvae):
     assert not np.array_equal(noise[0], noise[1])  # same draws, other standard deviations
 
 
-def test_reconstruction_accuracy_by_hand():
-    images = np.array([[[0, 127, 128, 255]]], np.uint8)
-    assert evaluation.reconstruction_accuracy(images, images[..., ::-1]) == 0
-    assert evaluation.reconstruction_accuracy(images, np.array([[[1, 1, 200, 1]]])) == 0.75
-    symbols = np.array([[60, -1, -1, -2]])
-    assert evaluation.reconstruction_accuracy(symbols, np.array([[60, -1, 61, -2]])) == 0.75
-
-
 def test_music_is_evaluated(home):
     report, runs, items, data = evaluated(home, "bach", "arvae")
     assert runs[0].reconstructions.shape == (60, 24) and runs[0].reconstructions.dtype == np.int16

@@ -9,7 +9,7 @@ import torch
 from arvae.datasets import dsprites
 from arvae.datasets.contract import PackedImages
 from arvae.files import read_json
-from arvae.trained import ModelError, TrainedModel, as_bytes, as_shown, examples, find
+from arvae.trained import ModelError, TrainedModel, as_bytes, as_shown, examples, find, same
 from arvae.training.checkpoints import write_tensors
 from arvae.training.runs import Run, describe
 from tests.small import fresh_model, music_dataset, small_setup, sprites_dataset
@@ -140,12 +140,18 @@ def test_a_byte_of_128_is_a_probability_of_one_half():
     assert shown[0] == 0 and shown[4] == 255
 
 
+def test_what_two_sets_of_examples_share():
+    images = np.array([[[0, 127, 128, 255]]] * 2, np.uint8)
+    assert same(images, np.array([[[255, 128, 127, 0]], [[1, 1, 200, 1]]])).tolist() == [0, 0.75]
+    assert same(np.array([[60, -1, -1, -2]]), np.array([[60, -1, 61, -2]])).tolist() == [0.75]
+
+
 def test_attributes_that_are_not_computed_from_the_example_cannot_be_measured():
     data = dataclasses.replace(sprites_dataset(), attribute_names=tuple("abcde"))
     model = TrainedModel.of(
         small_setup("dsprites", "arvae"), "seed0", fresh_model(sprites_dataset()).network, data
     )
-    assert not model.measurable and model.measure(np.zeros((2, 64, 64), np.uint8)) is None
+    assert not model.measurable and np.isnan(model.measure(np.zeros((2, 64, 64), np.uint8))).all()
 
 
 # ------------------------------------------------------------------ turning dimensions

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from arvae.datasets import dsprites
 
 SIDE, NAMES = dsprites.SIDE, dsprites.NAMES
-#: After this turn (radians) a shape looks the same: square, ellipse, heart.
+SHAPES = ("square", "ellipse", "heart")
+#: After this turn (radians) a shape looks the same.
 PERIODS = (np.pi / 2, np.pi, 2 * np.pi)
 LEAST_AREA = 16  # white pixels: less is no drawing (the smallest of the data set has 51)
 DISC = 3  # what a drawing without corners or axes is compared with: it is none of the three shapes

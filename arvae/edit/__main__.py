@@ -40,9 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         music = trained.setup.kind == "music"
         if music != is_score:
             kind = f"melodies ({', '.join(ENDINGS)})" if music else "pictures"
-            raise EditError(
-                f"{trained.setup.name} edits {kind}, {given.input.name} is none: choose another --model"
-            )
+            name = trained.setup.name
+            raise EditError(f"{name} edits {kind}, {given.input.name} is none: choose another --model")
         endings = WRITTEN if music else (".png",)
         if given.output is not None and given.output.suffix.lower() not in endings:
             kind = "melodies" if music else "pictures"
@@ -61,9 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("input", type=Path, help="a melody (MIDI, MusicXML, ABC) or a picture")
     parser.add_argument("wishes", nargs="*", metavar="WISH", help="NAME=+1.5, NAME=0.5, 3-6:NAME=-1")
     parser.add_argument("-o", "--output", type=Path, help="the result: .musicxml or .mid; .png for pictures")
-    parser.add_argument(
-        "--model", help="a data set (its AR-VAE), a setup (folk-betavae), a folder with weights"
-    )
+    parser.add_argument("--model", help="a data set (its AR-VAE), a setup (folk-betavae), or a folder")
     parser.add_argument("--run", help="which training run, e.g. seed1 (default: the first)")
     parser.add_argument("--exact", action="store_true", help="turn exactly as asked, search nothing")
     parser.add_argument("--json", type=Path, help="write all numbers to this file")
@@ -73,9 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     music.add_argument("--tune", help="the tune of an ABC file with several, by its X: number")
     music.add_argument("--transpose", action="store_true", help="move it into the model's range (and back)")
     music.add_argument("--monophonic", action="store_true", help="keep the highest note where several sound")
-    music.add_argument(
-        "--quantize", action="store_true", help="move notes to the nearest sixteenth or triplet"
-    )
+    music.add_argument("--quantize", action="store_true", help="move notes to sixteenths and triplets")
     music.add_argument("--tempo", type=float, default=100, help="quarter notes a minute of a .mid (100)")
     images = parser.add_argument_group("pictures")
     images.add_argument("--invert", action="store_true", help="the picture is dark on light")
@@ -87,9 +82,8 @@ def _run(given: argparse.Namespace, trained: TrainedModel) -> None:
     """Read, edit, say what came of it, write."""
     count = only = None
     if trained.setup.kind == "music":
-        options = {
-            name: getattr(given, name) for name in ("part", "tune", "monophonic", "transpose", "quantize")
-        }
+        names = ("part", "tune", "monophonic", "transpose", "quantize")
+        options = {name: getattr(given, name) for name in names}
         tune = melody.read(given.input, trained.vocabulary, **options)
         examples, adapted, count = tune.measures, tune.adapted, len(tune.measures)
         only = places(given.measures, count) if given.measures else None

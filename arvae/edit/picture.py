@@ -26,8 +26,7 @@ def read(path: Path | str, dataset: str, invert: bool | None = False) -> tuple[n
     """
     path = Path(path)
     picture = _read(path)
-    grey, adapted, side = picture.grey, list(picture.notes), pictures.DIGIT
-    size = "{} x {}".format(*picture.size)
+    grey, adapted, size = picture.grey, list(picture.notes), "{} x {}".format(*picture.size)
     if int(grey.max()) - int(grey.min()) < pictures.INK:
         raise EditError(
             f"{path.name} shows nothing (its pixels are {grey.min()} to {grey.max()} of 0 to 255): "
@@ -35,6 +34,7 @@ def read(path: Path | str, dataset: str, invert: bool | None = False) -> tuple[n
         )
     if dataset == "dsprites" and grey.shape != (SPRITE, SPRITE):
         raise EditError(f"{path.name} is {size}, a dSprites frame is {SPRITE} x {SPRITE}: crop or scale it")
+    side = pictures.DIGIT
     if min(grey.shape) < side:
         raise EditError(f"{path.name} is {size}, needed are at least {side} x {side} pixels: enlarge it")
     try:
@@ -52,10 +52,8 @@ def read(path: Path | str, dataset: str, invert: bool | None = False) -> tuple[n
     if dataset == "dsprites":
         return (light >= 128)[None], tuple(adapted)
     if light.shape != (side, side):
-        box = pictures.BOX
-        adapted.append(
-            f"{size} cut out, scaled into {box} x {box} and centred by mass, as MNIST's digits are"
-        )
+        box = f"{pictures.BOX} x {pictures.BOX}"
+        adapted.append(f"{size} cut out, scaled into {box} and centred by mass, as MNIST's digits are")
         light = pictures.digit(light)
     return light[None], tuple(adapted)
 

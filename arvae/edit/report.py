@@ -10,7 +10,7 @@ import pandas as pd
 from arvae.edit.search import SAME, Edited, direction, edit, missed
 from arvae.edit.wishes import Wish, span
 from arvae.report.labels import plain
-from arvae.trained import Control, TrainedModel
+from arvae.trained import Control, TrainedModel, same
 
 MISSED = 0.05  # of the range that holds 95 % of the data: a wished value further off counts as missed
 WIDTH = 80  # columns of a terminal
@@ -29,25 +29,12 @@ def table(edited: Edited) -> pd.DataFrame:
         wished = [_wished(edited, attribute, row) for row in rows]
         if any(wished):
             columns[name, "wished"] = wished
-        if edited.wishes:
-            columns[name, "now"] = edited.after[rows, index]
-    for stage, examples in {"rebuilt": edited.reconstruction, "now": edited.result}.items():
-        if edited.wishes or stage == "rebuilt":
-            columns["same as given", stage] = [same(edited.original[row], examples[row]) for row in rows]
-    frame = pd.DataFrame(columns, index=pd.Index(rows + 1, name="measure" if _music(edited) else "image"))
-    frame.columns = pd.MultiIndex.from_tuples(columns)
-    return frame
-
-
-def _music(edited: Edited) -> bool:
-    return edited.trained.setup.kind == "music"
-
-
-def same(before: np.ndarray, after: np.ndarray) -> float:
-    """Share of symbols, or of pixels on the same side of one half, that are the same."""
-    if before.ndim == 2:
-        return float(((before >= 128) == (after >= 128)).mean())
-    return float((before == after).mean())
+        columns[name, "now"] = edited.after[rows, index]
+    original = edited.original[rows]
+    columns["same as given", "rebuilt"] = same(original, edited.reconstruction[rows])
+    columns["same as given", "now"] = same(original, edited.result[rows])
+    frame = pd.DataFrame(columns, index=pd.Index(rows + 1, name="measure" if edited.music else "image"))
+    return frame if edited.wishes else frame.drop(columns="now", level=1)
 
 
 def _wished(edited: Edited, attribute: str, row: int) -> str:
@@ -62,7 +49,7 @@ def text(edited: Edited) -> str:
     about it: lines for a terminal of 80 columns."""
     wished = list(dict.fromkeys(wish.attribute for wish in edited.wishes))
     frame = table(edited).map(lambda value: value if isinstance(value, str) else _number(value))
-    if _music(edited):
+    if edited.music:
         keep = [*map(plain, wished or edited.trained.attribute_names), "same as given"]
         frame = frame.loc[:, [name in keep for name, _ in frame.columns]]
         frame = frame.rename_axis(index=None, columns=["", "measure"])
@@ -109,28 +96,25 @@ def control_line(control: Control) -> str:
 def findings(edited: Edited) -> list[str]:
     """Sentences: how faithful the reconstruction is, how far each wish came true, what else changed."""
     rows, trained = np.flatnonzero(edited.touched), edited.trained
-    unit = "symbols" if _music(edited) else "pixels"
-    share = np.mean([same(edited.original[row], edited.reconstruction[row]) for row in rows])
-    exact = sum(bool((edited.original[row] == edited.reconstruction[row]).all()) for row in rows)
-    lines = [f"Reconstruction, controls untouched: {share:.1%} of the {unit} as given"]
-    if _music(edited):
-        lines[0] += f", {exact} of {len(rows)} measures exactly"
-    for number, wish in enumerate(edited.wishes):
-        lines += _outcome(edited, number, wish)
+    shares = same(edited.original[rows], edited.reconstruction[rows])
+    unit = "symbols" if edited.music else "pixels"
+    lines = [f"Reconstruction, controls untouched: {shares.mean():.1%} of the {unit} as given"]
+    if edited.music:
+        lines[0] += f", {(shares == 1).sum()} of {len(rows)} measures exactly"
+    for number in range(len(edited.wishes)):
+        lines += _outcome(edited, number)
     wished = {wish.attribute for wish in edited.wishes}
     changes = zip(trained.attribute_names, _mean(edited.after[rows] - edited.rebuilt[rows]), strict=True)
-    moved = [f"{plain(name)} {change:+.2f}" for name, change in changes
-             if name not in wished and np.isfinite(change)]  # fmt: skip
+    moved = [f"{plain(name)} {by:+.2f}" for name, by in changes if name not in wished and np.isfinite(by)]
     if wished and moved:
         lines.append(f"What else changed (mean, against the reconstruction): {', '.join(moved)}")
-    turned = [trained.control(name) for name in wished]
-    outside = [row for row in rows if any(
-        not k.low - 1e-9 <= edited.z_after[row, k.dimension] <= k.high + 1e-9 for k in turned
-    )]  # fmt: skip
-    if outside:
-        lines.append(
-            f"Beyond the codes of the data{_where(edited, outside)}: the decoder was not trained there"
-        )
+    outside = np.zeros(len(rows), bool)
+    for control in map(trained.control, wished):
+        codes = edited.z_after[rows, control.dimension]
+        outside |= (codes < control.low - 1e-9) | (codes > control.high + 1e-9)
+    if outside.any():
+        where = _where(edited, rows[outside])
+        lines.append(f"Beyond the codes of the data{where}: the decoder was not trained there")
     return lines
 
 
@@ -139,25 +123,20 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return pd.DataFrame(values).mean().to_numpy()
 
 
-def _where(edited: Edited, rows: Sequence[int] | np.ndarray) -> str:
+def _where(edited: Edited, rows: np.ndarray) -> str:
     """ " in measures 3-5, 7"; of many the first."""
-    if not _music(edited):
-        return ""
-    text = span([int(row) + 1 for row in rows])
-    if len(text) <= LISTED:
-        return f" in {text}"
-    return f" in {len(rows)} measures ({text[len('measures ') : text.rindex(',', 0, LISTED)]}, ...)"
+    text = textwrap.shorten(span(rows + 1), LISTED, placeholder=" ...")
+    return f" in {text}" if edited.music else ""
 
 
-def _outcome(edited: Edited, number: int, wish: Wish) -> list[str]:
+def _outcome(edited: Edited, number: int) -> list[str]:
     """What became of a wish: its mean before and after, and the measures in which it did not come true."""
-    trained, rows = edited.trained, np.flatnonzero(edited.concerned[number])
+    trained, wish, rows = edited.trained, edited.wishes[number], np.flatnonzero(edited.concerned[number])
     if not len(rows):
         return [f"{wish}: no measure is left to edit"]
     index, control = trained.attribute_names.index(wish.attribute), trained.control(wish.attribute)
-    given, now = (_mean(values[rows])[index] for values in (edited.before, edited.after))
-    line = f"{wish}: {_number(given)} as given, {_number(now)} now"
-    line += " (means)" if len(rows) > 1 else ""
+    given, now = (_number(_mean(values[rows])[index]) for values in (edited.before, edited.after))
+    line = f"{wish}: {given} as given, {now} now{' (means)' if len(rows) > 1 else ''}"
     if not np.isfinite(edited.after[rows, index]).any():
         return [f"{line}: it cannot be measured there"]
     if wish.turn is not None:
@@ -166,8 +145,8 @@ def _outcome(edited: Edited, number: int, wish: Wish) -> list[str]:
     far = rows[miss > MISSED * (control.most - control.least)]
     if not len(far):
         return [f"{line}: reached"]
-    finite = miss[np.isfinite(miss)]
-    line += f": missed{_where(edited, far)} by up to {finite.max():.2f}, closest reachable value"
+    by = miss[np.isfinite(miss)].max()
+    line += f": missed{_where(edited, far)} by up to {by:.2f}, closest reachable value"
     if not control.least <= wish.target <= control.most:
         line += f" (95 % of the data have {control.least:.2f} to {control.most:.2f})"
     return [line]
@@ -178,28 +157,27 @@ def _turned(edited: Edited, number: int, line: str) -> list[str]:
     wish, rows = edited.wishes[number], np.flatnonzero(edited.concerned[number])
     if not wish.turn:
         return [line]
-    asked, other = ("up", "down") if wish.turn > 0 else ("down", "up")
+    asked, other, verb = ("up", "down", "raise") if wish.turn > 0 else ("down", "up", "lower")
     moved = direction(edited.trained, wish, edited.before[rows], edited.after[rows])
-    found = {asked: moved > SAME, "unchanged": np.abs(moved) <= SAME, other: moved < -SAME}
-    if _music(edited):
-        parts = [f"{asked} in {found[asked].sum()} of {len(rows)} measures"]
-        parts += [
-            f"{word}{_where(edited, rows[here])}" for word, here in list(found.items())[1:] if here.any()
-        ]
-    else:
-        parts = [word for word, here in found.items() if here.any()]
+    did = moved > SAME
+    parts = [f"{asked} in {did.sum()} of {len(rows)} measures"] if edited.music else []
+    if did.any() and not edited.music:
+        parts.append(asked)
+    for word, here in (("unchanged", np.abs(moved) <= SAME), (other, moved < -SAME)):
+        if here.any():
+            parts.append(f"{word}{_where(edited, rows[here])}")
     lines = [f"{line}; {', '.join(parts)}"]
-    verb = "raise" if wish.turn > 0 else "lower"
-    searched = rows[edited.searched[number][rows] & found[asked]]
-    if len(searched):
+    searched = did & edited.searched[number][rows]
+    if searched.any():
         lines.append(
-            f"  The turn alone did not {verb} it{_where(edited, searched)}: "
+            f"  The turn alone did not {verb} it{_where(edited, rows[searched])}: "
             "searched for the nearest place of the control that does"
         )
-    if edited.search and (~found[asked]).any():
+    if edited.search and not did.all():
+        beside = " beside the other wishes" if len(edited.wishes) > 1 else ""
+        where = _where(edited, rows[~did])
         lines.append(
-            f"  Nothing within the range of the data {verb}s it{_where(edited, rows[~found[asked]])}"
-            f"{' beside the other wishes' if len(edited.wishes) > 1 else ''}: closest reachable value"
+            f"  Nothing within the range of the data {verb}s it{where}{beside}: closest reachable value"
         )
     return lines
 
@@ -220,7 +198,7 @@ def as_json(edited: Edited) -> dict[str, Any]:
         "searched": [(np.flatnonzero(rows) + 1).tolist() for rows in edited.searched],
         **{name: np.where(np.isfinite(a), a.astype(object), None).tolist() for name, a in arrays.items()},
         **{
-            f"same as given, {stage}": [same(a, b) for a, b in zip(edited.original, examples, strict=True)]
+            f"same as given, {stage}": same(edited.original, examples).tolist()
             for stage, examples in versions.items()
         },
     }

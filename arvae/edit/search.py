@@ -48,6 +48,11 @@ class Edited:
     searched: np.ndarray
     search: bool
 
+    @property
+    def music(self) -> bool:
+        """Whether measures of a melody were edited."""
+        return self.trained.setup.kind == "music"
+
 
 def edit(
     trained: TrainedModel,
@@ -71,7 +76,7 @@ def edit(
         raise EditError(f"no measure is left to edit: asked for is {'; '.join(map(str, wishes))}{outside}")
     z = trained.encode(examples)[0].astype(np.float64)
     original, reconstruction = as_shown(examples), trained.decode(z)
-    before = measure(trained, original)
+    before = trained.measure(original)
     turned = z.copy()
     for wish, rows in zip(wishes, concerned, strict=True):
         if wish.turn is not None:
@@ -93,17 +98,11 @@ def edit(
             break
     result = original.copy()
     result[touched] = trained.decode(z_after[touched])
-    rebuilt, after = measure(trained, reconstruction), measure(trained, result)
+    rebuilt, after = trained.measure(reconstruction), trained.measure(result)
     return Edited(
         trained, wishes, original, reconstruction, result, before, rebuilt, after, z, z_after, touched,
         concerned, searched, search,
     )  # fmt: skip
-
-
-def measure(trained: TrainedModel, examples: np.ndarray) -> np.ndarray:
-    """Attributes (n, k) of examples as the decoder gives them; NaN where nothing measures them."""
-    found = trained.measure(examples)
-    return np.full((len(examples), len(trained.attribute_names)), np.nan) if found is None else found
 
 
 def _search(
@@ -119,7 +118,7 @@ def _search(
         """Of the places grid (r, points) the best for each of `rows`, and by how much it misses."""
         codes = np.repeat(z[rows], grid.shape[1], axis=0)
         codes[:, control.dimension] = grid.ravel()
-        measured = measure(trained, trained.decode(codes))
+        measured = trained.measure(trained.decode(codes))
         miss = missed(trained, wish, np.repeat(given[rows], grid.shape[1], axis=0), measured)
         miss = miss.reshape(grid.shape)
         least = miss.min(axis=1)
@@ -169,11 +168,9 @@ def difference(
 
     The orientation of a dSprites shape is the same after its period (a square's after a quarter turn).
     """
-    names = tuple(trained.attribute_names)
+    names = trained.attribute_names
     values = measured[:, names.index(attribute)]
     if names == sprites.NAMES and attribute == "orientation":
         shape = np.nan_to_num(measured[:, names.index("shape")]).astype(int)
-        return sprites.angle_difference(
-            values, np.broadcast_to(aim, values.shape), np.take(sprites.PERIODS, shape)
-        )
+        return sprites.angle_difference(values, aim, np.take(sprites.PERIODS, shape))
     return values - aim

@@ -15,7 +15,6 @@ from arvae.evaluation.scores import (
     RunEvaluation,
     evaluate_setup,
     pick,
-    reconstruction_accuracy,
     runs_in,
     study,
 )
@@ -27,7 +26,6 @@ __all__ = [
     "RunEvaluation",
     "evaluate_setup",
     "pick",
-    "reconstruction_accuracy",
     "runs_in",
     "study",
 ]

@@ -7,10 +7,10 @@
   edit does is not mixed with what the decoder gets wrong anyway.
 
 Each returns {"what", "original", "reconstructed", "traversed", "per_attribute", "per_class"} of shares 0..1;
-entries that make no sense for the kind are None or empty.
+entries that make no sense for the kind are None or empty. The traversed items are the first of all items.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,13 +30,13 @@ def preserved(
 ) -> dict[str, Any] | None:
     """Content preservation in the sense that fits the data; None where none does.
 
-    The traversed items are the first of `items`. judge: reads digits, where items have labels.
+    judge: reads digits, where items have labels.
     """
     if items.x.ndim == 2:
         return melodies(items.x, reconstructions, traversals)
     if judge is not None and "label" in items.extra:
         return digits(judge, items.x, reconstructions, items.extra["label"], traversals)
-    if "factors" in items.extra and "shape" in traversals.names:
+    if "factors" in items.extra and "shape" in traversals.names and traversals.measured is not None:
         return shapes(items.x, reconstructions, items.extra["factors"][:, 0], traversals)
     return None
 
@@ -48,61 +48,52 @@ def digits(
     labels: np.ndarray,
     traversals: Traversals,
 ) -> dict[str, Any]:
-    """Share of digits still read as their label: images uint8 (n, 28, 28), labels (n,), and along traversals.
-
-    per_class: by digit, on reconstructions and traversals.
-    """
-    k, n, p = traversals.outputs.shape[:3]
-    told = labels[:n]  # of the traversed items
-    read = classifiers.predict(judge, traversals.outputs.reshape(-1, *originals.shape[1:])).reshape(k, n, p)
-    right = read == told[None, :, None]  # (k, n, p)
-    reconstructed = classifiers.predict(judge, reconstructions) == labels
-    return {
-        "what": "digit",
-        "original": classifiers.accuracy(judge, originals, labels),
-        "reconstructed": float(reconstructed.mean()),
-        "traversed": float(right.mean()),
-        "per_attribute": {name: float(right[i].mean()) for i, name in enumerate(traversals.names)},
-        "per_class": {
-            str(digit): {
-                "reconstructed": _mean(reconstructed[labels == digit]),
-                "traversed": _mean(right[:, told == digit].ravel()),
-            }
-            for digit in range(classifiers.DIGITS)
-        },
-    }
+    """Share of digits still read as their label (n,): images uint8 (n, 28, 28), and along traversals."""
+    outputs = traversals.outputs
+    moved = classifiers.predict(judge, outputs.reshape(-1, *outputs.shape[3:])).reshape(outputs.shape[:3])
+    read = (classifiers.predict(judge, images) for images in (originals, reconstructions))
+    return _kept("digit", range(classifiers.DIGITS), labels, *read, moved, traversals.names)
 
 
 def shapes(
     originals: np.ndarray, reconstructions: np.ndarray, truth: np.ndarray, traversals: Traversals
 ) -> dict[str, Any]:
-    """Share of sprites whose shape is still read as their own: images (n, 64, 64), truth (n,) of 0, 1, 2.
-
-    The traversed items are the first of `truth`. The traversal of shape itself is left out of the mean: there
-    the shape is meant to change. A drawing that is none of the shapes counts as not kept.
+    """Share of sprites whose shape is still read as their own: images uint8 (n, 64, 64), truth (n,) of 0, 1,
+    2. The traversal of shape itself is left out, since there it is meant to change. A drawing that is none of
+    the shapes counts as not kept.
     """
-    n, names = traversals.outputs.shape[1], traversals.names
-    if traversals.measured is not None:
-        read = traversals.measured[..., sprites.NAMES.index("shape")]
-    else:
-        images = traversals.outputs.reshape(-1, *traversals.outputs.shape[3:])
-        read = sprites.estimate(images >= DRAWN)[:, 0].reshape(traversals.outputs.shape[:3])
-    kept = read == truth[None, :n, None]
-    others = [i for i, name in enumerate(names) if name != "shape"]
-    reconstructed = sprites.estimate(reconstructions >= DRAWN)[:, 0] == truth
-    per_attribute = {names[i]: float(kept[i].mean()) for i in others}
+    shape = traversals.names.index("shape")
+    moved = np.delete(traversals.measured[..., sprites.NAMES.index("shape")], shape, axis=0)
+    others = [name for name in traversals.names if name != "shape"]
+    read = (sprites.estimate(images >= DRAWN)[:, 0] for images in (originals, reconstructions))
+    return _kept("shape", sprites.SHAPES, truth, *read, moved, others)
+
+
+def _kept(
+    what: str,
+    classes: Iterable[Any],
+    truth: np.ndarray,
+    original: np.ndarray,
+    reconstructed: np.ndarray,
+    traversed: np.ndarray,
+    names: Sequence[str],
+) -> dict[str, Any]:
+    """Shares of the classes read, (n,) and (k, m, p), that are the true ones (n,)."""
+    first = truth[: traversed.shape[1]]
+    again, kept = reconstructed == truth, traversed == first[None, :, None]
+    per_attribute = {name: float(kept[i].mean()) for i, name in enumerate(names)}
     return {
-        "what": "shape",
-        "original": float((sprites.estimate(originals > 0)[:, 0] == truth).mean()),
-        "reconstructed": float(reconstructed.mean()),
+        "what": what,
+        "original": float((original == truth).mean()),
+        "reconstructed": float(again.mean()),
         "traversed": _mean(per_attribute.values()),
         "per_attribute": per_attribute,
         "per_class": {
-            name: {
-                "reconstructed": _mean(reconstructed[truth == i]),
-                "traversed": _mean(kept[others][:, truth[:n] == i].ravel()),
+            str(name): {
+                "reconstructed": _mean(again[truth == i]),
+                "traversed": _mean(kept[:, first == i].ravel()),
             }
-            for i, name in enumerate(("square", "ellipse", "heart"))
+            for i, name in enumerate(classes)
         },
     }
 
@@ -110,9 +101,9 @@ def shapes(
 def melodies(originals: np.ndarray, reconstructions: np.ndarray, traversals: Traversals) -> dict[str, Any]:
     """Shares of onsets and pitches kept while an attribute is edited: measures int (n, 24) in MIDI coding.
 
-    The traversed items are the first of `reconstructions`, against which they are compared; the originals
-    against the reconstructions give `reconstructed`. per_attribute[name] = {"onsets", "pitches"}, see
-    `onsets_kept` and `pitches_kept`; `traversed` and `reconstructed` are the pitches' mean.
+    Traversals are compared with reconstructions, reconstructions with originals. per_attribute[name] =
+    {"onsets", "pitches"}, see `onsets_kept` and `pitches_kept`; `traversed` and `reconstructed` are the
+    pitches' mean.
     """
     base = reconstructions[: traversals.outputs.shape[1], None]
     per_attribute = {

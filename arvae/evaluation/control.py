@@ -48,20 +48,13 @@ def traverse(model: TrainedModel, z: np.ndarray, values: np.ndarray) -> Traversa
     decoded = np.stack(
         [model.traverse(z, name, row).swapaxes(0, 1) for name, row in zip(names, values, strict=True)]
     )
-    measured = model.measure(decoded.reshape(-1, *decoded.shape[3:]))
-    if measured is not None:
-        measured = without_turns(measured.reshape(*decoded.shape[:3], -1), names)
+    measured = None
+    if model.measurable:
+        measured = model.measure(decoded.reshape(-1, *decoded.shape[3:])).reshape(*decoded.shape[:3], -1)
+        if names == sprites.NAMES:  # an orientation is followed through whole turns
+            shape, turned = (names.index(name) for name in ("shape", "orientation"))
+            measured[..., turned] = sprites.unwrapped(measured[..., turned], measured[..., shape])
     return Traversals(names, tuple(map(model.dimension_of, names)), values, decoded, measured)
-
-
-def without_turns(measured: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Measured (..., p, k) with an orientation followed through whole turns; other attributes as they are."""
-    if names != sprites.NAMES:
-        return measured
-    measured = measured.copy()
-    shape, orientation = names.index("shape"), names.index("orientation")
-    measured[..., orientation] = sprites.unwrapped(measured[..., orientation], measured[..., shape])
-    return measured
 
 
 def monotonicity(values: np.ndarray, measured: np.ndarray) -> np.ndarray:

@@ -15,7 +15,6 @@ import pandas as pd
 
 from arvae import metrics
 from arvae.datasets.contract import Dataset
-from arvae.datasets.measuring import DRAWN
 from arvae.evaluation import content, control
 from arvae.evaluation.control import Traversals
 from arvae.evaluation.judge import DigitClassifier
@@ -23,7 +22,7 @@ from arvae.files import read_json
 from arvae.metrics.density import observed_range, occupancy
 from arvae.params import EvaluationSizes, Setup
 from arvae.progress import Progress
-from arvae.trained import TrainedModel, as_shown, draw, examples
+from arvae.trained import TrainedModel, as_shown, draw, examples, same
 from arvae.training import load_model
 
 SEED = 0  # of the choice of items, of the sampled codes and of the random codes of the density ratio
@@ -65,10 +64,10 @@ class RunEvaluation(Codes):
     result: dict[str, Any]
 
 
-def pick(dataset: Dataset, codes: int, seed: int = SEED) -> Items:
-    """At most `codes` items of the test split, in an order that depends on `seed` alone."""
+def pick(dataset: Dataset, codes: int) -> Items:
+    """At most `codes` items of the test split, in an order fixed by SEED."""
     test = dataset.test
-    index = np.random.default_rng(seed).permutation(len(test))[:codes]
+    index = np.random.default_rng(SEED).permutation(len(test))[:codes]
     extra = {key: value[index] for key, value in test.extra.items()}
     return Items(index, as_shown(examples(test, index)), test.attributes[index], extra)
 
@@ -77,9 +76,8 @@ def runs_in(directory: Path | str) -> list[dict[str, Any]]:
     """The training's own account of its runs (runs.json): name, seed, status, steps, ..."""
     path = Path(directory) / "runs.json"
     if not path.is_file():
-        raise EvaluationError(
-            f"no trained setup at {directory}: run `dvc repro train@{Path(directory).name}`"
-        )
+        name = path.parent.name
+        raise EvaluationError(f"no trained setup at {directory}: run `dvc repro train@{name}`")
     return read_json(path)
 
 
@@ -91,20 +89,11 @@ def encoded(setup: Setup, dataset: Dataset, items: Items, directory: Path | str,
     z = draw(mean, std, SEED)
     if not np.isfinite(z).all():
         raise EvaluationError(f"{setup.name} {run}: its codes are not finite: train it again")
-    latent = {
-        name: dimension for name, dimension in model.regularized.items() if dimension < setup.latent_dim
-    }
-    names = dataset.attribute_names
+    names = model.attribute_names
+    latent = {name: r for name, r in model.regularized.items() if r < setup.latent_dim}
     scores = metrics.evaluate(z[:, : setup.latent_dim], items.attributes, names, latent or None)
     information = np.array([scores["mutual_information"][name] for name in names]).T
     return Codes(model.fitted(z, items.attributes, information), z, mean, scores)
-
-
-def reconstruction_accuracy(originals: np.ndarray, reconstructions: np.ndarray) -> float:
-    """Share of pixels on the right side of 0.5 (images), or of symbols right (measures): 0 to 1."""
-    if originals.ndim == 3:
-        return float(((originals >= DRAWN) == (reconstructions >= DRAWN)).mean())
-    return float((originals == reconstructions).mean())
 
 
 def evaluate_setup(
@@ -140,19 +129,15 @@ def _evaluate(
     codes: Codes, items: Items, sizes: EvaluationSizes, judge: DigitClassifier | None, run: dict[str, Any]
 ) -> RunEvaluation:
     model, z, names = codes.model, codes.z, codes.model.attribute_names
-    reconstructions, points = model.decode(z), sizes.traversal_points
+    reconstructions, points, count = model.decode(z), sizes.traversal_points, sizes.traversal_items
     columns = [model.dimension_of(name) for name in names]
     ends, (low, high) = np.array([model.range_of(name) for name in names]), observed_range(z)
-    fixed = control.traverse(model, z[: sizes.traversal_items], np.linspace(*ends.T, points, axis=1))
-    few = z[: -(-sizes.traversal_items // 2)]
+    fixed = control.traverse(model, z[:count], np.linspace(*ends.T, points, axis=1))
+    few = z[: -(-count // 2)]
     observed = control.traverse(model, few, np.linspace(low[columns], high[columns], points, axis=1))
+    random = np.random.default_rng(SEED)
     density = control.latent_density_ratio(
-        model,
-        low,
-        high,
-        items.attributes,
-        np.random.default_rng(SEED),
-        DENSITY_SAMPLES * sizes.traversal_items,
+        model, low, high, items.attributes, random, DENSITY_SAMPLES * count
     )
     filled = (occupancy(z[:, [r]], *end, points).item() for r, end in zip(columns, ends, strict=True))
     details = {
@@ -163,12 +148,8 @@ def _evaluate(
         "content": content.preserved(items, reconstructions, fixed, judge),
         "latent_density_ratio": density,
         "occupancy": dict(zip(names, filled, strict=True)),
-        "observed_range": {
-            name: [float(low[r]), float(high[r])] for name, r in zip(names, columns, strict=True)
-        },
-        "steps": run["steps"],
     }
-    accuracy = reconstruction_accuracy(items.x, reconstructions)
+    accuracy = float(same(items.x, reconstructions).mean())
     result = _scalars(codes.scores, details, accuracy)
     result |= {"seed": run["seed"], "details": codes.scores | details}
     return RunEvaluation(**vars(codes), reconstructions=reconstructions, traversals=fixed, result=result)
@@ -227,5 +208,5 @@ def _light(codes: Codes, items: Items) -> dict[str, Any]:
     row = {metric: codes.scores[metric] for metric in metrics.METRICS}
     if codes.scores["regularized"] is not None:
         row["interpretability_regularized"] = codes.scores["regularized"]["interpretability"]
-    accuracy = reconstruction_accuracy(items.x, codes.model.decode(codes.z))
-    return row | {"reconstruction_accuracy_percent": 100 * accuracy}
+    accuracy = same(items.x, codes.model.decode(codes.z)).mean()
+    return row | {"reconstruction_accuracy_percent": 100 * float(accuracy)}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from arvae.datasets import sprites
 from arvae.datasets.contract import Dataset
 from arvae.edit import EditError
 from arvae.music import coding as music
@@ -56,7 +57,7 @@ def shapes(trained: TrainedModel, data: Dataset, each: int = 4) -> list[Item]:
     values = dict(zip(data.attribute_names, data.test.attributes[index].T, strict=True))
     middle = (np.abs(values["x"] - 0.5) <= 0.3) & (np.abs(values["y"] - 0.5) <= 0.3)
     items = []
-    for shape, name in enumerate(("square", "ellipse", "heart")):
+    for shape, name in enumerate(sprites.SHAPES):
         here = index[middle & (values["scale"] >= 0.7) & (values["shape"] == shape)][:each]
         for number, place in enumerate(here, 1):
             one = examples(data.test, np.array([place]))

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from IPython.display import Markdown
 
+from arvae.datasets import sprites
 from arvae.datasets.contract import Dataset
 from arvae.files import read_json
 from arvae.report import labels
 from arvae.report.figures import animation, images, style
-from arvae.trained import TrainedModel
+from arvae.trained import TrainedModel, as_shown, examples
 
-SHAPES = ("square", "ellipse", "heart")  # dSprites' classes
 FIRST = 64  # test items of which the one of middling note density is shown
 
 
@@ -42,15 +43,7 @@ class Side:
     def turned(self, items: np.ndarray, names: Sequence[str], values: np.ndarray) -> np.ndarray:
         """Mean codes at `items` (n,) decoded, each attribute set to `values` (p,): (n, k, p, ...)."""
         rows = [self.model.traverse(self.mean[items], name, values) for name in names]  # k x (p, n, ...)
-        return np.stack(rows).swapaxes(1, 2).swapaxes(0, 1)
-
-    def plane(self, item: int, right: str, up: str, values: np.ndarray) -> np.ndarray:
-        """One item over a grid of two attributes' dimensions: (p, p, ...), the largest `up` in row 0."""
-        return self.model.plane(self.mean[item], right, up, values, values)[::-1]
-
-    def surface(self, item: int, right: str, up: str, values: np.ndarray) -> np.ndarray:
-        """Every attribute measured on such a grid: (p, p, k), row 0 at the smallest value of `up`."""
-        return self.model.surface(self.mean[item], right, up, values, values)
+        return np.moveaxis(np.stack(rows), 2, 0)
 
 
 def load(home: Path, data: Dataset, model: str) -> Side:
@@ -76,8 +69,7 @@ def load(home: Path, data: Dataset, model: str) -> Side:
 
 def originals(data: Dataset, side: Side, items: np.ndarray) -> np.ndarray:
     """The test items themselves, as the decoder gives them."""
-    x = np.asarray(data.test.x[side.index[items]])
-    return x if data.kind == "music" else x.astype(np.float32) / max(1, x.max(initial=0))
+    return as_shown(examples(data.test, side.index[items]))
 
 
 def one_of_each(data: Dataset, side: Side) -> tuple[list[str], np.ndarray]:
@@ -87,22 +79,18 @@ def one_of_each(data: Dataset, side: Side) -> tuple[list[str], np.ndarray]:
     classes give their six most ordinary items.
     """
     extra = {key: values[side.index] for key, values in data.test.extra.items()}
-    attributes = data.test.attributes[side.index].astype(np.float64)
-    spread = attributes.std(axis=0)
-    scaled = attributes / np.where(spread > 0, spread, 1)
     if "label" in extra:
         classes, names = extra["label"], [str(digit) for digit in range(10)]
     elif "factors" in extra:
-        classes, names = extra["factors"][:, 0], list(SHAPES)
+        classes, names = extra["factors"][:, 0], list(sprites.SHAPES)
     else:
-        far = ((scaled - np.median(scaled, axis=0)) ** 2).sum(axis=1)
-        return [""] * 6, np.argsort(far, kind="stable")[:6]
-    chosen = []
-    for label in range(len(names)):
-        place = np.flatnonzero(classes == label)
-        far = ((scaled[place] - np.median(scaled[place], axis=0)) ** 2).sum(axis=1)
-        chosen.append(place[np.argmin(far)])
-    return names, np.array(chosen)
+        classes, names = np.zeros(len(side.index), int), [""] * 6
+    values = pd.DataFrame(data.test.attributes[side.index].astype(np.float64))
+    spread = values.std(ddof=0).replace(0, 1)
+    far = ((values - values.groupby(classes).transform("median")) / spread).pow(2).sum(axis=1)
+    if not any(names):
+        return names, far.sort_values(kind="stable").index[:6].to_numpy()
+    return names, far.groupby(classes).idxmin().to_numpy()
 
 
 def of_middling_density(data: Dataset, side: Side) -> int:
