@@ -33,26 +33,18 @@ def own_attributes(path: Path = OWN) -> dict[str, str]:
 
 
 def function(name: str) -> Callable[[np.ndarray], np.ndarray]:
-    """The function of own.py that computes the attribute `name` ("tonal tension" is `tonal_tension`).
-
-    Raises DataError, with those that exist, for another name, and where own.py cannot be imported.
-    """
+    """The function of own.py that computes the attribute `name`; DataError where there is none."""
     try:
         from arvae.datasets import own
     except Exception as error:  # whatever the user's code raises
         raise DataError(f"{FILE} cannot be imported ({type(error).__name__}: {error}): correct it") from error
-    found = {
-        key.replace("_", " "): value
-        for key, value in vars(own).items()
-        if callable(value) and not key.startswith("_") and value.__module__ == own.__name__
-    }
-    if name not in found:
-        exist = ", ".join(found) or "none"
+    found = getattr(own, name.replace(" ", "_"), None)
+    if "_" in name or getattr(found, "__module__", None) != own.__name__:  # private, or imported there
         raise DataError(
-            f"attribute {name!r} is no function of {FILE}; there are: {exist}. "
+            f"attribute {name!r} is no function of {FILE}; there are: {', '.join(own_attributes())}. "
             f"Correct the name or write the function `{name.replace(' ', '_')}`"
         )
-    return found[name]
+    return found
 
 
 def compute(name: str, examples: np.ndarray) -> np.ndarray:
@@ -77,8 +69,7 @@ def add(dataset: Dataset, names: Sequence[str]) -> Dataset:
             )
         columns = {part: compute(name, dataset.split(part).x) for part in SPLITS}
         for part, column in columns.items():
-            bad = np.flatnonzero(~np.isfinite(column))
-            if bad.size:
+            if (bad := np.flatnonzero(~np.isfinite(column))).size:
                 raise DataError(
                     f"{_called(name)} gives {column[bad[0]]} for {bad.size:,} of {len(column):,} examples of "
                     f"{dataset.name}, {part} (the first is number {bad[0]}): return a number for these too"

@@ -50,16 +50,17 @@ def data_sets() -> dict[str, Facts]:
 def attributes_of(
     name: str, own: Collection[str] = (), like: str | None = None, kind: str = "images"
 ) -> tuple[str, ...] | None:
-    """The attributes that the data set `name` has, in the order of its columns.
+    """The attributes of the data set `name`, in the order of its columns; those `own` that own.py has, last.
 
-    own: attributes added to it, as params.yaml names them (one that is no function of own.py is left out);
-    like: the data set that it is a copy of. None for a folder of your own images, whose table decides;
-    kind: what is in a folder ("images" or "music").
+    like: the data set that it is a copy of; kind: what is in a folder of your own. None for images of your
+    own, whose table decides.
     """
-    facts = data_sets().get(like or name)
-    if facts is None and kind != "music":
+    if (like or name) in data_sets():
+        columns = data_sets()[like or name].attributes
+    elif kind == "music":
+        columns = MUSIC
+    else:
         return None
-    columns = MUSIC if facts is None else facts.attributes
     return (*columns, *(attribute for attribute in own if attribute in own_attributes()))
 
 

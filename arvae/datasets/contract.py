@@ -83,20 +83,18 @@ class Split:
     extra: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.attributes.dtype != np.float32 or self.attributes.ndim != 2:
-            found = f"{self.attributes.dtype} {self.attributes.shape}"
-            raise DataError(f"attributes must be float32 (n, k), not {found}")
-        if not len(self.attributes):
+        values = self.attributes
+        if values.dtype != np.float32 or values.ndim != 2:
+            raise DataError(f"attributes must be float32 (n, k), not {values.dtype} {values.shape}")
+        if not len(self):
             raise DataError("a split with no examples: ask for at least one in `sizes`")
         for name, array in {"x": self.x, **self.extra}.items():
             if len(array) != len(self):
                 raise DataError(f"{name} has {len(array)} rows, the attributes {len(self)}; they must pair")
-        bad = np.flatnonzero(~np.isfinite(self.attributes).all(axis=1))
+        bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if len(bad):
-            found = f"{self.attributes[bad[0]].tolist()} ({len(bad)} such examples)"
-            raise DataError(
-                f"attributes of example {bad[0]} are {found}: leave out such, or mend the function"
-            )
+            found = f"{values[bad[0]].tolist()} ({len(bad)} such examples)"
+            raise DataError(f"attributes of example {bad[0]} are {found}: leave it out or mend the function")
 
     def __len__(self) -> int:
         return len(self.attributes)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from arvae.datasets import pictures
 from arvae.datasets.contract import DataError, Dataset, Split, shares
@@ -49,11 +49,11 @@ def prepare(
     Raises DataError naming the file or the line of the table, what is wrong with it and the remedy.
     """
     folder, what = Path(folder).expanduser(), f"data set {name}"
-    if side is not None and side not in SIDES:
+    if side not in (None, *SIDES):
         raise DataError(f"{what}: side is {side}, the image models take {SIDES[0]} or {SIDES[1]}")
     if not folder.is_dir():
         raise DataError(f"{what}: {folder} is not a folder; give one with images and {TABLE}")
-    files, names, units, values = read_table(folder / TABLE)
+    files, names, units, attributes = read_table(folder / TABLE)
     images, notes, first, alike = [], Counter(), {}, []
     progress = Progress(len(files), name, "images", log=log)
     for file in files:
@@ -68,8 +68,7 @@ def prepare(
     if len(shapes) > 1:
         several = " and ".join(f"{width} x {height}" for height, width in shapes)
         raise DataError(f"{what}: images of {several} pixels; set side to 28 or 64 to have them resized")
-    x, attributes = np.stack(images), np.array(values, np.float32)
-    every = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    x, every = np.stack(images), (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     passed = [f"{file}: no line in {TABLE}" for file in sorted({*every} - {*files, TABLE})]
     for one in (passed, alike):
         if one:
@@ -98,8 +97,8 @@ def prepare(
     )
 
 
-def read_table(path: Path) -> tuple[list[str], tuple[str, ...], tuple[str, ...], list[list[float]]]:
-    """Read attributes.csv: the files, the attributes' names and units, and one list of numbers a file.
+def read_table(path: Path) -> tuple[list[str], tuple[str, ...], tuple[str, ...], np.ndarray]:
+    """Read attributes.csv: the files, the attributes' names and units, and their values float32 (n, k).
 
     Raises DataError naming the line and the value that cannot be used.
     """
@@ -120,22 +119,24 @@ def read_table(path: Path) -> tuple[list[str], tuple[str, ...], tuple[str, ...],
     names, units = tuple(match[1] for match in found), tuple(match[2] or "" for match in found)
     values: dict[str, list[float]] = {}
     for number, row in enumerate(rows[1:], start=2):
+        line = f"{path}, line {number}"
         if not any(row):
             continue
         if len(row) != len(header):
-            raise DataError(f"{path}, line {number} has {len(row)} columns, the first line {len(header)}")
+            raise DataError(f"{line} has {len(row)} columns, the first line {len(header)}")
         if row[0] in values:
             raise DataError(f"{path}: {row[0]} stands in more than one line; keep one")
-        where = [f"{path}, line {number}, {title}" for title in names]
-        values[row[0]] = [_number(text, place) for text, place in zip(row[1:], where, strict=True)]
+        pairs = zip(row[1:], names, strict=True)
+        values[row[0]] = [_number(text, f"{line}, {title}") for text, title in pairs]
     if len(values) < LEAST:
         raise DataError(f"{path} has {len(values)} images: at least {LEAST} are needed")
-    for title, column in zip(names, np.array(list(values.values())).T, strict=True):
+    table = np.array(list(values.values()))
+    for title, column in zip(names, table.T, strict=True):
         if np.ptp(column) == 0:
             raise DataError(
                 f"{path}: {title} is {column[0]:g} in every line, so there is nothing to learn; leave it out"
             )
-    return list(values), names, units, list(values.values())
+    return list(values), names, units, table.astype(np.float32)
 
 
 def read_image(folder: Path, file: str, side: int | None) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -152,11 +153,7 @@ def read_image(folder: Path, file: str, side: int | None) -> tuple[np.ndarray, t
     width, height = picture.size
     pixels = picture.grey
     if side is not None:
-        grey = Image.fromarray(pixels)
-        edge = min(grey.size)
-        left, top = (grey.width - edge) // 2, (grey.height - edge) // 2
-        box = (left, top, left + edge, top + edge)
-        pixels = np.asarray(grey.resize((side, side), Image.Resampling.LANCZOS, box, reducing_gap=3))
+        pixels = np.asarray(ImageOps.fit(Image.fromarray(pixels), (side, side), Image.Resampling.LANCZOS))
     elif width != height or width not in SIDES:
         raise DataError(
             f"{path} has {width} x {height} pixels, the models take 28 x 28 or 64 x 64: "

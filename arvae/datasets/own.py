@@ -82,16 +82,10 @@ def _triad(root: int, third: int) -> np.ndarray:
 
 def _distances() -> tuple[np.ndarray, np.ndarray]:
     """Of each pitch class from the tonic up (12,): its distance from the major, the minor key's centre."""
-
-    def major(root: int) -> np.ndarray:
-        return _triad(root, 4)
-
-    def minor(root: int) -> np.ndarray:
-        return _triad(root, -3)
-
-    dominant = _MIXTURE * major(1) + (1 - _MIXTURE) * minor(1)
-    subdominant = _MIXTURE * minor(-1) + (1 - _MIXTURE) * major(-1)
-    centres = _WEIGHTS @ [major(0), major(1), major(-1)], _WEIGHTS @ [minor(0), dominant, subdominant]
+    major, minor = ({root: _triad(root, third) for root in (-1, 0, 1)} for third in (4, -3))
+    dominant = _MIXTURE * major[1] + (1 - _MIXTURE) * minor[1]
+    subdominant = _MIXTURE * minor[-1] + (1 - _MIXTURE) * major[-1]
+    centres = _WEIGHTS @ [major[0], major[1], major[-1]], _WEIGHTS @ [minor[0], dominant, subdominant]
     names = [[fifths for fifths in range(-12, 13) if fifths * 7 % 12 == pitch] for pitch in range(12)]
     return tuple(
         np.array([min(np.linalg.norm(_place(fifths) - centre) for fifths in several) for several in names])

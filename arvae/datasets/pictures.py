@@ -156,12 +156,9 @@ def digit(grey: np.ndarray) -> np.ndarray:
     areas = np.bincount(parts.ravel())
     areas[0] = 0
     seen = (areas >= areas.max() / 50)[parts] & (parts > 0)
-    rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
-    box = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-    cut = Image.fromarray(grey).crop(box)
-    scale = BOX / max(cut.size)
-    small = cut.resize([max(1, round(side * scale)) for side in cut.size], Image.Resampling.LANCZOS)
-    pixels = np.asarray(small)
+    cut = Image.fromarray(grey[ndimage.find_objects(seen.astype(int))[0]])
+    sides = [max(1, round(side * BOX / max(cut.size))) for side in cut.size]
+    pixels = np.asarray(cut.resize(sides, Image.Resampling.LANCZOS))
     row, column = (round(DIGIT / 2 - 0.5 - at) for at in ndimage.center_of_mass(pixels.astype(float)))
     row, column = np.clip(row, 0, DIGIT - pixels.shape[0]), np.clip(column, 0, DIGIT - pixels.shape[1])
     canvas = np.zeros((DIGIT, DIGIT), np.uint8)

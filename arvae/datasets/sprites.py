@@ -101,8 +101,8 @@ class _Templates:
         area, centre = _moments(white)
         self.drawings = _normalised(white, area, centre)
         self.shape = np.append(index[:, 0], [DISC] * discs)
-        self.orientation = np.append(dsprites.VALUES[2][index[:, 2]], [0.0] * discs)
-        scale = np.append(dsprites.VALUES[1][index[:, 1]], [1.0] * discs)
+        self.orientation = np.append(dsprites.VALUES[2][index[:, 2]], np.zeros(discs))
+        scale = np.append(dsprites.VALUES[1][index[:, 1]], np.ones(discs))
         per_unit = area / scale**2
         # A disc has no scale of its own: it is given the mean of the three shapes of its area.
         units = [per_unit[self.shape == s].mean() for s in range(3)]

@@ -29,17 +29,12 @@ def power(dataset: Dataset) -> Dataset:
     for name, exponent, column in zip(dataset.attribute_names, exponents, train.T, strict=True):
         made = stats.yeojohnson(column, exponent)
         fit[name] = {"exponent": float(exponent), "mean": float(made.mean()), "spread": float(made.std())}
-    parts = {part: getattr(dataset, part) for part in SPLITS}
-    changed = {
-        part: dataclasses.replace(split, attributes=apply(split.attributes, fit))
-        for part, split in parts.items()
-    }
-    return dataclasses.replace(
-        dataset,
-        **changed,
-        attribute_units=("",) * len(dataset.attribute_names),
-        provenance={**dataset.provenance, "transform": fit},
-    )
+    changed = {}
+    for part in SPLITS:
+        split = dataset.split(part)
+        changed[part] = dataclasses.replace(split, attributes=apply(split.attributes, fit))
+    units, provenance = ("",) * len(fit), {**dataset.provenance, "transform": fit}
+    return dataclasses.replace(dataset, **changed, attribute_units=units, provenance=provenance)
 
 
 def apply(attributes: np.ndarray, fit: Fit) -> np.ndarray:
