@@ -54,7 +54,8 @@ def read_all(
             found = partial(pool.map, chunksize=_CHUNK) if workers > 1 else map
             for one in found(partial(read_one, reader), written):
                 coded.append(one)
-                progress.update(1)
+                if len(coded) % _CHUNK == 0 or len(coded) == len(written):
+                    progress.update((len(coded) - 1) % _CHUNK + 1)
     except BrokenProcessPool as error:
         raise DataError(
             f"{label}: a process was killed or could not start (memory?): run it again"
