@@ -105,12 +105,6 @@ def test_oracle_codes_order_every_attribute(sprites):
     np.testing.assert_allclose(both, 0.95, atol=0.01)
 
 
-def test_the_reading_names_the_strongest_pair(tunes):
-    scores = {"mig": 0.2, "per_attribute": {name: {"mig": 0.1} for name in tunes.attribute_names}}
-    text = tables.reading(tunes, scores)
-    assert "rhythmic complexity" in text and "note density" in text and "**0.20**" in text
-
-
 def test_every_data_set_and_attribute_is_described(sprites):
     known = catalogue.data_sets()
     assert set(known) == {"dsprites", "mnist", "bach", "folk"}

@@ -128,7 +128,7 @@ def test_every_notebook_becomes_a_page_in_the_order_of_the_story(home):
     ],
 )
 def test_a_notebook_finds_its_place_by_its_name(stem, section, label):
-    assert order.place(stem)[1:] == (section, label)
+    assert order.place(stem) == (section, label)
 
 
 def test_building_again_changes_no_byte(home):
@@ -306,7 +306,7 @@ def test_the_size_of_the_studies_is_limited_too(home):
 
 
 def test_provenance_names_the_last_commit_of_the_code(home):
-    assert provenance.commit(home) == f"code {provenance.code_hash(home)[:10]}"
+    assert provenance.commit(home) == "code without a commit"
 
     def git(*words):
         names = ["-c", "user.name=test", "-c", "user.email=test@example.org"]

@@ -112,10 +112,6 @@ def test_the_advantage_is_split_at_the_fair_baseline(reports):
     assert row["by β"] == pytest.approx(0.2) and row["share of β"] == pytest.approx(1 / 3)
     assert row["separated"] and set(split["data set"]) == {"dsprites", "mnist"}
     assert np.isnan(split[split.metric == "modularity"]["share of β"]).all()  # nothing to share out
-    assert (
-        "of AR-VAE's gain in 4 of 4 metrics on codes, the smaller β explains 33%"
-        in baselines.share_in_words(split)
-    )
 
 
 def test_claims_about_baselines_follow_from_numbers(reports):
@@ -244,7 +240,6 @@ def test_trends_are_computed(ours):
     assert found.loc["γ", "reconstruction_accuracy_percent", "ours"].direction == "falls"
     assert found.loc["δ", "interpretability", "ours"].direction == "no clear trend"
     assert found.loc["γ", "interpretability", "published, all"].direction == "rises"
-    assert study.best(ours).startswith("Most interpretable: γ = 100, δ = 1 (0.71")
 
 
 def test_few_settings_have_no_trend():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from arvae import paths
 from arvae.evaluation import records
-from arvae.files import atomic_write
+from arvae.files import write_text
 from arvae.report import tables
 from arvae.report.tables import baselines, summary, typeset
 
@@ -47,8 +47,7 @@ def main(arguments: list[str]) -> int:
     if "--check" in arguments:
         print("README.md: its tables are not those of reports/: run `python -m arvae.report.readme`")
         return 1
-    with atomic_write(path) as temporary:
-        temporary.write_text(new, encoding="utf-8")
+    write_text(path, new)
     print("README.md: tables rewritten")
     return 0
 

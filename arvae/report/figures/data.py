@@ -17,6 +17,7 @@ from arvae.files import write_text
 from arvae.metrics import spearman_matrix
 from arvae.report import labels
 from arvae.report.figures import images, style
+from arvae.trained import examples
 
 FEW = 40  # an attribute with at most so many values is drawn as bars, one a value
 COLUMNS = 14  # of a sheet of images
@@ -61,9 +62,7 @@ def _show_score(measures: Any, path: Path, **words: Any) -> Any:
 
 def _sheet(split: Split, grid: np.ndarray, names: Sequence[str] = ()) -> Figure:
     """Images of a split at `grid` (rows, columns), a name beside each row."""
-    pictures = split.x[grid.ravel()].astype(np.float32)
-    if isinstance(split.x, np.ndarray):  # others are packed zeros and ones
-        pictures /= 255
+    pictures = examples(split, grid.ravel())
     pictures = pictures.reshape(*grid.shape, *pictures.shape[1:])
     (rows, columns), (h, w) = grid.shape, pictures.shape[2:]
     room = style.FULL_WIDTH - (1.2 if names else 0)

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import MatplotlibDeprecationWarning
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -138,7 +138,7 @@ def training_curves(
     if not kept:
         raise ValueError(f"the histories hold none of the terms {list(terms)}: {list(frames[0][1].columns)}")
     along = "epoch" if all("epoch" in h for _, h in frames) else "step"
-    figure, panels = style.panels(len(kept), 2, 1.95, sharex=True)
+    figure, panels = style.panels(len(kept), 2, 1.95)
     validated = False
     for axes, term in zip(panels, kept, strict=True):
         for model, history in frames:
@@ -170,41 +170,25 @@ def _cut_start(axes: Axes) -> None:
 
 
 def hyperparameter_scatter(
-    ours: pd.DataFrame, published: pd.DataFrame, baseline: tuple[float, float] | None = None
+    ours: pd.DataFrame, published: pd.DataFrame, baseline: tuple[float, float]
 ) -> Figure:
     """Interpretability against reconstruction accuracy: a point a setting of gamma (colour) and delta (size).
 
-    ours, published: columns gamma, delta, interpretability, reconstruction_accuracy_percent; both panels have
-    the same axes. baseline: the published beta-VAE's (interpretability, accuracy).
+    ours, published: columns gamma, delta, interpretability, reconstruction_accuracy_percent. baseline: the
+    published beta-VAE's (interpretability, accuracy), written only: drawn it would press the others together.
     """
-    parts = {"ours": ours, "published": published}
-    both = pd.concat(parts.values())
-    figure, panels = style.subplots(1, 2, height=3.6, sharex=True, sharey=True)
-    colours, sizes = (LogNorm(values.min(), values.max() * 1.01) for values in (both.gamma, both.delta))
-    for axes, (what, table) in zip(panels, parts.items(), strict=True):
-        sns.scatterplot(
-            table, x="interpretability", y="reconstruction_accuracy_percent", hue="gamma", size="delta",
-            palette=style.SEQUENTIAL, hue_norm=colours, sizes=(18, 110), size_norm=sizes, alpha=0.95, ax=axes,
-            legend=False,
-        )  # fmt: skip
-        axes.set(title=what, ylabel="reconstruction accuracy (% of pixels)")
-    if baseline and baseline[1] < both.reconstruction_accuracy_percent.min():
-        # Drawn to scale it would press the others into a line.
-        note = f"↓ β-VAE at {baseline[0]:.2f}, {baseline[1]:.1f} %"
-        panels[1].text(0.03, 0.04, note, transform=axes.transAxes, fontsize=9)
-    elif baseline:
-        panels[1].plot(*baseline, "D", color=style.model_colour("betavae"), ms=5, mec="white")
-        panels[1].annotate("β-VAE", baseline, (6, 4), textcoords="offset points", fontsize=9)
-    shown = ScalarMappable(colours, style.SEQUENTIAL)
-    figure.colorbar(shown, ax=list(panels), pad=0.02, aspect=30).set_label("γ", rotation=0)
-    deltas = np.sort(both.delta.unique())
-    areas = 18 + 92 * np.asarray(sizes(deltas))
-    handles = [
-        Line2D([], [], marker="o", ls="", color="#8a8f98", ms=np.sqrt(area), label=f"δ = {delta:g}")
-        for delta, area in zip(deltas, areas, strict=True)
-    ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=len(deltas))
-    return figure
+    style.use()
+    both = pd.concat({"ours": ours, "published": published}, names=["of"]).reset_index("of")
+    grid = sns.relplot(
+        both.rename(columns={"gamma": "γ", "delta": "δ"}), x="interpretability", col="of", hue="γ", size="δ",
+        y="reconstruction_accuracy_percent", palette=style.SEQUENTIAL, hue_norm=LogNorm(), sizes=(18, 110),
+        size_norm=LogNorm(), alpha=0.95, legend="full", height=3.2, facet_kws={"despine": False},
+    )  # fmt: skip
+    grid.set_titles("{col_name}").set_ylabels("reconstruction accuracy (% of pixels)")
+    note = f"(β-VAE: {baseline[0]:.2f}, {baseline[1]:.1f} %)"
+    grid.axes.flat[-1].text(0.03, 0.04, note, transform=grid.axes.flat[-1].transAxes, fontsize=9)
+    plt.close(grid.figure)  # seaborn makes it with pyplot, from which a notebook would show it a second time
+    return grid.figure
 
 
 def hyperparameter_map(

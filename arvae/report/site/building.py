@@ -9,7 +9,7 @@ import pandas as pd
 from pygments.formatters import HtmlFormatter
 
 from arvae import paths
-from arvae.files import atomic_write
+from arvae.files import write_text
 from arvae.report.site import provenance
 from arvae.report.site.checking import REPORTS_LIMIT, SiteError, check
 from arvae.report.site.convert import TEMPLATES, Body, Converter
@@ -47,7 +47,7 @@ def contents(reports: Path | str = "reports") -> str:
     home = paths.root()
     sections: dict[str, list[str]] = {}
     for path in _notebooks(home / reports):
-        _, section, label = place(path.stem)
+        section, label = place(path.stem)
         sections.setdefault(section, []).append(f"[{label}](../{reports}/pages/{path.stem}.html)")
     if _document(home, home / reports):
         sections[DOCS] = [f"[{DOCS}](../{reports}/pages/your-own-data.html)"]
@@ -74,7 +74,7 @@ def collect(home: Path, reports: Path) -> list[Page]:
     if not books or not (reports / "index.ipynb").is_file():
         where = reports.relative_to(home)
         raise SiteError([f"{where} holds no index.ipynb or no notebooks/*.ipynb: run `dvc repro` first"])
-    named = {path.stem: place(path.stem)[1:] for path in books}
+    named = {path.stem: place(path.stem) for path in books}
     document = _document(home, reports)
     named |= {"your-own-data": (DOCS, DOCS)} if document else {}
     converter = Converter(home, reports, {reports / "pages" / f"{name}.html" for name in named})
@@ -119,7 +119,7 @@ def build(
     for old in folder.glob("*.html"):
         if old.stem not in {page.name for page in pages}:
             old.unlink()
-    _write(folder / "style.css", _style_sheet())
+    write_text(folder / "style.css", _style_sheet())
     template = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES / "site"), autoescape=True, trim_blocks=True,
         lstrip_blocks=True, undefined=jinja2.StrictUndefined,
@@ -142,7 +142,7 @@ def build(
             provenance=provenance.made_by(metrics, page.name, code), source=_way(target, page.source),
         )  # fmt: skip
     for target, text in written.items():
-        _write(target, text)
+        write_text(target, text.rstrip() + "\n")
     check(reports, limit)
     kilobytes = [round(target.stat().st_size / 1000) for target in written]
     table = {
@@ -155,11 +155,6 @@ def build(
 
 def _way(page: Path, target: Path) -> str:
     return Path(os.path.relpath(target, page.parent)).as_posix()
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(text.rstrip() + "\n", encoding="utf-8")
 
 
 def _style_sheet() -> str:

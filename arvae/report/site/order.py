@@ -32,32 +32,32 @@ MORE, DOCS = "More", "Your own data"
 SETUPS = ("train", "evaluate")  # stages that are about a data set and a model, by <data set>-<model>
 
 
-def place(stem: str) -> tuple[int, str, str]:
-    """Where a notebook stands: number of its section, the section, its label; by its file's name.
+def place(stem: str) -> tuple[str, str]:
+    """The section of a notebook and its label there, by its file's name.
 
-    train-mnist-arvae -> (1, "Training", "MNIST · AR-VAE").
+    train-mnist-arvae -> ("Training", "MNIST · AR-VAE"); data-folk-own -> ("The data", "Folk tunes, ...").
     """
-    for number, (stage, (section, _)) in enumerate(SECTIONS.items()):
-        if stem == stage:
-            return number, section, section
-        if stem.startswith(f"{stage}-"):
-            dataset, model = _parts(stage, stem)
-            names = [labels.dataset_label(dataset), *([labels.model_label(model)] if model else [])]
-            return number, section, " · ".join(names)
-    return len(SECTIONS), MORE, labels.plain(stem).replace("-", " ")
+    stage, dataset, model = _parts(stem)
+    if not stage:
+        return MORE, labels.plain(stem).replace("-", " ")
+    section = SECTIONS[stage][0]
+    names = [
+        *([labels.dataset_label(dataset)] if dataset else []),
+        *([labels.model_label(model)] if model else []),
+    ]
+    return section, " · ".join(names) or section
 
 
-def _parts(stage: str, stem: str) -> tuple[str, str]:
-    """Data set and model that a notebook is about; a data set's name may have a hyphen, a model's not."""
+def _parts(stem: str) -> tuple[str, str, str]:
+    """Stage, data set and model of a notebook; a data set's name may have a hyphen, a model's not."""
+    stage = next((stage for stage in SECTIONS if stem == stage or stem.startswith(f"{stage}-")), "")
     rest = stem.removeprefix(stage).removeprefix("-")
     dataset, _, model = rest.rpartition("-")
-    return (dataset, model) if stage in SETUPS and dataset else (rest, "")
+    return (stage, dataset, model) if stage in SETUPS and dataset else (stage, rest, "")
 
 
 def rank(stem: str) -> tuple[Any, ...]:
-    """Sorts notebooks: sections in order, data sets and models in the paper's order."""
-    number, _, label = place(stem)
-    parts = _parts(list(SECTIONS)[number], stem) if number < len(SECTIONS) else ("", "")
-    orders = (list(labels.DATASET_LABELS), labels.MODELS)
-    known = [order.index(p) if p in order else 99 for order, p in zip(orders, parts, strict=True)]
-    return number, known, label
+    """Sorts notebooks: sections in order, data sets and models in the paper's order, then by name."""
+    orders = (list(SECTIONS), list(labels.DATASET_LABELS), labels.MODELS)
+    parts = zip(orders, _parts(stem), strict=True)
+    return *(order.index(part) if part in order else 99 for order, part in parts), stem

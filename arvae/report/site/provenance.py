@@ -1,12 +1,11 @@
 """What a page says of how its results arose: scale, seeds, code and machine."""
 
-import hashlib
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arvae.files import read_json, sha256
+from arvae.files import read_json
 from arvae.report.labels import plain
 
 # What decides results: the last commit that touched one of these made them.
@@ -17,8 +16,7 @@ PROGRAMS = {"python": "Python", "torch": "PyTorch"}
 def commit(home: Path) -> str:
     """The last commit that touched the code, its day, and whether the code was changed since.
 
-    Where there is no git, a hash over the code's files. The same code gives the same words, however often
-    the site is built.
+    The same code gives the same words, however often the site is built.
     """
 
     def git(*arguments: str) -> str:
@@ -32,18 +30,7 @@ def commit(home: Path) -> str:
             return f"commit {last}" + (" and changes since" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         pass  # no git, or no repository
-    return f"code {code_hash(home)[:10]}"
-
-
-def code_hash(home: Path) -> str:
-    """SHA-256 over names and contents of the code's files, in order."""
-    total = hashlib.sha256()
-    for name in CODE:
-        path = home / name
-        for file in [path] if path.is_file() else sorted(path.rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts and ".ipynb_checkpoints" not in file.parts:
-                total.update(f"{file.relative_to(home).as_posix()} {sha256(file)}\n".encode())
-    return total.hexdigest()
+    return "code without a commit"
 
 
 def metrics(reports: Path) -> dict[str, dict[str, Any]]:
@@ -72,12 +59,11 @@ def _concerns(page: str, setup: str) -> bool:
 
 def _words(value: Any) -> str:
     """A machine, a list of seeds, ... in one line."""
-    if isinstance(value, dict) and "cores" in value:
-        cores = f"{value['cores']} core" + ("" if value["cores"] == 1 else "s")
-        others = {key: v for key, v in value.items() if key not in ("name", "cores")}
-        return ", ".join(filter(None, [cores, str(value.get("name", "")), _words(others)]))
-    if isinstance(value, dict):
-        return ", ".join(f"{PROGRAMS.get(k, plain(str(k)))} {_words(v)}" for k, v in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_words(v) for v in value)
-    return str(value)
+    if isinstance(value, Mapping):
+        about = {key: text for key, text in value.items() if key not in ("cores", "name")}
+        cores = [f"{value['cores']} core{'' if value['cores'] == 1 else 's'}"] if "cores" in value else []
+        named = [str(value["name"])] if "name" in value else []
+        return ", ".join(
+            [*cores, *named, *(f"{PROGRAMS.get(k, plain(k))} {_words(v)}" for k, v in about.items())]
+        )
+    return ", ".join(map(_words, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -77,31 +77,6 @@ def decomposition(ours: pd.DataFrame) -> pd.DataFrame:
     return ordered(pd.DataFrame(rows, columns=["metric", "data set", *THREE, *columns]))
 
 
-def share_in_words(split: pd.DataFrame) -> str:
-    """The answer in a sentence a data set: how much of the gain on codes the smaller beta explains."""
-    lines = []
-    for dataset, group in split[split.metric.isin(ON_CODES)].groupby("data set", sort=False):
-        shares, label = group["share of β"].dropna(), labels.dataset_label(dataset)
-        if shares.empty:
-            lines.append(f"{label}: no metric on codes differs by more than the seeds do.")
-            continue
-        gain = (
-            f"**{label}: of AR-VAE's gain in {len(shares)} of {len(ON_CODES)} metrics on codes, the smaller β"
-        )
-        if shares.max() <= 0:
-            lines.append(
-                f"{gain} explains nothing (alone it lowers them); all of it is the regularization's.**"
-            )
-            continue
-        low, high, middle = (
-            f"{labels.signed(100 * v, 0)}%" for v in (shares.min(), shares.max(), shares.median())
-        )
-        lines.append(
-            f"{gain} explains {low} to {high}, {middle} in the median; the rest is the regularization's.**"
-        )
-    return "\n\n".join(lines)
-
-
 def musical(reports: Reports, metrics: Sequence[str], regularized: bool = False) -> pd.DataFrame:
     """Music only, attribute by attribute: whether GLSR-VAE regularizes it, and a column a model.
 

@@ -12,7 +12,6 @@ from scipy.stats import norm, rankdata
 
 from arvae.datasets.added import NOTED, meaning
 from arvae.datasets.contract import SPLITS, Dataset
-from arvae.metrics import spearman_matrix
 from arvae.report import labels
 
 SHOWN = ("mig", "dmig", "sap", "scc")  # metrics that correlated attributes lower, and one they do not
@@ -62,29 +61,6 @@ def oracle_scores(exact: Mapping[str, Any], noisy: Mapping[str, Any]) -> pd.Data
         rows = pd.DataFrame({**result["per_attribute"], "mean": result}).T[list(SHOWN)]
         parts[title] = rows.rename(index=labels.plain, columns=labels.metric_label)
     return pd.concat(parts, axis=1).astype(float).round(3)
-
-
-def reading(dataset: Dataset, scores: Mapping[str, Any]) -> str:
-    """What the correlations mean for MIG here, in words (Markdown); `scores`: those of the noisy oracle."""
-    names = [labels.plain(name) for name in dataset.attribute_names]
-    if len(names) < 2:
-        return "There is one attribute only, so no other can close its gap."
-    values = dataset.test.attributes
-    rho = np.tril(spearman_matrix(values, values, significance=1), -1)
-    i, j = np.unravel_index(np.abs(rho).argmax(), rho.shape)
-    gaps = {labels.plain(name): one["mig"] for name, one in scores["per_attribute"].items()}
-    low, high = min(gaps, key=gaps.get), max(gaps, key=gaps.get)
-    value = labels.signed(rho[i, j], 2)
-    first = f"The strongest correlation is between **{names[j]}** and **{names[i]}** (ρ = {value})"
-    if abs(rho[i, j]) < 0.05:
-        first = (
-            f"No two attributes correlate (the strongest pair, {names[j]} and {names[i]}, has ρ = {value})"
-        )
-    return (
-        f"{first}. With that noise, a code that orders everything right has a MIG of **{scores['mig']:.2f}** "
-        f"on average, from {gaps[low]:.2f} ({low}) to {gaps[high]:.2f} ({high}): measure models of this data "
-        "set by these numbers rather than by 1. They are no upper bound: less noise gives more."
-    )
 
 
 def record(dataset: Dataset) -> dict[str, Any]:

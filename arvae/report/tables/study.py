@@ -130,15 +130,3 @@ def trends(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
             for what, table in parts.items()
         ]
     )
-
-
-def best(ours: pd.DataFrame) -> str:
-    """The setting with the highest interpretability, and what it costs, in words."""
-    table = finished(ours)
-    top, sharp = (table.loc[table[value].idxmax()] for value in VALUES)
-    cost = sharp[VALUES[1]] - top[VALUES[1]]
-    return (
-        f"Most interpretable: γ = {top.gamma:g}, δ = {top.delta:g} ({top[VALUES[0]]:.2f}, "
-        f"{top[VALUES[1]]:.1f} % of pixels right). The best reconstruction, γ = {sharp.gamma:g}, "
-        f"δ = {sharp.delta:g}, has {cost:.1f} points more and an interpretability of {sharp[VALUES[0]]:.2f}."
-    )

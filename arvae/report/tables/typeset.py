@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from arvae.files import atomic_write
+from arvae.files import write_text
 from arvae.report import labels
 
 _SIGNED = ("difference", "Hedges g", "by β", "by regularization", "rank correlation")
@@ -34,8 +34,7 @@ def write(table: pd.DataFrame, folder: Path | str, name: str, text: str, digits:
     }
     paths = [Path(folder) / f"{name}.{suffix}" for suffix in contents]
     for path, content in zip(paths, contents.values(), strict=True):
-        with atomic_write(path) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+        write_text(path, content)
     return paths
 
 
