@@ -184,7 +184,7 @@ def test_selu_dropout_equals_selu_then_dropout(dtype: torch.dtype, layout: torch
     g = torch.randn(3, 5, 7, 7, generator=torch.Generator().manual_seed(2)).to(dtype)  # in another layout
     results = []
     for fused in (True, False):
-        layer = fast.SeluDropout() if fused else fast.Dropout()
+        layer = fast.SeluDropout(nn.SELU(), fast.Dropout()) if fused else fast.Dropout()
         models.set_generator(layer, torch.Generator().manual_seed(3))
         leaf = x.clone().requires_grad_()
         hidden = leaf * 1.0  # overwritten by the fused layer

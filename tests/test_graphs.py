@@ -167,9 +167,9 @@ def test_a_step_waits_for_nothing(
     monkeypatch.setattr(recurrent, "gru", device_gru)
     begun = recurrent.Stepper.__init__
 
-    def uncompiled(self: recurrent.Stepper, w_hh: Tensor, b_n: Tensor) -> None:
-        begun(self, w_hh, b_n)
-        self.compiled, self.b_n = False, b_n
+    def uncompiled(self: recurrent.Stepper, *weights: Tensor, **more: Any) -> None:
+        begun(self, *weights, **more)
+        self.compiled = False
 
     monkeypatch.setattr(recurrent.Stepper, "__init__", uncompiled)
     monkeypatch.setattr(layers, "_twice_selu", layers._twice_selu_at_once)

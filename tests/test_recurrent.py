@@ -142,11 +142,11 @@ def test_a_written_tape_is_not_computed_again(compiled: bool) -> None:
     steps = x.shape[1]
     tape = recurrent.Tape.empty(h0.detach(), lanes, steps, n, hidden)
     with torch.no_grad():
-        stepper = recurrent.Stepper(w_hh, b_n)
+        stepper = recurrent.Stepper(w_ih, w_hh, b_n, symbols=True)
         if not compiled:  # as on a device without kernels
-            stepper.compiled, stepper.b_n = False, b_n
+            stepper.compiled = False
         for lane in range(lanes):
-            stepper.begin(tape, lane, h0[lane], recurrent.Feed(w_ih, bias[lane], symbols=True))
+            stepper.begin(tape, lane, h0[lane], bias[lane])
             for t in range(steps):
                 after = stepper.step(x[lane, t], t, t, t + 1)
                 assert after.data_ptr() == tape.states[lane, t + 1].data_ptr()
@@ -177,7 +177,7 @@ def test_the_compiled_step_is_that_of_torchs_operators(
         results = []
         for step, argument in (
             (gru_steps.pointwise, Tensor.detach),
-            (gru_kernels.forward, gru_kernels.memory),
+            (gru_kernels.forward(hidden), gru_kernels.memory),
         ):
             state = h.detach().clone()
             written = [product.new_full((n, width), torch.nan) for width in (3 * hidden, hidden, hidden)]
@@ -196,7 +196,7 @@ def test_a_nan_stays_a_nan_in_the_compiled_step() -> None:
         bias, b_n = torch.zeros(1, 12, dtype=dtype), torch.zeros(4, dtype=dtype)
         candidate, after = torch.zeros(2, 2, 4, dtype=dtype)
         first, last = map(gru_kernels.memory, (product, inputs)), (bias, b_n, h, gates, candidate, after)
-        gru_kernels.forward(*first, None, *map(gru_kernels.memory, last))
+        gru_kernels.forward(4)(*first, None, *map(gru_kernels.memory, last))
         wrong = torch.tensor([[False, True, False, False]] * 2)
         assert torch.equal(after.isnan(), wrong) and torch.equal(h.isnan(), wrong)
 

@@ -29,19 +29,16 @@ class FlatAdam:
             self.slots[name] = (size, parameter.shape)
             size += -(-parameter.numel() // _ALIGN) * _ALIGN
         self.master = torch.zeros(size, device=device)
-        self.compute = (
-            self.master if dtype == torch.float32 else torch.zeros(size, device=device, dtype=dtype)
-        )
-        self.gradient = torch.zeros(size, device=device, dtype=dtype)
+        self.compute = self.master if dtype == torch.float32 else torch.zeros_like(self.master, dtype=dtype)
+        self.gradient = torch.zeros_like(self.master, dtype=dtype)
         for name, parameter in model.named_parameters():
             self._view(self.master, name).copy_(parameter.data)
             parameter.data = self._view(self.compute, name)
             parameter.grad = self._view(self.gradient, name)
         self.master.grad = self.gradient if dtype == torch.float32 else torch.zeros_like(self.master)
         # A recorded step finds the rate where it was when it was recorded: in a tensor.
-        self.rate = torch.tensor(learning_rate, device=device) if graphs else None
-        lr = learning_rate if self.rate is None else self.rate
-        self.optimizer = torch.optim.Adam([self.master], lr=lr, fused=True, capturable=graphs)
+        rate = torch.tensor(learning_rate, device=device) if graphs else learning_rate
+        self.optimizer = torch.optim.Adam([self.master], lr=rate, fused=True, capturable=graphs)
         self.refresh()
 
     def _view(self, flat: Tensor, name: str) -> Tensor:
@@ -59,10 +56,8 @@ class FlatAdam:
 
     def set_rate(self, learning_rate: float) -> None:
         """Adam's rate from now on."""
-        if self.rate is None:
-            self.optimizer.param_groups[0]["lr"] = learning_rate
-        else:
-            self.rate.fill_(learning_rate)
+        group = self.optimizer.param_groups[0]
+        group["lr"] = group["lr"].fill_(learning_rate) if group["capturable"] else learning_rate
 
     def step(self, clip: float | None = None) -> None:
         """One Adam step with the gradients that backward() has left, scaled down to the norm `clip`."""
@@ -76,7 +71,7 @@ class FlatAdam:
     def weights(self) -> dict[str, Tensor]:
         """The float32 weights by name, copied to the processor's memory; buffers included."""
         tensors = {name: self._view(self.master, name) for name in self.slots}
-        tensors |= {name: buffer for name, buffer in self.model.named_buffers()}
+        tensors |= dict(self.model.named_buffers())
         return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
 
     def state(self) -> dict[str, Tensor]:
@@ -92,11 +87,9 @@ class FlatAdam:
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go back to a `state()`."""
-        with torch.no_grad():
-            self.master.copy_(state["master"])
-        device = self.master.device
-        adam = {name: state[name].to(device) for name in ("exp_avg", "exp_avg_sq")}
-        adam["step"] = state["adam_step"].reshape(()).to(device)
-        if state["adam_step"].item() > 0:
+        self.master.copy_(state["master"])
+        adam = {name: state[name].to(self.master) for name in ("exp_avg", "exp_avg_sq")}
+        adam["step"] = state["adam_step"].reshape(()).to(self.master)
+        if adam["step"] > 0:
             self.optimizer.state[self.master] = adam
         self.refresh()

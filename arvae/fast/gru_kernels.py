@@ -16,35 +16,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic, overload
+from numba.extending import overload
 from torch import Tensor
 
 _ONE, _TWO = np.float32(1), np.float32(2)
-_U32, _16, _23 = np.uint32, np.uint32(16), np.uint32(23)
+_F32, _U32, _16, _23 = np.float32, np.uint32, np.uint32(16), np.uint32(23)
 # exp(x) = 2^k exp(f): adding 1.5 * 2^23 rounds x / log 2 to a whole k, which lands in the lowest bits of the
 # sum; log 2 is split in two, so that k * log 2 is exact; Taylor's series for |f| <= log(2) / 2.
 _ROUNDER, _PER_LOG_2 = np.float32(1.5 * 2**23), np.float32(1 / math.log(2))
 _LOG_2_HIGH, _LOG_2_LOW = np.float32(0.693359375), np.float32(math.log(2) - 0.693359375)
 _C2, _C3, _C4, _C5, _C6, _C7 = (np.float32(1 / math.factorial(power)) for power in range(2, 8))
 _LIMIT = np.float32(87)  # exp of more would overflow
-
-
-@intrinsic
-def _float_of_bits(context: Any, bits: Any) -> Any:
-    """The float32 whose bits are this uint32."""
-    return types.float32(types.uint32), lambda _, builder, __, given: builder.bitcast(
-        given[0], ir.FloatType()
-    )
-
-
-@intrinsic
-def _bits_of_float(context: Any, number: Any) -> Any:
-    """The bits of a float32, as uint32."""
-    return types.uint32(types.float32), lambda _, builder, __, given: builder.bitcast(
-        given[0], ir.IntType(32)
-    )
 
 
 def _wide(stored: Any) -> Any:
@@ -54,7 +37,7 @@ def _wide(stored: Any) -> Any:
 @overload(_wide)
 def _(stored) -> Callable:
     if stored == types.uint16:
-        return lambda stored: _float_of_bits(_U32(stored) << _16)
+        return lambda stored: _U32(_U32(stored) << _16).view(_F32)
     return lambda stored: stored
 
 
@@ -68,7 +51,7 @@ def _(number, like) -> Callable:
         return lambda number, like: number
 
     def nearest(number, like):
-        bits = _bits_of_float(number)  # to the nearest, to the even one of two
+        bits = _F32(number).view(_U32)  # to the nearest, to the even one of two
         return np.uint16((bits + _U32(0x7FFF) + ((bits >> _16) & _U32(1))) >> _16)
 
     return nearest
@@ -90,7 +73,7 @@ def _(x) -> Callable:
         k = rounded - _ROUNDER
         f = (x - k * _LOG_2_HIGH) - k * _LOG_2_LOW
         series = ((((((_C7 * f + _C6) * f + _C5) * f + _C4) * f + _C3) * f + _C2) * f + _ONE) * f + _ONE
-        return _float_of_bits(_U32(_bits_of_float(series) + _U32(_bits_of_float(rounded) << _23)))
+        return _U32(_F32(series).view(_U32) + _U32(_F32(rounded).view(_U32) << _23)).view(_F32)
 
     return exp
 
@@ -100,12 +83,32 @@ def _(x) -> Callable:
 _compiled = njit(fastmath={"contract"}, error_model="numpy")
 
 
+def memory(tensor: Tensor) -> np.ndarray:
+    """What the kernels take: the memory of a tensor on the CPU; bfloat16 as uint16."""
+    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).detach().numpy()
+
+
 @functools.cache
-def _forward(hidden: int) -> Callable:
+def forward(hidden: int) -> Callable:
+    """The kernel of one step, given the products with the recurrent weights and with the input's.
+
+        r, z = sigmoid(product + inputs + bias)    n = tanh(inputs + bias + r (product + b_n))
+        h' = n + z (h - n)
+
+    Its arguments are `memory`, contiguous, and all but rows and h of one type (bfloat16, float32, float64):
+        product: (n, 3 hidden), U h in the order [n | r | z].
+        inputs: (n, 3 hidden), [r | z | n]; or a table (symbols, 3 hidden) of which row i takes row rows[i].
+        rows: (n,) int64, or None.
+        bias: (n or 1, 3 hidden), [r | z | n]. b_n: (hidden,).
+        h: (n, hidden), float32 (float64 if all is), changed to h'.
+        gates: (n, 3 hidden), written: what `backward` wants, [U_n h + b_n | r | z].
+        candidate, after: (n, hidden), written: n and the rounded h'.
+    """
     # Unsigned indices: for signed ones numba handles Python's negative indices, and nothing vectorises.
     one, two = np.uint64(hidden), np.uint64(2 * hidden)
 
-    def forward(
+    @_compiled
+    def step(
         product: Any, inputs: Any, rows: Any, bias: Any, b_n: Any, h: Any, gates: Any, candidate: Any,
         after: Any,
     ) -> None:  # fmt: skip
@@ -129,14 +132,26 @@ def _forward(hidden: int) -> Callable:
                 h[i, k] = state
                 after[i, k] = _narrow(state, gates)
 
-    return _compiled(forward)
+    return step
 
 
 @functools.cache
-def _backward(hidden: int) -> Callable:
+def backward(hidden: int) -> Callable:
+    """The kernel that goes back through one step, up to the products.
+
+    Its arguments:
+        gates, candidate, after: as `forward` left them.
+        incoming: (n, at least offset + hidden), the gradient of the step's output, whose columns from
+            `offset` (uint64) on are h' times the same columns of factors (None: times 1). None: no gradient.
+        product: (n, hidden), what the step after this one in time adds to the gradient of h' by its weights.
+        d_h: (n, hidden), wide: what it adds besides; becomes what this step adds to the gradient of h.
+        d_gates: (n, 4 hidden), written: gradients of [U_n h + b_n | r | z | W_n x] before the sigmoids.
+        sums: (4 hidden,), wide: the sums of d_gates over n are added.
+    """
     one, two, three = (np.uint64(block * hidden) for block in (1, 2, 3))
 
-    def backward(
+    @_compiled
+    def step(
         gates: Any, candidate: Any, after: Any, incoming: Any, factors: Any, offset: Any, product: Any,
         d_h: Any, d_gates: Any, sums: Any,
     ) -> None:  # fmt: skip
@@ -167,68 +182,4 @@ def _backward(hidden: int) -> Callable:
                 sums[two + k] += d_z
                 sums[three + k] += d_n
 
-    return _compiled(backward)
-
-
-def memory(tensor: Tensor) -> np.ndarray:
-    """What the kernels take: the memory of a tensor on the CPU; bfloat16 as uint16."""
-    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).detach().numpy()
-
-
-def forward(
-    product: np.ndarray,
-    inputs: np.ndarray,
-    rows: np.ndarray | None,
-    bias: np.ndarray,
-    b_n: np.ndarray,
-    h: np.ndarray,
-    gates: np.ndarray,
-    candidate: np.ndarray,
-    after: np.ndarray,
-) -> None:
-    """One step, given the products with the recurrent weights and with the input's.
-
-        r, z = sigmoid(product + inputs + bias)    n = tanh(inputs + bias + r (product + b_n))
-        h' = n + z (h - n)
-
-    Args:
-        product: (n, 3 hidden), U h in the order [n | r | z].
-        inputs: (n, 3 hidden), [r | z | n]; or a table (symbols, 3 hidden) of which row i takes row rows[i].
-        rows: (n,) int64, or None.
-        bias: (n or 1, 3 hidden), [r | z | n].
-        b_n: (hidden,).
-        h: (n, hidden), float32 (float64 if all is), changed to h'.
-        gates: (n, 3 hidden), written: what `backward` wants, [U_n h + b_n | r | z].
-        candidate, after: (n, hidden), written: n and the rounded h'.
-
-    All are `memory`, contiguous, and all but rows and h of one type: bfloat16, float32 or float64.
-    """
-    _forward(h.shape[1])(product, inputs, rows, bias, b_n, h, gates, candidate, after)
-
-
-def backward(
-    gates: np.ndarray,
-    candidate: np.ndarray,
-    after: np.ndarray,
-    incoming: np.ndarray | None,
-    factors: np.ndarray | None,
-    offset: int,
-    product: np.ndarray,
-    d_h: np.ndarray,
-    d_gates: np.ndarray,
-    sums: np.ndarray,
-) -> None:
-    """Back through one step, up to the products.
-
-    Args:
-        gates, candidate, after: as `forward` left them.
-        incoming: (n, at least offset + hidden), the gradient of the step's output, whose columns from
-            `offset` on are h' times the same columns of factors (None: times 1). None: no gradient.
-        product: (n, hidden), what the step after this one in time adds to the gradient of h' by its weights.
-        d_h: (n, hidden), wide: what it adds besides; becomes what this step adds to the gradient of h.
-        d_gates: (n, 4 hidden), written: gradients of [U_n h + b_n | r | z | W_n x] before the sigmoids.
-        sums: (4 hidden,), wide: the sums of d_gates over n are added.
-    """
-    _backward(d_h.shape[1])(
-        gates, candidate, after, incoming, factors, np.uint64(offset), product, d_h, d_gates, sums
-    )
+    return step

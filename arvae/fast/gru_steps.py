@@ -10,15 +10,16 @@ Inside, the gates of a step stand in the order [U_n h + c | r | z | W_n x]: the 
 recurrent weights made, the last three what the input's weights made, each a contiguous block.
 """
 
-import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from arvae.fast import gru_kernels
+from arvae.fast.gru_kernels import memory
 
 
 def state_type(dtype: torch.dtype) -> torch.dtype:
@@ -28,11 +29,10 @@ def state_type(dtype: torch.dtype) -> torch.dtype:
 
 def wide_copy(h: Tensor) -> Tensor:
     """A contiguous copy of a state (n, hidden), in the type it is carried on in."""
-    return torch.empty_like(h, dtype=state_type(h.dtype), memory_format=torch.contiguous_format).copy_(h)
+    return h.to(state_type(h.dtype), memory_format=torch.contiguous_format, copy=True)
 
 
-@dataclasses.dataclass(frozen=True)
-class Tape:
+class Tape(NamedTuple):
     """What the backward pass needs of every step, written by the forward pass.
 
     gates: (lanes, steps, n, 3 hidden) as [U_n h + c | r | z]; candidates: (lanes, steps, n, hidden), the n of
@@ -46,56 +46,47 @@ class Tape:
     @staticmethod
     def empty(like: Tensor, lanes: int, steps: int, n: int, hidden: int) -> "Tape":
         """Room for all, of the type of `like`."""
-        return Tape(
-            like.new_empty(lanes, steps, n, 3 * hidden),
-            like.new_empty(lanes, steps, n, hidden),
-            like.new_empty(lanes, steps + 1, n, hidden),
-        )
-
-
-class Feed:
-    """What the input of a step adds to the gates: a product, or for symbols rows of a table; and a bias."""
-
-    def __init__(self, w_ih: Tensor, bias: Tensor, symbols: bool) -> None:
-        """w_ih: (3 hidden, inputs), or the table (symbols, 3 hidden); bias: (3 hidden,) or (n, 3 hidden)."""
-        self.weight, self.symbols = (w_ih if symbols else w_ih.t()), symbols
-        self.bias = bias.reshape(-1, bias.shape[-1])
+        shapes = (steps, n, 3 * hidden), (steps, n, hidden), (steps + 1, n, hidden)
+        return Tape(*(like.new_empty(lanes, *shape) for shape in shapes))
 
 
 class Stepper:
-    """One direction's recurrent weights, made ready for step after step without autograd."""
+    """One direction's weights, made ready for step after step without autograd.
 
-    def __init__(self, w_hh: Tensor, b_n: Tensor) -> None:
-        hidden = w_hh.shape[1]
-        self.weight = torch.cat([w_hh[2 * hidden :], w_hh[: 2 * hidden]]).t()  # (hidden, [n | r | z])
+    w_ih: (3 hidden, inputs), or for symbols a table (symbols, 3 hidden) of what each adds to the gates.
+    """
+
+    def __init__(self, w_ih: Tensor, w_hh: Tensor, b_n: Tensor, symbols: bool) -> None:
+        self.hidden, self.b_n, self.symbols = w_hh.shape[1], b_n, symbols
+        self.w_ih = w_ih if symbols else w_ih.t()
+        self.w_hh = torch.cat([w_hh[2 * self.hidden :], w_hh[: 2 * self.hidden]]).t()  # (hidden, [n | r | z])
         self.compiled = w_hh.device.type == "cpu"
-        self.b_n = gru_kernels.memory(b_n) if self.compiled else b_n
 
-    def begin(self, tape: Tape, lane: int, h0: Tensor, feed: Feed, first: int = 0) -> None:
-        """Go to a lane of the tape. h0: (n, hidden), its state number `first`."""
-        self.feed, self.states = feed, tape.states[lane].unbind()
+    def begin(self, tape: Tape, lane: int, h0: Tensor, bias: Tensor, first: int = 0) -> None:
+        """Go to a lane of the tape. h0: (n, hidden), its state number `first`; bias: ([n,] 3 hidden)."""
+        self.states = tape.states[lane].unbind()
         self.states[first].copy_(h0)
         # The products go where the last step's went, which the processor still has at hand.
-        self.product = h0.new_empty(len(h0), self.weight.shape[1])
-        self.inputs = feed.weight if feed.symbols else torch.empty_like(self.product)
-        work = (self.product, self.inputs, feed.bias, wide_copy(h0))
+        self.product = h0.new_empty(len(h0), self.w_hh.shape[1])
+        self.inputs = self.w_ih if self.symbols else torch.empty_like(self.product)
+        work = (self.product, self.inputs, bias.reshape(-1, bias.shape[-1]), self.b_n, wide_copy(h0))
         work += (tape.gates[lane], tape.candidates[lane], tape.states[lane])
-        self.work = tuple(map(gru_kernels.memory, work)) if self.compiled else work
+        self.work = tuple(map(memory, work)) if self.compiled else work
+        self.kernel = gru_kernels.forward(self.hidden) if self.compiled else pointwise
 
     def step(self, x: Tensor, t: int, before: int, after: int) -> Tensor:
         """Step t of the tape, from its state number `before` to number `after`, which is returned.
 
         x: (n, inputs), or symbols (n,).
         """
-        torch.mm(self.states[before], self.weight, out=self.product)
+        torch.mm(self.states[before], self.w_hh, out=self.product)
         rows = None
-        if not self.feed.symbols:
-            torch.mm(x, self.feed.weight, out=self.inputs)
+        if self.symbols:
+            rows = memory(x) if self.compiled else x
         else:
-            rows = gru_kernels.memory(x) if self.compiled else x
-        product, inputs, bias, h, gates, candidates, states = self.work
-        step = gru_kernels.forward if self.compiled else pointwise
-        step(product, inputs, rows, bias, self.b_n, h, gates[t], candidates[t], states[after])
+            torch.mm(x, self.w_ih, out=self.inputs)
+        product, inputs, bias, b_n, h, gates, candidates, states = self.work
+        self.kernel(product, inputs, rows, bias, b_n, h, gates[t], candidates[t], states[after])
         return self.states[after]
 
 
@@ -120,9 +111,7 @@ class Gru(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, h0: Tensor, mask: Tensor | None, tape: Tape | None, *flat: Tensor
     ) -> tuple[Tensor, Tensor]:
-        groups = [flat[i : i + 4] for i in range(0, len(flat), 4)]
-        (lanes, n, hidden), steps, two = h0.shape, x.shape[1], len(groups) == 2
-        like = flat[1]
+        (lanes, n, hidden), steps, two, like = h0.shape, x.shape[1], len(flat) > 4, flat[1]
         written = tape is not None
         if not written:
             tape = Tape.empty(like, lanes, steps, n, hidden)
@@ -133,13 +122,13 @@ class Gru(torch.autograd.Function):
         for lane in range(lanes):
             backwards = two and lane == 1
             if not written:
-                _forward_lane(tape, lane, backwards, x, h0[lane], groups[lane if two else 0])
+                _forward_lane(tape, lane, backwards, x, h0[lane], flat[4 * backwards :][:4])
             last[lane] = tape.states[lane, 0 if backwards else steps]
             if out is not None:
                 part = tape.states[lane, :steps] if backwards else tape.states[lane, 1:]
-                target, factor = _of_lane(out, lane, two), _of_lane(mask, lane, two)
+                target, factor = (_of_lane(values, lane, two) for values in (out, mask))
                 target.copy_(part) if factor is None else torch.mul(part, factor, out=target)
-        ctx.save_for_backward(x, mask, tape.gates, tape.candidates, tape.states, *flat)
+        ctx.save_for_backward(x, mask, *tape, *flat)
         ctx.set_materialize_grads(False)
         return tape.states[:, 1:] if out is None else out, last
 
@@ -149,31 +138,20 @@ class Gru(torch.autograd.Function):
         x, mask, gates, candidates, states, *flat = ctx.saved_tensors
         tape = Tape(gates, candidates, states)
         lanes, steps, n, hidden = candidates.shape
+        wide, two = state_type(gates.dtype), len(flat) > 4
         d_out = None if d_out is None else d_out.contiguous()
         d_x = x.new_empty(x.shape) if ctx.needs_input_grad[0] else None  # contiguous, whatever x is
         d_h0 = torch.empty_like(states[:, 0]) if ctx.needs_input_grad[1] else None
         found: list[Tensor] = []
-        for number, begin in enumerate(range(0, len(flat), 4)):
-            weights, two = flat[begin : begin + 4], len(flat) > 4
-            ours = [number] if two else range(lanes)
+        for number in range(1 + two):
+            weights, ours = flat[4 * number :][:4], [number] if two else range(lanes)
             d_gates = gates.new_empty(len(ours), steps, n, 4 * hidden)
-            sums = torch.zeros(4 * hidden, dtype=state_type(gates.dtype))
-            for place, lane in enumerate(ours):
-                d_h = wide_copy(states[lane, 0] if d_last is None else d_last[lane])
-                if d_last is None:
-                    d_h.zero_()
-                _backward_lane(
-                    tape,
-                    lane,
-                    number == 1,
-                    weights[1],
-                    d_h,
-                    None if d_out is None else d_out[0 if two else lane],
-                    None if mask is None else mask[0 if two else lane],
-                    d_gates[place],
-                    sums,
-                    None if d_h0 is None else d_h0[lane],
-                )
+            sums = torch.zeros(4 * hidden, dtype=wide)
+            for lane, written in zip(ours, d_gates, strict=True):
+                d_h = torch.zeros(n, hidden, dtype=wide) if d_last is None else wide_copy(d_last[lane])
+                upstream = [None if part is None else part[0 if two else lane] for part in (d_out, mask)]
+                first = None if d_h0 is None else d_h0[lane]
+                _backward_lane(tape, lane, number == 1, weights[1], d_h, upstream, written, sums, first)
             before = states[number, number : steps + number][None] if two else states[:, :steps]
             found += _of_weights(weights, d_gates, sums, x, before)
             if d_x is not None:
@@ -183,67 +161,46 @@ class Gru(torch.autograd.Function):
 
 def _of_lane(values: Tensor | None, lane: int, two: bool) -> Tensor | None:
     """A lane's part (steps, n, hidden) of something of the output's shape."""
-    if values is None or not two:
-        return None if values is None else values[lane]
-    return values[0].chunk(2, -1)[lane]
+    if values is None:
+        return None
+    return values[0].chunk(2, -1)[lane] if two else values[lane]
 
 
 def _forward_lane(
-    tape: Tape, lane: int, backwards: bool, x: Tensor, h0: Tensor, weights: tuple[Tensor, ...]
+    tape: Tape, lane: int, backwards: bool, x: Tensor, h0: Tensor, weights: Sequence[Tensor]
 ) -> None:
     w_ih, w_hh, bias, b_n = weights
     steps = tape.candidates.shape[1]
-    feed = Feed(w_ih, bias[min(lane, len(bias) - 1)], symbols=not x.is_floating_point())
     sequence = x[min(lane, len(x) - 1)].unbind()
-    stepper = Stepper(w_hh, b_n)
-    stepper.begin(tape, lane, h0, feed, first=steps if backwards else 0)
+    stepper = Stepper(w_ih, w_hh, b_n, symbols=not x.is_floating_point())
+    stepper.begin(tape, lane, h0, bias[min(lane, len(bias) - 1)], first=steps if backwards else 0)
     for t in reversed(range(steps)) if backwards else range(steps):
         stepper.step(sequence[t], t, *((t + 1, t) if backwards else (t, t + 1)))
 
 
 def _backward_lane(
-    tape: Tape,
-    lane: int,
-    backwards: bool,
-    w_hh: Tensor,
-    d_h: Tensor,
-    incoming: Tensor | None,
-    factors: Tensor | None,
-    d_gates: Tensor,
-    sums: Tensor,
-    d_h0: Tensor | None,
-) -> None:
+    tape: Tape, lane: int, backwards: bool, w_hh: Tensor, d_h: Tensor, upstream: Sequence[Tensor | None],
+    d_gates: Tensor, sums: Tensor, d_h0: Tensor | None,
+) -> None:  # fmt: skip
     """Go back through one lane, whose last state has the gradient d_h, wide (changed).
 
-    Written: d_gates (steps, n, 4 hidden), the gradients of [U_n h + c | r | z | W_n x]; d_h0, that of the
-    first state, if wanted. sums: (4 hidden,), wide: the sums of d_gates are added. incoming, factors: (steps,
-    n, hidden), the output's; of two directions (steps, n, 2 hidden), in which the lane has its part.
+    upstream: the output's gradient and its factors, (steps, n, hidden); of two directions (steps, n, 2
+    hidden), in which the lane has its part. Written: d_gates (steps, n, 4 hidden), the gradients of [U_n h +
+    c | r | z | W_n x]; d_h0, that of the first state, if wanted. sums: (4 hidden,), wide: theirs are added.
     """
     steps, n, hidden = tape.candidates.shape[1:]
     back = torch.cat([w_hh[2 * hidden :], w_hh[: 2 * hidden]])  # ([n | r | z], hidden)
-    offset = 0 if incoming is None or incoming.shape[-1] == hidden else lane * hidden
     product = w_hh.new_zeros(n, hidden)
     d_recurrent = d_gates[..., : 3 * hidden].unbind()
-    gates, candidates, states, written, made, carried, total = map(
-        gru_kernels.memory,
-        (tape.gates[lane], tape.candidates[lane], tape.states[lane], d_gates, product, d_h, sums),
-    )
-    incoming = None if incoming is None else gru_kernels.memory(incoming)
-    factors = None if incoming is None or factors is None else gru_kernels.memory(factors)
+    gates, candidates, states = (memory(part[lane]) for part in tape)
+    written, made, carried, total = map(memory, (d_gates, product, d_h, sums))
+    incoming, factors = ([None] * steps if part is None else memory(part) for part in upstream)
+    offset = np.uint64(0 if upstream[0] is None or upstream[0].shape[-1] == hidden else lane * hidden)
+    kernel = gru_kernels.backward(hidden)
     order = range(steps) if backwards else range(steps - 1, -1, -1)
     for t in order:
-        gru_kernels.backward(
-            gates[t],
-            candidates[t],
-            states[t if backwards else t + 1],
-            None if incoming is None else incoming[t],
-            None if factors is None else factors[t],
-            offset,
-            made,
-            carried,
-            written[t],
-            total,
-        )
+        after, factor = states[t if backwards else t + 1], None if incoming[t] is None else factors[t]
+        kernel(gates[t], candidates[t], after, incoming[t], factor, offset, made, carried, written[t], total)
         if d_h0 is not None or t != order[-1]:
             torch.mm(d_recurrent[t], back, out=product)
     if d_h0 is not None:

@@ -19,6 +19,13 @@ _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804
 _WORDS = {torch.float32: torch.int32, torch.bfloat16: torch.int16, torch.float16: torch.int16}
 
 
+def generator_of(module: nn.Module) -> torch.Generator:
+    """The module's generator; RuntimeError where it has none."""
+    if module.generator is None:
+        raise RuntimeError("this model drops units at random: set a generator (models.set_generator)")
+    return module.generator
+
+
 class Dropout(nn.Dropout):
     """Inverted dropout whose random numbers cost next to nothing.
 
@@ -35,26 +42,18 @@ class Dropout(nn.Dropout):
         if not self.training or self.p == 0.0:
             return x
         if self.p == 0.5 and x.dtype in _WORDS:
-            return _DropHalf.apply(x, self.drawn_from(), False)
-        return x * _like(keep_factors(x.numel(), self.p, x.dtype, x.device, self.drawn_from()), x)
-
-    def drawn_from(self) -> torch.Generator:
-        """The generator; RuntimeError where there is none."""
-        if self.generator is None:
-            raise RuntimeError("this model drops units at random: set a generator (models.set_generator)")
-        return self.generator
+            return _DropHalf.apply(x, generator_of(self), False)
+        factors = keep_factors(x.numel(), self.p, x.dtype, x.device, generator_of(self))
+        return x * (factors.as_strided(x.shape, x.stride()) if _dense(x) else factors.view(x.shape))
 
 
 class SeluDropout(nn.Sequential):
     """SELU, then dropout, in one pass forth and one back. `x` is overwritten: nothing else may use it."""
 
-    def __init__(self, p: float = 0.5) -> None:
-        super().__init__(nn.SELU(), Dropout(p))
-
     def forward(self, x: Tensor) -> Tensor:
         """The same shape and memory layout as `x`."""
         if self.training and self[1].p == 0.5 and x.dtype in _WORDS:
-            return _DropHalf.apply(x, self[1].drawn_from(), True)
+            return _DropHalf.apply(x, generator_of(self[1]), True)
         return super().forward(x)
 
 
@@ -68,31 +67,24 @@ class _DropHalf(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, generator: torch.Generator, selu: bool) -> Tensor:
-        y = x if selu and _dense(x) else x.clone(memory_format=_format(x))
-        ctx.selu = selu
+        y = x if selu and _dense(x) else x.clone()  # a clone is dense
         word = _WORDS[x.dtype]
         words = -(-x.numel() // (word.itemsize * 8))
-        ctx.bits = random_bits(words, word.itemsize * 8, x.device, generator).view(word)[:words]
-        if selu:
-            _twice_selu(y)
-        else:
-            y.mul_(2.0)
+        bits = random_bits(words, word.itemsize * 8, x.device, generator).view(word)[:words]
+        _twice_selu(y) if selu else y.mul_(2.0)
+        _drop(y, bits)
         if y is x:
             ctx.mark_dirty(x)
-        _drop(y, ctx.bits)
         if selu:
             ctx.save_for_backward(y)
-        ctx.stride = y.stride()
+        ctx.selu, ctx.bits, ctx.stride = selu, bits, y.stride()
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
         if upstream.stride() != ctx.stride:
-            fitting = torch.empty_strided(
-                upstream.shape, ctx.stride, dtype=upstream.dtype, device=upstream.device
-            )
-            upstream = fitting.copy_(upstream)
+            upstream = upstream.new_empty_strided(upstream.shape, ctx.stride).copy_(upstream)
         if ctx.selu:
             # From the output y: its slope is y + scale * alpha where negative, scale where positive.
             (y,) = ctx.saved_tensors
@@ -160,17 +152,8 @@ def random_bits(elements: int, bits: int, device: torch.device, generator: torch
     return words.random_(-(2**63), None, generator=generator)
 
 
-def _format(x: Tensor) -> torch.memory_format:
-    return torch.preserve_format if _dense(x) else torch.contiguous_format
-
-
 def _dense(x: Tensor) -> bool:
     return x.is_contiguous() or (x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last))
-
-
-def _like(flat: Tensor, x: Tensor) -> Tensor:
-    """Values laid out in memory as `x` is (where it is dense)."""
-    return flat.as_strided(x.shape, x.stride()) if _dense(x) else flat.view(x.shape)
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from arvae.fast import recurrent
+from arvae.fast import layers, recurrent
 from arvae.fast.regularization import attribute_regularization
 from arvae.losses import at_least_float32
 from arvae.models import measure
@@ -98,13 +98,16 @@ class MeasureVAE(measure.MeasureVAE):
         """
         n, like = starts[0].shape[1], starts[0]
         tapes = [recurrent.Tape.empty(like, BEATS, TICKS, n, self.hidden) for _ in feeds]
-        steppers = [recurrent.Stepper(w_hh, b_n) for _, w_hh, _, b_n in feeds]
+        steppers = [
+            recurrent.Stepper(w_ih, w_hh, b_n, symbols=layer == 0)
+            for layer, (w_ih, w_hh, _, b_n) in enumerate(feeds)
+        ]
         symbol = torch.full((n,), self.vocabulary_size, device=like.device)
         symbols = []
         for beat in range(BEATS):
-            for layer, (w_ih, _, bias, _) in enumerate(feeds):
-                feed = recurrent.Feed(w_ih, bias if layer else bias[beat], symbols=layer == 0)
-                steppers[layer].begin(tapes[layer], beat, starts[layer][beat], feed)
+            for layer, (_, _, bias, _) in enumerate(feeds):
+                own = bias if layer else bias[beat]
+                steppers[layer].begin(tapes[layer], beat, starts[layer][beat], own)
             for tick in range(TICKS):
                 x = symbol
                 for stepper in steppers:
@@ -116,15 +119,7 @@ class MeasureVAE(measure.MeasureVAE):
     def _mask(self, shape: tuple[int, ...], p: float) -> Tensor | None:
         if not self.training or p == 0:
             return None
-        return recurrent.keep_mask(shape, p, self.logits.weight, self._random())
-
-    def _random(self) -> torch.Generator:
-        if self.generator is None:
-            raise RuntimeError(
-                "this model draws random numbers while training: give it a generator (models.set_generator) "
-                "or call eval()"
-            )
-        return self.generator
+        return recurrent.keep_mask(shape, p, self.logits.weight, layers.generator_of(self))
 
 
 def _direction(gru: nn.GRU, layer: int, suffix: str = "") -> recurrent.Weights:

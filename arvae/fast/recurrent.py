@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from arvae.fast import layers
-from arvae.fast.gru_steps import Feed, Gru, Stepper, Tape, state_type
+from arvae.fast.gru_steps import Gru, Stepper, Tape, state_type
 
-__all__ = ["Feed", "Stepper", "Tape", "Weights", "gru", "keep_mask", "native_gru", "state_type"]
+__all__ = ["Stepper", "Tape", "Weights", "gru", "keep_mask", "native_gru", "state_type"]
 
 Weights = tuple[Tensor, Tensor, Tensor, Tensor]  # w_ih, w_hh, bias, b_n of one direction: see `gru`
 
@@ -47,7 +47,12 @@ def gru(
     Raises:
         ValueError: for shapes that do not fit together.
     """
-    _check(x, h0, weights, mask)
+    if not _fits(x, h0, weights, mask):
+        shapes = [[tuple(w.shape) for w in direction] for direction in weights]
+        raise ValueError(
+            f"these shapes do not fit together: x {tuple(x.shape)}, h0 {tuple(h0.shape)}, weights {shapes}"
+            f"{'' if mask is None else f', mask {tuple(mask.shape)}'}; see arvae.fast.recurrent.gru"
+        )
     weights = tuple((w_ih, w_hh, _per_lane(bias), b_n) for w_ih, w_hh, bias, b_n in weights)
     if x.device.type == "cpu":
         return Gru.apply(x, h0, mask, tape, *(w for direction in weights for w in direction))
@@ -58,28 +63,16 @@ def _per_lane(bias: Tensor) -> Tensor:
     return bias[None, None] if bias.ndim == 1 else bias  # (lanes or 1, n or 1, 3 hidden)
 
 
-def _check(x: Tensor, h0: Tensor, weights: tuple[Weights, ...], mask: Tensor | None) -> None:
-    lanes, n, hidden = h0.shape
-    symbols = not x.is_floating_point()
-    two = len(weights) == 2
+def _fits(x: Tensor, h0: Tensor, weights: tuple[Weights, ...], mask: Tensor | None) -> bool:
+    (lanes, n, hidden), two, symbols = h0.shape, len(weights) == 2, not x.is_floating_point()
+    fits = x.ndim == 4 - symbols and x.shape[0] in (1, lanes) and x.shape[2] == n
+    fits = fits and (lanes == 2 and len(x) == 1 if two else len(weights) == 1)
     out = (1, x.shape[1], n, 2 * hidden) if two else (lanes, x.shape[1], n, hidden)
-    fits = (
-        x.ndim == (3 if symbols else 4)
-        and x.shape[0] in (1, lanes)
-        and x.shape[2] == n
-        and (lanes == 2 and len(x) == 1 if two else len(weights) == 1)
-        and (mask is None or mask.shape == out)
-    )
+    fits = fits and (mask is None or mask.shape == out)
     for w_ih, w_hh, bias, b_n in weights:
-        inputs = w_ih.shape[1:] if symbols else w_ih.shape[:1]
-        fits = fits and (*inputs, *b_n.shape) == (3 * hidden, hidden) and w_hh.shape == (3 * hidden, hidden)
-        fits = fits and bias.shape in ((3 * hidden,), (lanes, n, 3 * hidden))
-    if not fits:
-        shapes = [[tuple(w.shape) for w in direction] for direction in weights]
-        raise ValueError(
-            f"these shapes do not fit together: x {tuple(x.shape)}, h0 {tuple(h0.shape)}, weights {shapes}"
-            f"{'' if mask is None else f', mask {tuple(mask.shape)}'}; see arvae.fast.recurrent.gru"
-        )
+        fits = fits and w_ih.shape[1 if symbols else 0] == 3 * hidden and w_hh.shape == (3 * hidden, hidden)
+        fits = fits and bias.shape in ((3 * hidden,), (lanes, n, 3 * hidden)) and b_n.shape == (hidden,)
+    return fits
 
 
 def native_gru(

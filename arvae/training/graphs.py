@@ -6,7 +6,6 @@ launches them all at once. Off unless `engine.graphs` is set in params.yaml.
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,23 +15,13 @@ Compute = Callable[[Tensor, bool | None], Terms]
 WARM_UP = 3  # steps of a form that run as usual before it is recorded: libraries choose their kernels in them
 
 
-class Recorder(Protocol):
-    """What records: `CudaGraph`, or something that stands for it in a test."""
-
-    def usually(self, step: Callable[[], Terms]) -> Terms:
-        """Run a step as usual, in a way that fits recording it later."""
-
-    def record(self, step: Callable[[], Terms]) -> Callable[[], Terms]:
-        """Record a step without running it; the result runs it, and gives the same tensors every time."""
-
-
 class Recorded:
     """A `compute` whose forms, teacher-forced or not, are each recorded after a few steps, then replayed.
 
     compute: reads the numbers of its examples from a tensor and waits for nothing the device has to say.
     """
 
-    def __init__(self, compute: Compute, recorder: Recorder) -> None:
+    def __init__(self, compute: Compute, recorder: "CudaGraph") -> None:
         self.compute, self.recorder = compute, recorder
         self.index: Tensor | None = None
         self.replays: dict[bool | None, Callable[[], Terms]] = {}

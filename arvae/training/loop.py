@@ -42,11 +42,6 @@ def learning_rate(step: int, steps: int, schedule: Schedule, base: float) -> flo
     return low + (schedule.peak - low) * 0.5 * (1 - math.cos(math.pi * part))
 
 
-def total_steps(setup: Setup, order: Order) -> int:
-    """Steps of the whole run; epochs may be a fraction."""
-    return max(1, round(setup.schedule.epochs * order.per_epoch))
-
-
 class Trainer:
     """A run in training: model, optimizer, generators, history; `go` trains it to its end.
 
@@ -59,7 +54,7 @@ class Trainer:
         self.train = Source(dataset, dataset.train, setup, plan.device)
         self.validation = Source(dataset, dataset.validation, setup, plan.device)
         self.order = Order(len(self.train), setup.batch_size, run.seed, plan.device)
-        self.steps = total_steps(setup, self.order)
+        self.steps = max(1, round(setup.schedule.epochs * self.order.per_epoch))  # epochs may be a fraction
         self.every = max(1, self.steps // max(ROWS, min(200, round(setup.schedule.epochs))))
         seeds = np.random.SeedSequence([run.seed, 0]).generate_state(2, np.uint64) >> np.uint64(1)
         self.build = {
