@@ -1,6 +1,5 @@
 """Builds reports/pages and reports/index.html from the executed notebooks and the docs."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from arvae import paths
 from arvae.files import write_text
 from arvae.report.site import provenance
 from arvae.report.site.checking import REPORTS_LIMIT, SiteError, check
-from arvae.report.site.convert import TEMPLATES, Body, Converter
+from arvae.report.site.convert import TEMPLATES, Body, Converter, way
 from arvae.report.site.order import DOCS, SECTIONS, place, rank
 
 STUDIES = "studies/reports"  # what goes further than the paper has pages of its own
@@ -134,12 +133,12 @@ def build(
         written[target] = template.render(
             page=page, menu=menu, up="../" if number else "", pages="" if number else "pages/",
             front="Further studies" if aside else "Overview",
-            main=_way(target, home / "reports" / "index.html") if aside else "",
+            main=way(target.parent, home / "reports" / "index.html") if aside else "",
             studies="" if aside or not (home / STUDIES / "index.html").is_file()
-            else _way(target, home / STUDIES / "index.html"),
+            else way(target.parent, home / STUDIES / "index.html"),
             before=pages[number - 1] if number else None,
             after=pages[number + 1] if number + 1 < len(pages) else None,
-            provenance=provenance.made_by(metrics, page.name, code), source=_way(target, page.source),
+            provenance=provenance.made_by(metrics, page.name, code), source=way(target.parent, page.source),
         )  # fmt: skip
     for target, text in written.items():
         write_text(target, text.rstrip() + "\n")
@@ -151,10 +150,6 @@ def build(
         "kB": kilobytes,
     }
     return pd.DataFrame(table)
-
-
-def _way(page: Path, target: Path) -> str:
-    return Path(os.path.relpath(target, page.parent)).as_posix()
 
 
 def _style_sheet() -> str:

@@ -161,7 +161,7 @@ class Converter:
         if parts.scheme == "data":
             file = self._file(value, stage)
             if file:
-                tag[attribute] = _way(folder, file)
+                tag[attribute] = way(folder, file)
             return ""
         if parts.scheme in ("http", "https", "mailto"):
             return "" if tag.name == "a" else f"{value} is on another host: the pages must work offline"
@@ -172,7 +172,7 @@ class Converter:
         for base in bases:
             target = (base / unquote(parts.path)).resolve()
             if target in self.pages or (target.exists() and target.is_relative_to(self.home)):
-                tag[attribute] = _way(folder, target) + (f"#{parts.fragment}" if parts.fragment else "")
+                tag[attribute] = way(folder, target) + (f"#{parts.fragment}" if parts.fragment else "")
                 return ""
         return f"{value} does not exist"
 
@@ -185,7 +185,8 @@ class Converter:
         return min(found, key=lambda path: stage not in path.parts, default=None)
 
 
-def _way(folder: Path, target: Path) -> str:
+def way(folder: Path, target: Path) -> str:
+    """How a page in `folder` links `target`."""
     return Path(os.path.relpath(target, folder)).as_posix()
 
 
