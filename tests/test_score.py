@@ -164,7 +164,7 @@ def test_the_highest_sounding_note_across_bar_lines():
 
 
 def test_what_starts_under_a_higher_note_is_not_struck_when_that_one_ends():
-    tune = voices((72, 0, 2), (60, 1, 4), bars=1)
+    tune = voices((72, 0, 2), (60, 1, 4), (55, 3, 4), bars=1)
     assert at(score.measures(tune, monophonic=True)[0]) == {0: 72, 12: REST}
 
 

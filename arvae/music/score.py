@@ -5,10 +5,10 @@ as it is *written*, each repeat and each ending once; `unfold` gives it as it is
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import zip_longest
+from typing import NamedTuple
 
 import numpy as np
 
@@ -158,27 +158,6 @@ def unfold(part: Part) -> Part:
     return replace(part, notes=tuple(notes), bars=tuple(bars), marks=tuple(marks), played=())
 
 
-Span = tuple[float, float, int]  # start, end, pitch
-
-
-def highest(notes: Sequence[Span], slack: float = 0) -> Iterator[Span]:
-    """The upper line of (start, end, pitch), sorted by start, higher first: what starts while nothing above
-    it sounds (for longer than `slack`). A note ends where the next one of the line starts."""
-    held: list[tuple[float, float, int]] = []  # the line's notes that may still sound
-    last: tuple[float, float, int] | None = None
-    for note in notes:
-        start, _, pitch = note
-        held = [other for other in held if other[1] > start + slack]
-        if any(other[2] >= pitch for other in held) or (last and last[0] == start):
-            continue
-        held.append(note)
-        if last:
-            yield last[0], min(last[1], start), last[2]
-        last = note
-    if last:
-        yield last
-
-
 @dataclass
 class _Bars:
     """Where each bar lies once all are completed to measures, in twelfths of a quarter note."""
@@ -283,48 +262,56 @@ def _is_pick_up(bars: Sequence[Bar], index: int) -> bool:
     return not (completes and len(following) == 2 and not following[1].section)
 
 
+class _Played(NamedTuple):
+    """A note on the grid: tick, end and start in twelfths of a quarter note; where it starts in the part."""
+
+    on: int
+    end: float
+    pitch: int
+    start: float
+    at: Fraction
+
+
 def _line(part: Part, bars: _Bars, monophonic: bool, quantize: bool) -> list[tuple[int, int, int]]:
     """The notes as (first tick, last tick + 1, pitch), one after the other."""
     played = []
     for note in part.notes:
         start = bars.time(note.start)
-        on = _nearest(start)
-        played.append((on, bars.end(note.start + note.duration), note.pitch, start, note))
-    played.sort(key=lambda note: (note[0], -note[2] if monophonic else note[3], -note[2]))
-    if monophonic:
-        # the notes themselves, found again by their start and pitch
-        line = list(highest([(_time(on), end, pitch) for on, end, pitch, _, _ in played], _BREATH))
-        first = {}
-        for entry in played:
-            first.setdefault((_time(entry[0]), entry[2]), entry)
-        played = [(*first[start, pitch][:1], end, *first[start, pitch][2:]) for start, end, pitch in line]
-    written: list[tuple[int, int, int]] = []
-    kept: list[tuple] = []
-    for entry in played:
-        on, _, _, start, note = entry
-        if not quantize and abs(_time(on) - start) > _SLACK:
+        end = bars.end(note.start + note.duration)
+        played.append(_Played(_nearest(start), end, note.pitch, start, note.start))
+    played = _highest(played) if monophonic else sorted(played, key=lambda note: note.start)
+    kept: list[_Played] = []
+    for note in played:
+        if not quantize and abs(_time(note.on) - note.start) > _SLACK:
             raise TuneError(
                 OFF_GRID,
-                f"{bars.place(note.start)}: onsets must fall on sixteenths or triplets of a quarter note "
+                f"{bars.place(note.at)}: onsets must fall on sixteenths or triplets of a quarter note "
                 "(quantize the tune)",
             )
-        if kept:
-            before = kept[-1]
-            if before[1] > start + _BREATH and not (quantize and before[0] == on and before[1] <= start):
-                raise TuneError(
-                    CHORDS,
-                    f"{bars.place(note.start)}: a note starts before the last one ends (keep one voice)",
-                )
-            if before[0] == on:
-                if entry[1] - start > before[1] - before[3]:
-                    kept[-1] = entry
-                continue
-        kept.append(entry)
-    final = _time(bars.count * TICKS)
-    for entry, following in zip_longest(kept, kept[1:]):
-        on, end, pitch = entry[:3]
-        written.append((on, _last(on, end, _time(following[0]) if following else final), pitch))
-    return written
+        if kept and not monophonic and kept[-1].end > note.start + _BREATH:
+            raise TuneError(
+                CHORDS, f"{bars.place(note.at)}: a note starts before the last one ends (keep one voice)"
+            )
+        if kept and kept[-1].on == note.on:  # the longer of two
+            kept[-1] = max(kept[-1], note, key=lambda one: one.end - one.start)
+        else:
+            kept.append(note)
+    ends = [*(_time(note.on) for note in kept[1:]), _time(bars.count * TICKS)]
+    return [
+        (note.on, _last(note.on, note.end, end), note.pitch) for note, end in zip(kept, ends, strict=False)
+    ]
+
+
+def _highest(notes: Sequence[_Played]) -> list[_Played]:
+    """The upper line: of notes that start together the highest, if nothing above it still sounds."""
+    line: list[_Played] = []
+    sounding: list[_Played] = []
+    for note in sorted(notes, key=lambda note: (note.on, -note.pitch)):
+        sounding = [other for other in sounding if other.end > _time(note.on) + _BREATH]
+        if all(other.pitch < note.pitch for other in sounding) and not (line and line[-1].on == note.on):
+            line.append(note)
+        sounding.append(note)
+    return line
 
 
 def _last(on: int, end: float, following: float) -> int:
