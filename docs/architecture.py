@@ -8,7 +8,7 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "arvae"
-SAYS = {  # what a room is for, and the column that it is drawn in
+SAYS = {  # what a box is for, and the column that it is drawn in
     "files": ("atomic writes", 0), "paths": ("where the project is", 1), "progress": ("lines, not bars", 4),
     "losses": ("the formulas", 2), "metrics": ("one file each", 3), "music": ("readers, writers", 1),
     "datasets": ("four, and your own", 1), "params": ("params.yaml, checked", 1),
@@ -21,7 +21,7 @@ SAYS = {  # what a room is for, and the column that it is drawn in
 WIDTH, HEIGHT, ACROSS, DOWN = 152, 42, 168, 84
 
 
-def rooms() -> list[str]:
+def boxes() -> list[str]:
     """The sub-packages and modules of arvae."""
     modules = [path.stem for path in PACKAGE.glob("[a-z]*.py")]
     return sorted([*modules, *(path.parent.name for path in PACKAGE.glob("*/__init__.py"))])
@@ -39,20 +39,18 @@ def imported(path: Path) -> set[str]:
 
 
 def graph() -> dict[str, set[str]]:
-    """For each room the others that it imports."""
-    every, found = rooms(), {}
-    for room in every:
-        files = (
-            [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").exists() else (PACKAGE / room).rglob("*.py")
-        )
+    """For each box the others that it imports."""
+    every, found = boxes(), {}
+    for box in every:
+        files = [PACKAGE / f"{box}.py"] if (PACKAGE / f"{box}.py").exists() else (PACKAGE / box).rglob("*.py")
         names = {name.split(".")[1] for file in files for name in imported(file) if name.startswith("arvae.")}
-        found[room] = names & set(every) - {room}
+        found[box] = names & set(every) - {box}
     return found
 
 
-def below(room: str, edges: dict[str, set[str]]) -> set[str]:
-    """All that a room imports, directly or through others."""
-    seen, todo = set(), list(edges[room])
+def below(box: str, edges: dict[str, set[str]]) -> set[str]:
+    """All that a box imports, directly or through others."""
+    seen, todo = set(), list(edges[box])
     while todo:
         if (name := todo.pop()) not in seen:
             seen.add(name)
@@ -63,29 +61,29 @@ def below(room: str, edges: dict[str, set[str]]) -> set[str]:
 def draw() -> str:
     """The picture, as SVG."""
     edges = graph()
-    under = {room: below(room, edges) for room in edges}
+    under = {box: below(box, edges) for box in edges}
     level: dict[str, int] = {}
-    for room in sorted(edges, key=lambda one: len(under[one])):
-        level[room] = 1 + max((level[other] for other in edges[room]), default=-1)
+    for box in sorted(edges, key=lambda one: len(under[one])):
+        level[box] = 1 + max((level[other] for other in edges[box]), default=-1)
     width = (1 + max(column for _, column in SAYS.values())) * ACROSS
     height = (1 + max(level.values())) * DOWN
-    place = {room: (8 + SAYS[room][1] * ACROSS, height - DOWN * (level[room] + 1) + 16) for room in edges}
+    place = {box: (8 + SAYS[box][1] * ACROSS, height - DOWN * (level[box] + 1) + 16) for box in edges}
     parts = []
-    for room, others in edges.items():
+    for box, others in edges.items():
         for other in sorted(others):
             if not any(other in under[between] for between in others - {other}):
-                (x, y), (u, v) = place[room], place[other]
+                (x, y), (u, v) = place[box], place[other]
                 parts.append(
                     f'<line x1="{x + WIDTH / 2:g}" y1="{y + HEIGHT:g}" x2="{u + WIDTH / 2:g}" y2="{v - 4:g}" '
                     'stroke="#8a8a8a" marker-end="url(#head)"/>'
                 )
-    for room, (x, y) in place.items():
+    for box, (x, y) in place.items():
         middle = x + WIDTH / 2
-        fill = "#d9e8f6" if room in ("losses", "models", "trained", "metrics") else "#f4f4f0"
+        fill = "#d9e8f6" if box in ("losses", "models", "trained", "metrics") else "#f4f4f0"
         parts += [
             f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" fill="{fill}" stroke="#555"/>',
-            f'<text x="{middle:g}" y="{y + 18:g}" font-weight="bold">{room}</text>',
-            f'<text x="{middle:g}" y="{y + 34:g}" font-size="11" fill="#444">{SAYS[room][0]}</text>',
+            f'<text x="{middle:g}" y="{y + 18:g}" font-weight="bold">{box}</text>',
+            f'<text x="{middle:g}" y="{y + 34:g}" font-size="11" fill="#444">{SAYS[box][0]}</text>',
         ]
     head = (
         '<defs><marker id="head" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7" '

@@ -249,9 +249,7 @@ def test_monotonicity_and_span_see_what_they_should(measured, order, rows):
     np.testing.assert_allclose(control.monotonicity(POINTS, rising), 1)
     holed = np.insert(measured, 2, np.nan, axis=1)  # a point that could not be measured counts for nothing
     np.testing.assert_allclose(control.span(holed), span)
-    np.testing.assert_allclose(
-        control.monotonicity(np.insert(POINTS, 2, 0.5), holed), rho, atol=1e-12
-    )
+    np.testing.assert_allclose(control.monotonicity(np.insert(POINTS, 2, 0.5), holed), rho, atol=1e-12)
 
 
 @QUICK
@@ -262,9 +260,7 @@ def test_selectivity_is_a_share_that_knows_no_unit(measured, unit):
     data = np.stack([np.linspace(0, 3, 41), np.linspace(-9, 1, 41)], axis=1)
 
     def told(measured, data, names=("a", "b")):
-        moved = control.Traversals(
-            names, (0, 1), np.stack([POINTS] * 2), np.zeros((2, 3, 6)), measured
-        )
+        moved = control.Traversals(names, (0, 1), np.stack([POINTS] * 2), np.zeros((2, 3, 6)), measured)
         return control.summarise(moved, data)["per_attribute"]
 
     here = told(measured, data)

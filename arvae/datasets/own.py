@@ -1,8 +1,9 @@
-"""Your own attributes: write a function here, name it in params.yaml, and nothing else changes.
+"""Your own attributes: write a function here and name it in params.yaml.
 
-    data:
-      folk-own: {source: auto, like: folk, own: [tonal tension, syncopation]}
+    datasets:
+      folk-own: {kind: music, like: folk, own: [tonal tension, syncopation]}
 
+A data set whose entry under `networks` lists `attributes` regularizes those alone: name it there too.
 `tonal tension` is the function `tonal_tension`. A function is given a batch of examples as the data set holds
 them and returns one number for each: images are uint8 (m, height, width), measures of music int16 (m, 24), a
 tick holding a MIDI pitch where a note starts, -1 where the note or rest before goes on, -2 where a rest

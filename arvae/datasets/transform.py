@@ -1,4 +1,4 @@
-"""Attributes whose values lie more like a normal distribution's: `data.<name>.transform: power`.
+"""Attributes whose values lie more like a normal distribution's: `datasets.<name>.transform: power`.
 
 Most musical attributes crowd at a few values. Pettenò & Mezza (2025) report that regularized latent spaces
 train better on power-transformed ones. AR-VAE's own loss sees only the order of the values, which no

@@ -1,4 +1,4 @@
-"""Drop-in twins of plain parts: the same results, several times faster on a CPU.
+"""Drop-in replacements ("twins") of plain modules: the same results, several times faster on a CPU.
 
 `use(network)` swaps them in. Parameters, their names and initial weights stay as they are, so what one
 trained the other loads. What each twin brings stands in docs/speed.md; that it computes the same is tested in

@@ -6,6 +6,12 @@ NaN or infinite values, shapes that do not fit and too few rows are refused (Met
 dimension carries nothing: its mutual information, R2 and rank correlation are 0. A constant attribute cannot
 be carried: all its values are 0. Discrete attributes are evaluated like continuous ones, as published (see
 `arvae.metrics.information`).
+
+To add a metric: a file here with a function that gives a number for each attribute; in `evaluate` a line in
+`values`; its name in METRICS. Evaluation reports and the tables of single setups then show it. Tables and
+figures beside the paper's values list their metrics by name (`PUBLISHED_NAMES` in
+arvae/report/tables/scores.py, `SCORES` in arvae/report/figures/metrics.py); arvae/report/labels.py has the
+names that are shown.
 """
 
 import functools

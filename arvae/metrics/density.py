@@ -1,7 +1,7 @@
 """How much of the traversed range the data occupy (after the latent density ratio, Pati & Lerch 2021).
 
 A. Pati, A. Lerch, "Is Disentanglement Enough? On Latent Representations for Controllable Music Generation",
-ISMIR 2021: a latent space with holes cannot be controlled, however disentangled it is. Here the half that
+ISMIR 2021: a latent space with holes cannot be controlled, however disentangled it is. Here is the half that
 needs only codes; `arvae.evaluation.control.latent_density_ratio` decodes.
 """
 

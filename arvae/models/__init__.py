@@ -1,4 +1,4 @@
-"""All models behind one door: `build(setup)` gives the network of a setup, freshly initialised.
+"""All models: `build(setup)` gives the network of a setup, freshly initialised.
 
 A model is a network and a loss. The networks of the paper are image.py and measure.py. A module <name> with a
 loss, whose name is what `objective` is in params.yaml, has
@@ -13,7 +13,8 @@ attributes in the setup's order; generator: where the loss draws its random numb
 
 A network has `kind` ("images" or "music"), `latent_dim`, `encode(x)` -> (mean, log_std) and `decode(z)` ->
 logits, and is trained in float32 by torch's own means; what `arvae.fast` knows it makes faster. To add a
-model: a module here, and its name and hyperparameters under `models` (and in `setups`) in params.yaml.
+model: a module here, and its name and hyperparameters under `models` (and in `setups`) in params.yaml; then
+`make repro`. Its label and colour in figures: arvae/report/labels.py (without them: its name, in black).
 """
 
 import importlib

@@ -22,7 +22,7 @@ def loss(
     regularized = losses.columns(z if hyperparameters.regularize == "sample" else mean, setup.dimensions)
     if hyperparameters.gamma == 0:  # only watched: how ordered the dimensions become by themselves
         regularized = regularized.detach()
-    # losses.attribute_regularization, or its fused twin in a network that arvae.fast has been at
+    # losses.attribute_regularization or, after arvae.fast.use(model), its fused twin
     regularization = model.attribute_regularization(regularized, attributes, hyperparameters.delta)
     if hyperparameters.gamma > 0:
         total = total + hyperparameters.gamma * regularization

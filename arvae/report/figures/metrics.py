@@ -31,7 +31,7 @@ def boxes(
     """A panel a metric, a group a data set, a colour a model: runs are points, published ones paler.
 
     ours: columns metric, dataset, model, value. published: the same with `point`; its ten runs are a paler
-    box, run 0 a diamond (on images the only one that did not continue from another, specification 5).
+    box, run 0 a diamond (on images the only one that did not continue from another).
     From five runs on, ours are a box too.
     """
     metrics = [m for m in metrics if (ours.metric == m).any()]

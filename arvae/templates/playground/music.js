@@ -1,6 +1,6 @@
 "use strict";
 // Measures as the models write them: 24 symbols, six unevenly spaced ticks a beat. A symbol is a MIDI pitch where a note
-// starts, or one of the four below. The same definitions as in arvae/datasets/music.py.
+// starts, or one of the four below. The same definitions as in arvae/music/coding.py.
 
 const CONTINUE = -1, REST = -2, TICKS = 24, BEATS = 4;
 const offsets = [0, 3, 4, 6, 8, 9]; // of the six ticks, in twelfths of a beat
