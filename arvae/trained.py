@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from arvae import datasets, metrics, paths
-from arvae.datasets.contract import Dataset, PackedImages, Split
+from arvae.datasets import examples
+from arvae.datasets.contract import Dataset
 from arvae.datasets.measuring import DRAWN, Measure, measurer
 from arvae.files import read_json, sha256, write_json
 from arvae.metrics.density import observed_range
@@ -336,12 +337,6 @@ def same(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 def as_shown(examples: np.ndarray) -> np.ndarray:
     """Examples as a decoder gives them: bool images as bytes 0 and 255, all else as it is."""
     return examples.astype(np.uint8) * 255 if examples.dtype == bool else examples
-
-
-def examples(split: Split, index: np.ndarray) -> np.ndarray:
-    """Examples of a split as `TrainedModel.encode` takes them; binary images, kept as bits, come as bool."""
-    x = np.asarray(split.x[index])
-    return x.astype(bool) if isinstance(split.x, PackedImages) else x
 
 
 def find(name: str, run: str | None = None, home: Path | None = None) -> tuple[Path, str]:

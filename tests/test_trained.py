@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from arvae.datasets import dsprites
+from arvae.datasets import dsprites, examples
 from arvae.datasets.contract import PackedImages
 from arvae.files import read_json
-from arvae.trained import ModelError, TrainedModel, as_bytes, as_shown, examples, find, same
+from arvae.trained import ModelError, TrainedModel, as_bytes, as_shown, find, same
 from arvae.training.checkpoints import write_tensors
 from arvae.training.runs import Run, describe
 from tests.small import fresh_model, music_dataset, small_setup, sprites_dataset

@@ -9,10 +9,12 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from arvae.datasets.contract import SPLITS, DataError, Dataset, PackedImages, Split
 from arvae.paths import root
 
-__all__ = ["SPLITS", "DataError", "Dataset", "PackedImages", "Split", "load", "prepare"]
+__all__ = ["SPLITS", "DataError", "Dataset", "PackedImages", "Split", "examples", "load", "prepare"]
 
 
 def load(name: str, directory: Path | str | None = None) -> Dataset:
@@ -22,6 +24,12 @@ def load(name: str, directory: Path | str | None = None) -> Dataset:
     file was altered.
     """
     return Dataset.load(_place(directory, "prepared", name), name)
+
+
+def examples(split: Split, index: np.ndarray) -> np.ndarray:
+    """Examples of a split as `TrainedModel.encode` takes them; binary images, kept as bits, come as bool."""
+    x = np.asarray(split.x[index])
+    return x.astype(bool) if isinstance(split.x, PackedImages) else x
 
 
 def prepare(

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from arvae import metrics
+from arvae.datasets import examples
 from arvae.datasets.contract import Dataset
 from arvae.evaluation import content, control
 from arvae.evaluation.control import Traversals
@@ -22,7 +23,7 @@ from arvae.files import read_json
 from arvae.metrics.density import observed_range, occupancy
 from arvae.params import EvaluationSizes, Setup
 from arvae.progress import Progress
-from arvae.trained import TrainedModel, as_shown, draw, examples, same
+from arvae.trained import TrainedModel, as_shown, draw, same
 from arvae.training import load_model
 
 SEED = 0  # of the choice of items, of the sampled codes and of the random codes of the density ratio

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from arvae.datasets import sprites
+from arvae.datasets import examples, sprites
 from arvae.datasets.contract import Dataset
 from arvae.edit import EditError
 from arvae.music import coding as music
-from arvae.trained import TrainedModel, as_shown, examples
+from arvae.trained import TrainedModel, as_shown
 
 LOOKED_AT = 2000  # images chosen among
 LEAST_ONSETS = 3  # of every measure of a melody

@@ -12,12 +12,12 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
+from arvae.datasets import examples
 from arvae.datasets.contract import Dataset, Split
 from arvae.files import write_text
 from arvae.metrics import spearman_matrix
 from arvae.report import labels
 from arvae.report.figures import images, style
-from arvae.trained import examples
 
 FEW = 40  # an attribute with at most so many values is drawn as bars, one a value
 COLUMNS = 14  # of a sheet of images

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from arvae.datasets import sprites
+from arvae.datasets import examples, sprites
 from arvae.datasets.contract import Dataset
 from arvae.files import read_json
 from arvae.report import labels
 from arvae.report.figures import animation, images, style
-from arvae.trained import TrainedModel, as_shown, examples
+from arvae.trained import TrainedModel, as_shown
 
 FIRST = 64  # test items of which the one of middling note density is shown
 
