@@ -282,7 +282,7 @@ def test_a_book_with_a_header():
         *[[66, 67, 69, 71, 73, 60, 73, 66], [60, 62], [66]]
     ]
     assert found[1].tempo == 90 and found[1].parts[0].bars[0].length == 3
-    for encoding in ("utf-8", "utf-8-sig", "latin-1"):
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "latin-1"):
         assert abc.read(abc.decode(BOOK.encode(encoding))) == found
     assert abc.read(BOOK.replace("\n", "\r\n")) == found == abc.read(BOOK.replace("\n", "\r"))
 
@@ -332,6 +332,7 @@ def test_voices_are_parts():
         (tune("c4 Z|"), score.BROKEN, "whole bars"),
         (tune("c8|", unit="x"), score.BROKEN, "unit L:x"),
         (tune("c4 d4 (& e8|f8 &)|"), score.BROKEN, "overlay of several bars"),
+        (tune("g8|e8|&& d8|c8|"), score.BROKEN, "bar 3 has an overlay of several bars"),
         (tune("(3:" + "9" * 5000 + "cde c2|"), score.BROKEN, "tuplet"),
         (tune("c99999999|"), score.BROKEN, "length"),
         (tune("c999999|"), score.BROKEN, "measures"),

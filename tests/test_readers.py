@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 import struct
 import time
 import zipfile
@@ -264,6 +265,44 @@ def test_rounded_triplets(divisions):
     attributes = f"<divisions>{divisions}</divisions>"
     right = [*line([72, 74, 76], 1 / 3), (77, 1, 4)]
     assert read(xml(three + rest, attributes=attributes)) == pytest.approx(np.array(right))
+
+
+@pytest.mark.parametrize(("divisions", "durations"), [(8, "332"), (10, "334"), (16, "556")])
+def test_rounded_triplets_of_few_divisions(divisions, durations):
+    third = "<actual-notes>3</actual-notes><normal-notes>2</normal-notes>"
+    third = f"<type>eighth</type><time-modification>{third}</time-modification>"
+    three = "".join(note(step, 5, n, third) for step, n in zip("CDE", durations, strict=True))
+    text = xml(three + note("F", 5, 3 * divisions), attributes=f"<divisions>{divisions}</divisions>")
+    assert read(text) == pytest.approx(np.array([*line([72, 74, 76], 1 / 3), (77, 1, 4)]))
+
+
+def test_a_note_without_duration_lasts_as_its_type_says_and_none_lasts_less_than_nothing():
+    four = "".join(note(s, more="<type>quarter</type>") for s in "CDEF")
+    assert read(xml(four.replace("<duration>2</duration>", ""))) == TUNE
+    with pytest.raises(TuneError, match="bar 1.*duration of -1"):
+        read(xml(note("C", duration=-2) + note("D")))
+
+
+@pytest.mark.parametrize("empty", ["", '<note><rest measure="yes"/></note>'])
+def test_an_empty_bar_is_a_rest_and_moves_no_bar_behind_it(empty):
+    behind = [(pitch, start + 8, end + 8) for pitch, start, end in TUNE]
+    assert read(xml(FOUR, empty, FOUR)) == [*TUNE, *behind]
+    whole = xml(FOUR, empty, FOUR)
+    (first,) = re.findall('(?s)<part id="P1">.*</part>', whole)
+    other = first.replace("P1", "P2").replace(f'number="2">{empty}', f'number="2">{FOUR}')
+    two = whole.replace("</score-partwise>", f"{other}</score-partwise>")
+    assert read(two, part="1") != read(two, part="2")
+    assert read(two, part="1") == [*TUNE, *behind]
+
+
+def test_what_a_broken_file_lacks_is_named():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.txt", "x")
+    with pytest.raises(TuneError, match="archive holds no MusicXML"):
+        musicxml.read(buffer.getvalue())
+    with pytest.raises(TuneError, match="0 ticks"):
+        midi.read(file(division=480)[:12] + b"\0\0" + file()[14:])
 
 
 def test_a_triplet_that_is_not_marked_as_one():

@@ -140,6 +140,7 @@ def test_unfolded_a_part_is_as_it_is_played():
         (part([(Fraction(1, 5), 60), (Fraction(19, 5), 62)]), score.OFF_GRID, "bar 1, 1/5.*quantize"),
         (part([(5, 60)]), score.IRREGULAR, "bar 1 lasts 5 quarter notes"),
         (part([(4, 60)], [(3, 62)], [(4, 65)]), score.IRREGULAR, "bar 2 lasts 3 quarter notes.*rests"),
+        (part([(2, 60)], [(1, 62)], [(2, 65)], nominal=2), score.IRREGULAR, "bar 2 lasts 1 .* needed are 2"),
         (part([(4, None)]), score.SILENT, "1 bars"),
         (Part("", (), ()), score.SILENT, "0 bars"),
         (part([(3, 60)], nominal=3), score.OTHER_METRE, "bar 1 has metre 3/4"),

@@ -48,8 +48,10 @@ _HIDDEN = re.compile(r"(?ms)^%%begin(\w+).*?(?:^%%end\1[^\n]*\n?|\Z)")
 
 
 def decode(content: bytes) -> str:
-    """A file's text: UTF-8, or Latin-1 as older collections are written."""
+    """A file's text: UTF-8, UTF-16 as some editors save it, or Latin-1 as older collections are written."""
     try:
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return content.decode("utf-16")
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("latin-1")
@@ -270,7 +272,7 @@ class _Voice:
 
     def overlay(self, sign: str) -> None:
         """Back to the start of the bar."""
-        if sign != "&":
+        if sign != "&" or self.now == self.bar_start:
             raise self.fault("an overlay of several bars: write the second voice as one of its own (V:)")
         self.now = self.bar_start
         self.ties, self.last, self.accidentals, self.last_length = {}, {}, {}, Fraction(0)

@@ -114,6 +114,8 @@ def _score(file: mido.MidiFile) -> Score:
     tracks = [list(_timed(track)) for track in file.tracks]
     tempo = next((m.tempo for track in tracks for _, m in track if m.type == "set_tempo"), 500_000)
     division = Fraction(file.ticks_per_beat)  # ticks a quarter note
+    if not division:
+        raise TuneError(BROKEN, "this is no MIDI file (a quarter note has 0 ticks): export it again")
     if division < 0:  # frames a second and ticks a frame: seconds, of which the tempo makes quarter notes
         frames, ticks = 256 - (int(division) >> 8 & 0xFF), int(division) & 0xFF
         rate = Fraction(30_000, 1001) if frames == 29 else Fraction(frames)

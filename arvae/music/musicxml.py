@@ -49,8 +49,11 @@ def read(content: bytes) -> Score:
     parts = _partwise(root)
     names = {entry.get("id"): entry.findtext("part-name") for entry in root.iter("score-part")}
     measures = [list(_measures(part)) for part in parts]
-    # A bar lasts as long as in the part that fills it: trailing rests are often left out.
-    lengths = [max(bar.length for bar in bars) for bars in zip(*measures, strict=False)]
+    # A bar lasts as long as in the part that fills it: trailing rests are often left out. An empty one rests.
+    lengths = [
+        max(bar.length for bar in bars) or bars[0].nominal * (node.get("implicit") != "yes")
+        for node, bars in zip(parts[0].findall("measure"), zip(*measures, strict=False), strict=False)
+    ]
     for bars in measures:
         for bar, length in zip(bars, lengths, strict=False):
             bar.length = max(bar.length, length)
@@ -106,9 +109,8 @@ def _measures(part: ElementTree.Element) -> Iterator[_Measure]:
         except _ODD as error:
             raise TuneError(BROKEN, f"bar {bar.number} cannot be read ({error}): export it again") from error
         bar.endings = bar.endings or endings
-        if bar.length > 0:
-            section = bar.closes
-            yield bar
+        section = bar.closes
+        yield bar
 
 
 def _note(item: ElementTree.Element, bar: _Measure, start: Fraction, duration: Fraction) -> None:
@@ -140,19 +142,22 @@ def _number(text: str | None) -> Fraction:
 
 
 def _duration(item: ElementTree.Element, divisions: Fraction) -> Fraction:
-    """Quarter notes. Where the duration is a rounded one (85 of 256 for a triplet), the note's type says it
-    exactly; with few divisions a difference is more than rounding (a triplet that is not marked as one)."""
+    """Quarter notes. Where the duration is rounded (85 of 256 for a triplet) or missing, the note's type
+    says it; with few divisions a difference is more than rounding (a triplet that is not marked as one)."""
     duration = _number(item.findtext("duration")) / divisions
+    if duration < 0:
+        raise ValueError(f"a duration of {duration} quarter notes")
     kind = item.findtext("type", "").strip()
     if kind not in _TYPES:
-        return max(duration, Fraction(0))
+        return duration
     exact = _TYPES[kind] * (2 - Fraction(1, 2 ** min(len(item.findall("dot")), 4)))
     exact *= Fraction(
         _number(item.findtext("time-modification/normal-notes", "1")),
         _number(item.findtext("time-modification/actual-notes", "1")),
     )
-    rounded = abs(duration - exact) * divisions < (1 if divisions >= _FINE else Fraction(1, 2))
-    return exact if rounded else max(duration, Fraction(0))
+    fine = divisions >= _FINE or item.find("time-modification") is not None
+    rounded = abs(duration - exact) * divisions < (1 if fine else Fraction(1, 2))
+    return exact if rounded or item.find("duration") is None else duration
 
 
 def _tidy(time: Fraction) -> Fraction:
@@ -279,6 +284,8 @@ def _root(content: bytes) -> ElementTree.Element:
                 # Archives older than UTF-8 names hold the same bytes, which zipfile takes for code page 437.
                 named = [n for path in paths for n in (path, path.encode().decode("cp437")) if n in names]
             scores = [n for n in names if re.search(r"(?i)^(?!META-INF|__MACOSX).*\.(musicxml|xml)$", n)]
+            if not named + scores:
+                raise TuneError(BROKEN, "this archive holds no MusicXML: export it again")
             return _parse(_member(archive, [*named, *scores][0]))
     except TuneError:
         raise
@@ -288,7 +295,7 @@ def _root(content: bytes) -> ElementTree.Element:
 
 def _parse(content: bytes) -> ElementTree.Element:
     """XML in the encoding it declares, or where that is wrong, in any that reads its bytes."""
-    if not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if b"\0" not in content[:4]:  # else UTF-16
         content = content.strip(b"\0 \t\r\n")
     try:
         return ElementTree.fromstring(content)

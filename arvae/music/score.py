@@ -204,10 +204,11 @@ def _full_bars(bars: Sequence[Bar]) -> _Bars:
         elif within + bar.length > BEATS and not (bar.nominal < BEATS and bar.length == BEATS):
             cut = next((i for i in range(index, group, -1) if bars[i].section), None)
             if cut is None:
-                short = bars[group]
+                short = next((b for b in bars[group:index] if b.length < b.nominal), bars[group])
+                needed = short.nominal if short.length < short.nominal else BEATS
                 raise TuneError(
                     IRREGULAR,
-                    f"bar {short.number} lasts {short.length} quarter notes, needed are {short.nominal}: "
+                    f"bar {short.number} lasts {short.length} quarter notes, needed are {needed}: "
                     "fill it up with rests",
                 )
             after = sum((b.length for b in bars[cut:index]), Fraction(0))
