@@ -18,6 +18,8 @@ from arvae import paths, pipeline
 def stale(home: Path) -> list[str]:
     """What differs between dvc.lock and the tree at `home`, a line each: stage, file, how.
 
+    A pipeline that was not run (`not_run`) has nothing to differ.
+
     Raises:
         RuntimeError: DVC could not tell.
     """
@@ -25,10 +27,17 @@ def stale(home: Path) -> list[str]:
     asked = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
     if asked.returncode:
         raise RuntimeError(f"dvc status failed:\n{asked.stderr.strip()}")
-    return faults(
+    found = faults(
         json.loads(asked.stdout),
         absent_is_fine=lambda path: path.startswith("data/") and not (home / path).exists(),
     )
+    absent = tuple(f"{name}:" for name in not_run(home))
+    return [line for line in found if not line.startswith(absent)]
+
+
+def not_run(home: Path) -> list[str]:
+    """The pipelines' files that have no lock beside them."""
+    return [name for name in pipeline.written(home) if not (home / name).with_suffix(".lock").is_file()]
 
 
 def faults(status: dict[str, Any], absent_is_fine: Callable[[str], bool]) -> list[str]:
@@ -54,6 +63,8 @@ def main() -> int:
     if not (home / "dvc.lock").is_file():
         print("there is no dvc.lock: run `dvc repro` and commit it with reports/")
         return 1
+    for name in not_run(home):
+        print(f"{name} was not run with this version: its reports are not committed")
     if found := stale(home):
         print("committed results are stale; run `dvc repro` and commit dvc.lock and reports/:")
         print("\n".join(f"  {line}" for line in found))
