@@ -203,6 +203,10 @@ def test_a_first_bar_of_another_metre_is_a_pick_up():
     content = file(metres + played([(60, 1, 2), (62, 2, 6)]))
     # as two bars of 2/4 would be: a bar of 2/4 before one of 4/4 is the end of a measure
     assert melody(content, ".mid") == [(60, 3, 4), (62, 4, 8)]
+    # a last bar that lacks what the pick-up has is completed as it is in ABC
+    content = file(metres + played([(60, 0, 2), (62, 2, 6), (64, 6, 7), (65, 7, 8)]))
+    assert melody(content, ".mid") == [(60, 2, 4), (62, 4, 8), (64, 8, 9), (65, 9, 12)]
+    assert melody(content, ".mid") == melody(b"X:1\nM:4/4\nL:1/4\nK:C\nC2|D4|EF|]", ".abc")
     waltz = file(meta("time_signature", numerator=3, denominator=4) + played(LINE))
     with pytest.raises(TuneError, match="bar 1 has metre 3/4"):
         melody(waltz, ".mid")

@@ -8,6 +8,7 @@ note-off ends.
 import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby, pairwise
 
@@ -138,11 +139,15 @@ def _score(file: mido.MidiFile) -> Score:
                 continue
             # The last bar is the one where the last note starts, or ends later than late playing explains.
             last = max(max(n.start + _EARLY, n.start + n.duration - _LATE) for n in sounding)
-            bars = tuple(_bars(own, division, last))
+            bars = list(_bars(own, division, last))
+            first, final = bars[0], bars[-1]
+            taken = max(n.start + n.duration for n in sounding) - final.start
+            if first.length < first.nominal and abs(first.length + taken - final.nominal) < _EARLY:
+                bars[-1] = replace(final, length=taken)  # as written, where it lacks the pick-up
             drums = " (drums)" if channel == _DRUMS else ""
             inside = f"channel {channel + 1}" if file.type == 0 else f"{name}, channel {channel + 1}"
             full = (inside if len(events) > 1 else name) + drums
-            parts.append(Part(full, sounding, bars, percussion=bool(drums)))
+            parts.append(Part(full, sounding, tuple(bars), percussion=bool(drums)))
     title = _name(tracks[0], "track_name") if tracks else ""
     return Score(
         title, tuple(parts), parts[0].bars[0].metre if parts else "", tempo=60e6 / tempo if tempo else None
