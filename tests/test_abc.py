@@ -300,6 +300,9 @@ def test_voices_are_parts():
     assert [[note.pitch for note in part.notes] for part in found.parts] == [[72, 74, 76, 77], [48, 50]]
     with pytest.raises(TuneError, match="2 parts.*1 .Flute., 2 .2."):
         files.choose(found)
+    drums = abc.read_tune(tune("V:1\nc8|\nV:2\nd8|\nV:3 clef=perc\ne8|"))
+    with pytest.raises(TuneError, match=r"3 \(3 \(percussion\)\)"):
+        files.choose(drums)
     one = tune("V:T\nc8|").replace("K:", "V:T nm=Tune\nV:B\nK:")
     assert len(abc.read_tune(one).parts) == 1  # the other voice has no note
 

@@ -290,7 +290,8 @@ class _Voice:
 
     def part(self, named: bool) -> Part:
         notes = tuple(Note(*entry) for entry in self.notes)
-        return Part(self.name if named else "", notes, tuple(self.bars), self.percussion)
+        name = f"{self.name} (percussion)" if self.percussion else self.name
+        return Part(name if named else "", notes, tuple(self.bars), self.percussion)
 
 
 class _Tune:
