@@ -31,8 +31,6 @@ MARKS = {"#010101": REST, "#909090": CONTINUE, "#8F8F8F": START, "#8E8E8E": END}
 
 # All in twelfths of a quarter note.
 _BEAT = 12
-_MEASURE = _BEAT * BEATS
-_TICKS = [_BEAT * beat + int(offset * _BEAT) for beat in range(BEATS) for offset in GRID]
 _SLACK = 0.25  # (10 ms at 120 a minute) onsets this close to the grid are on it: played, or written rounded
 _EXACT = 0.06  # note ends this close to the grid are meant to be there
 _BREATH = 1.5  # an overlap, or a silence after a note that ends off the grid, is how it was played up to this
