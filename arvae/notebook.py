@@ -154,6 +154,9 @@ def _normalise(path: Path, failed: bool, error: tuple[str, str] | None = None) -
             cell.metadata.pop(key, None)
         if "log" in cell.metadata.get("tags", []) and not failed:
             cell.outputs = [output for output in cell.outputs if output.output_type != "stream"]
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":  # a library's warning says where it is installed
+                output["text"] = re.sub(r"\S*/(?=site-packages/)", "", output["text"])
     with atomic_write(path) as temporary:
         nbformat.write(notebook, temporary)
 

@@ -219,3 +219,10 @@ def test_only_the_disks_errors_have_the_disks_remedy(said, by_the_disk):
 def test_a_missing_notebook_is_named(project):
     with pytest.raises(notebook.NotebookError, match="no notebook"):
         notebook.run(project / "none.ipynb", project / "out.ipynb", {})
+
+
+def test_a_warning_does_not_tell_where_libraries_are_installed(project):
+    text = "print('/some/place/lib/python3.11/site-packages/scipy/x.py:1: RuntimeWarning: y')"
+    notebook.run(write(project, (text, [])), project / "out.ipynb", {}, log=io.StringIO())
+    said = nbformat.read(project / "out.ipynb", as_version=4).cells[-1].outputs[0].text
+    assert said.startswith("site-packages/scipy/x.py:1: RuntimeWarning")
