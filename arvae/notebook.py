@@ -156,7 +156,7 @@ def _normalise(path: Path, failed: bool, error: tuple[str, str] | None = None) -
             cell.outputs = [output for output in cell.outputs if output.output_type != "stream"]
         for output in cell.get("outputs", []):
             if output.output_type == "stream":  # a library's warning says where it is installed
-                output["text"] = re.sub(r"\S*/(?=site-packages/)", "", output["text"])
+                output["text"] = re.sub(r"(?<!\S)\S*/(?=site-packages/)", "", output["text"])
     with atomic_write(path) as temporary:
         nbformat.write(notebook, temporary)
 

@@ -134,6 +134,8 @@ FAULTS = [
     ("scales/smoke/training/mnist/schedule", "cosine", "schedule = 'cosine'"),
     ("scales/smoke/training/mnist/peak", None, "needs both peak and warmup"),
     ("scales/smoke/training/mnist/warmup", 1.0, "warmup = 1.0"),
+    ("scales/smoke/training/mnist/hold", 0.7, "must leave some"),
+    ("scales/paper/training/mnist/hold", 0.5, "hold: 0.5"),
     ("scales/paper/training/mnist/peak", 0.1, "takes neither"),
     ("scales/smoke/evaluation/codes", 3, "codes = 3"),
     ("scales/smoke/evaluation/traversal_points", 2, "traversal_points = 2"),

@@ -619,6 +619,10 @@ def test_one_cycle_rises_and_falls_to_zero() -> None:
     assert max(rates) == pytest.approx(schedule.peak, rel=1e-4)
     assert rates.index(max(rates)) == pytest.approx(1000 * schedule.warmup, abs=2)
     assert rates[-1] < 1e-4 * schedule.peak
+    held = schedule.model_copy(update={"warmup": 0.1, "hold": 0.5})
+    rates = [loop.learning_rate(step, 1000, held, 1e-4) for step in range(1000)]
+    assert set(rates[100:600]) == {held.peak} and rates == sorted(rates[:600]) + sorted(rates[600:])[::-1]
+    assert rates[800] == pytest.approx(held.peak / 2, rel=0.01) and rates[-1] < 1e-4 * held.peak
     constant = params.load().scales["paper"].training["mnist"]
     assert loop.learning_rate(7, 1000, constant, 1e-4) == 1e-4
 

@@ -119,12 +119,13 @@ class Sizes(Section):
 
 
 class Schedule(Section):
-    """How long and at which learning rate a setup trains."""
+    """How long and at which learning rate a setup trains: `warmup` and `hold` are shares of all steps."""
 
     epochs: Positive
     schedule: Literal["constant", "one-cycle"]
     peak: Positive | None = None
     warmup: Annotated[float, Field(gt=0, lt=1)] | None = None
+    hold: Share = 0.0
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -132,6 +133,11 @@ class Schedule(Section):
         if given != {self.schedule == "one-cycle"}:
             raise ValueError(
                 "schedule: one-cycle needs both peak and warmup; schedule: constant takes neither"
+            )
+        if self.hold and (self.warmup is None or self.warmup + self.hold >= 1):
+            raise ValueError(
+                f"hold: {self.hold} is the share of the steps at the peak of a one-cycle schedule, and must "
+                f"leave some for its way down (warmup: {self.warmup})"
             )
         return self
 

@@ -32,12 +32,16 @@ class DivergedError(ArithmeticError):
 
 
 def learning_rate(step: int, steps: int, schedule: Schedule, base: float) -> float:
-    """Adam's rate at a step: constant, or one cycle (up by a cosine during `warmup`, then down to zero)."""
+    """Adam's rate at a step: constant, or one cycle.
+
+    A cycle goes up by a cosine during `warmup`, stays at `peak` during `hold`, then goes down to zero.
+    """
     if schedule.schedule == "constant":
         return base
     share = (step + 0.5) / steps
     rising = share < schedule.warmup
-    part = share / schedule.warmup if rising else (1 - share) / (1 - schedule.warmup)
+    part = share / schedule.warmup if rising else (1 - share) / (1 - schedule.warmup - schedule.hold)
+    part = min(part, 1.0)
     low = schedule.peak / 25 if rising else 0.0
     return low + (schedule.peak - low) * 0.5 * (1 - math.cos(math.pi * part))
 

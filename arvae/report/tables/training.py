@@ -19,7 +19,8 @@ def configuration(setup: Setup, data: Dataset) -> pd.DataFrame:
     rate = f"{loss.learning_rate:g}, constant"
     if schedule.schedule == "one-cycle":
         rising = f"up to {schedule.peak:g} in the first {schedule.warmup:.0%} of the steps"
-        rate = f"one cycle: {rising}, then to 0"
+        held = f", held for {schedule.hold:.0%}" if schedule.hold else ""
+        rate = f"one cycle: {rising}{held}, then to 0"
     terms = ", ".join(f"{name} {getattr(loss, name):g}" for name in ("beta", "gamma", "delta", "capacity"))
     sizes = {
         name.replace("_", " "): " ".join(map(str, size)) if isinstance(size, tuple | list) else size
