@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -83,6 +84,16 @@ def test_a_shown_figure_carries_its_alt_text(tmp_path):
     assert len(data["image/png"]) > 100
     with pytest.raises(ValueError, match="no alt text"):
         style.show(a_figure(), tmp_path / "f.png", " ")
+
+
+def test_a_caption_follows_its_figure(tmp_path, monkeypatch):
+    formatter = InteractiveShell.instance().display_formatter
+    outputs = []
+    monkeypatch.setattr(style, "display", lambda *shown: outputs.extend(map(formatter.format, shown)))
+    style.show(a_figure(), tmp_path / "f.png", "a line", caption="A line **rises**.")._ipython_display_()
+    assert "image/png" in outputs[0][0]
+    assert outputs[1][0]["text/markdown"] == "A line **rises**."
+    assert outputs[1][1] == {"text/markdown": {"caption": True}}
 
 
 def test_every_model_has_its_own_colour():

@@ -191,6 +191,24 @@ def test_a_picture_that_is_a_file_is_linked_and_another_embedded(home):
     assert page(home, "results").img["src"].startswith("data:image/png;base64,")
 
 
+def test_figures_and_tables_are_numbered_and_captioned(home):
+    caption = nbformat.v4.new_output(
+        "display_data",
+        {"text/markdown": "Noise, of which $R^2$ is 0.", "text/plain": "Markdown"},
+        metadata={"text/markdown": {"caption": True}},
+    )
+    table = nbformat.v4.new_output("display_data", {"text/html": "<table><tr><td>1</td></tr></table>"})
+    write_notebook(
+        home, "captions", "# C", ("a", [shown(png(3)), caption, table, caption]), ("b", [shown(png(4))])
+    )
+    site.build(home)
+    figures = page(home, "captions").select("article figure")
+    assert [figure["id"] for figure in figures] == ["figure-1", "table-1", "figure-2"]
+    assert figures[0].img and figures[0].figcaption.get_text(" ", strip=True).startswith("Figure 1 Noise")
+    assert figures[0].figcaption.math and figures[1].table and figures[1].a["href"] == "#table-1"
+    assert figures[2].figcaption.get_text() == "Figure 2 a picture of noise."
+
+
 def test_sound_that_is_a_file_is_linked(home):
     (home / "reports" / "figures" / "tune.wav").write_bytes(b"RIFF sound")
     uri = f"data:audio/wav;base64,{base64.b64encode(b'RIFF sound').decode()}"

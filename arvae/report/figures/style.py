@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib.style
 import numpy as np
 from IPython.display import Image as Shown
+from IPython.display import Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
@@ -101,16 +102,34 @@ def _rendered(figure: Figure, form: str, *unsaid: str) -> bytes:
     return buffer.getvalue()
 
 
-def show(figure: Figure, path: Path, alt: str, pdf: bool = False) -> Shown:
-    """Save `figure` (see `save`) and return what a notebook cell shows: the saved PNG, `alt` as its text."""
-    return picture(save(figure, path, pdf), alt)
+class Captioned:
+    """A figure, table, score or sound as a notebook cell shows it, and below it its caption.
+
+    caption: Markdown, one to three sentences: what is shown, and what to conclude from it (numbers computed
+    where one is stated). The site puts it into the figure and writes the number before it ("Figure 3",
+    "Table 2"), which is also the figure's own link; a figure without a caption gets its alt text. Usage:
+    `style.show(figure, path, alt, caption=...)`, `style.Captioned(typeset.html(table), ...)`,
+    `style.Captioned(music.show(svg), ...)`.
+    """
+
+    def __init__(self, shown: Any, caption: str) -> None:
+        self.shown, self.caption = shown, caption
+
+    def _ipython_display_(self) -> None:
+        display(self.shown, Markdown(self.caption, metadata={"caption": True}))
 
 
-def picture(path: Path, alt: str) -> Shown:
-    """A PNG or GIF file as a notebook cell shows it, with `alt`, which must say what is to be seen."""
+def show(figure: Figure, path: Path, alt: str, pdf: bool = False, caption: str = "") -> Shown | Captioned:
+    """Save `figure` (see `save`); what a notebook cell shows of it (see `picture`)."""
+    return picture(save(figure, path, pdf), alt, caption)
+
+
+def picture(path: Path, alt: str, caption: str = "") -> Shown | Captioned:
+    """A PNG or GIF file as a notebook cell shows it; `alt` must say what is to be seen (see Captioned)."""
     if not alt.strip():
         raise ValueError(f"the picture {path} has no alt text: say in a sentence what is to be seen on it")
     most, zoom = (900, 0.66) if path.suffix == ".png" else (860, 1.3)  # PNG: 150 dots an inch at about 100
     with Image.open(path) as image:
         width = min(most, round(image.width * zoom))
-    return Shown(data=path.read_bytes(), format=path.suffix[1:], alt=alt, width=width)
+    shown = Shown(data=path.read_bytes(), format=path.suffix[1:], alt=alt, width=width)
+    return Captioned(shown, caption) if caption else shown

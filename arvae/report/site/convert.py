@@ -5,6 +5,7 @@ import html
 import os
 import re
 from base64 import b64decode, b64encode
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +148,7 @@ class Converter:
             fault = self._resolve(tag, attribute, bases, folder, path.stem)
             faults += [f"{path.name}: {fault}"] if fault else []
         _wrap(soup)
+        _captions(soup)
         _anchors(soup)
         heading = soup.find("h1")
         if heading is None:
@@ -219,6 +221,36 @@ def _wrap(soup: BeautifulSoup) -> None:
         if table.find_parent("table") is None:
             box = soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"})
             table.wrap(box)
+
+
+def _captions(soup: BeautifulSoup) -> None:
+    """Put each caption (`style.Captioned`) into the figure before it, with a number that is its link.
+
+    Pictures without one are captioned with their alt text. Figures, tables and sounds are counted apart.
+    """
+    for caption in soup.select(".caption"):
+        shown = caption.find_previous_sibling()
+        if shown is None:
+            continue
+        figure = shown if shown.name == "figure" else shown.wrap(soup.new_tag("figure"))
+        caption.name = "figcaption"
+        del caption["class"]
+        figure.append(caption.extract())
+    for image in soup.select("figure > img"):
+        if not image.parent.figcaption:
+            caption = soup.new_tag("figcaption")
+            caption.string = f"{str(image.get('alt', '')).rstrip('.')}."
+            image.parent.append(caption)
+    count = Counter[str]()
+    for figure in soup.select("figure:has(> figcaption)"):
+        kind = "Table" if figure.table else "Sound" if figure.audio else "Figure"
+        count[kind] += 1
+        figure["id"] = f"{kind.lower()}-{count[kind]}"
+        link = soup.new_tag("a", attrs={"class": "number", "href": f"#{figure['id']}"})
+        link.string = f"{kind} {count[kind]}"
+        text = figure.figcaption.p or figure.figcaption
+        text.insert(0, link)
+        link.insert_after(" ")
 
 
 def _anchors(soup: BeautifulSoup) -> None:
