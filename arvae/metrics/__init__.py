@@ -1,6 +1,8 @@
 """How well latent dimensions carry attributes: pure functions of (codes, attributes), one file a metric.
 
-result = evaluate(latents, attributes, names, dimensions)
+result = evaluate(latents, attributes, names, dimensions)   # attribute by attribute, single dimensions
+scores = grouped(latents, attributes, kinds)   # DCI, FactorVAE, BetaVAE, IRS: whole codes, groups of examples
+outputs.gamma(measured)   # of an attribute measured along a traversal
 
 NaN or infinite values, shapes that do not fit and too few rows are refused (MetricError). A constant latent
 dimension carries nothing: its mutual information, R2 and rank correlation are 0. A constant attribute cannot
@@ -20,15 +22,30 @@ from typing import Any
 
 import numpy as np
 
+from arvae.metrics import dci, factors, votes
+from arvae.metrics.dlig import dlig
 from arvae.metrics.dmig import carried_attributes, dmig
 from arvae.metrics.information import mutual_information, self_information
 from arvae.metrics.interpretability import choose_dimensions, interpretability, r2_matrix
+from arvae.metrics.irs import irs
 from arvae.metrics.mig import mig
-from arvae.metrics.modularity import modularity
+from arvae.metrics.modularity import modularity, weighted_modularity
 from arvae.metrics.sap import sap
 from arvae.metrics.scc import scc, spearman_matrix
+from arvae.metrics.xmig import xmig
 
-METRICS = ("interpretability", "mig", "modularity", "sap", "scc", "dmig")
+METRICS = (
+    "interpretability",
+    "mig",
+    "modularity",
+    "sap",
+    "scc",
+    "dmig",
+    "xmig",
+    "dlig",
+    "modularity_weighted",
+)
+GROUPED = ("disentanglement", "completeness", "informativeness", "factorvae", "betavae", "irs")
 MIN_ROWS = 10
 
 
@@ -50,12 +67,12 @@ def evaluate(
     is not regularized). random_state fixes the estimator's noise: equal input gives equal numbers, with any
     number of workers (threads, None: one a core).
 
-    Returns interpretability, mig, modularity, sap, scc and dmig, means over attributes with each attribute's
-    dimension chosen by mutual information, as published; per_attribute[name] with the same, and the
+    Returns METRICS: means over attributes with each attribute's dimension chosen by mutual information, as
+    published, and of dimensions modularity, as published and weighted; per_attribute[name], and the
     dimension, entropy and signed Spearman correlation; `regularized`: the same with the regularized
     dimensions (None where there are none; means over the regularized attributes); mutual_information[name]: d
-    values in nats; modularity_by_dimension: d values; n, constant_dimensions, constant_attributes. A DMIG
-    that is undefined (one attribute determines another) is None and left out of the mean.
+    values in nats; modularity_by_dimension: d values; n, constant_dimensions, constant_attributes. A DMIG or
+    DLIG that is undefined (one attribute determines another) is None and left out of the mean.
     """
     z, a, names = _checked(latents, attributes, names)
     regularized = _regularized(dimensions, names, z.shape[1])
@@ -74,12 +91,18 @@ def evaluate(
         info, h = information[:, columns], entropy[columns]
         carries = [columns.index(i) if i in columns else None for i in carried]
         used = choose_dimensions(info) if chosen is None else chosen
+
+        def known(i: int, other: int) -> float:
+            return between(columns[i], columns[other])
+
         values = {
             "interpretability": interpretability(r2[:, columns], used),
             "mig": mig(info, h, chosen),
             "sap": sap(r2[:, columns], chosen),
             "scc": scc(rho[:, columns], chosen),
-            "dmig": dmig(info, h, lambda i, other: between(columns[i], columns[other]), carries, chosen),
+            "dmig": dmig(info, h, known, carries, chosen),
+            "xmig": xmig(info, h, used),
+            "dlig": dlig(info, h, known, used),
         }
         per_attribute = {
             names[i]: {metric: _number(column[j]) for metric, column in values.items()}
@@ -100,11 +123,38 @@ def evaluate(
     per_dimension = modularity(information)
     return result | {
         "modularity": float(per_dimension.mean()),
+        "modularity_weighted": weighted_modularity(information),
         "modularity_by_dimension": per_dimension.tolist(),
         "mutual_information": dict(zip(names, information.T.tolist(), strict=True)),
         "n": len(z),
         "constant_dimensions": np.flatnonzero(constant).tolist(),
         "constant_attributes": [names[i] for i in np.flatnonzero(constant_attributes)],
+    }
+
+
+def grouped(
+    latents: Any, attributes: Any, kinds: Sequence[str] | None = None, random_state: int = 0
+) -> dict[str, float]:
+    """GROUPED: DCI (three), FactorVAE and BetaVAE score, IRS of codes (n, d), attributes (n, k): 0 to 1 each.
+
+    kinds: of each attribute, see `arvae.metrics.factors` (None: all continuous). The scores of groups take
+    continuous attributes in tenths. random_state decides groups, forests and rows drawn.
+    """
+    a = np.asarray(attributes)
+    names = [str(i) for i in range(a.shape[1] if a.ndim == 2 else 0)]
+    z, a, _ = _checked(latents, attributes, names)
+    kinds = ["continuous"] * len(names) if kinds is None else list(kinds)
+    importance, informative = dci.importances(z, a, kinds, random_state)
+    classes = factors.labelled(a, kinds)
+    varies = bool((np.ptp(classes, axis=0) > 0).any())
+    random = np.random.default_rng(random_state)
+    return {
+        "disentanglement": dci.disentanglement(importance),
+        "completeness": dci.completeness(importance),
+        "informativeness": float(informative.mean()),
+        "factorvae": votes.factorvae_score(z, classes, random) if varies else 0.0,
+        "betavae": votes.betavae_score(z, classes, random) if varies else 0.0,
+        "irs": irs(z, classes),
     }
 
 

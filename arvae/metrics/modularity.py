@@ -18,3 +18,12 @@ def modularity(information: np.ndarray) -> np.ndarray:
         return informative.astype(np.float64)
     rest = (squared.sum(axis=1) - best) / (np.where(informative, best, 1) * (information.shape[1] - 1))
     return np.where(informative, 1 - rest, 0.0)
+
+
+def weighted_modularity(information: np.ndarray) -> float:
+    """The mean of `modularity` (d,), each dimension weighted by all the information it has (d, k).
+
+    A dimension of pure noise has next to no information, and as `modularity` counts it a high score.
+    """
+    weight = information.sum(axis=1)
+    return float(np.average(modularity(information), weights=weight)) if weight.sum() else 0.0
