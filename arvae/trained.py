@@ -11,6 +11,7 @@ scaled to 0..1. They stand behind the latent code, so that its codes here are (n
 """
 
 import contextlib
+import copy
 import dataclasses
 import hashlib
 from collections.abc import Sequence
@@ -227,13 +228,18 @@ class TrainedModel:
         top = 255.0 if x.dtype == np.uint8 else 1.0
         return (torch.from_numpy(np.ascontiguousarray(x, np.float32)) / top).unsqueeze(1).to(device)
 
-    def decode(self, z: np.ndarray) -> np.ndarray:
+    def decode(self, z: np.ndarray, allowed: np.ndarray | None = None) -> np.ndarray:
         """Codes (n, d) -> images uint8 (n, h, w), probabilities times 256 (128 and more: above one half), or
-        measures int16 (n, 24), the decoder's own arg-max symbols."""
+        measures int16 (n, 24), the decoder's own arg-max symbols.
+
+        allowed: bool (V,), the only symbols it may choose among, tick by tick: each of them is what the next
+        one is chosen after.
+        """
+        network = self.network if allowed is None else _limited(self.network, allowed)
         device = next(self.network.parameters()).device
         codes = torch.as_tensor(np.ascontiguousarray(z), dtype=torch.float32).to(device)
         with torch.inference_mode():
-            logits = (self.network.decode(part) for part in codes.split(_BATCH[self.setup.kind]))
+            logits = (network.decode(part) for part in codes.split(_BATCH[self.setup.kind]))
             if self.vocabulary is None:
                 return torch.cat([as_bytes(part) for part in logits]).cpu().numpy()
             tokens = torch.cat([part.argmax(dim=-1) for part in logits])
@@ -314,6 +320,27 @@ class TrainedModel:
         for parameter in network.parameters():  # buffers, such as a range of attributes, stay in float32
             parameter.data = parameter.data.to(dtype)
         return dataclasses.replace(self, network=network)
+
+
+class _Limited(nn.Module):
+    """Logits for allowed symbols only, all of them above zero, which the others get."""
+
+    def __init__(self, logits: nn.Module, allowed: Tensor) -> None:
+        super().__init__()
+        self.logits, self.allowed = logits, allowed
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.where(self.allowed, self.logits(x).relu() + 1, 0)
+
+
+def _limited(network: nn.Module, allowed: np.ndarray) -> nn.Module:
+    """The same network, whose decoder chooses among some of its symbols only."""
+    if not hasattr(network, "logits"):
+        raise ModelError(f"{type(network).__name__} decodes no symbols that could be left out")
+    limited = copy.copy(network)
+    limited._modules = dict(network._modules)  # the copy's own; the parameters are shared
+    limited.logits = _Limited(network.logits, torch.from_numpy(allowed).to(network.logits.weight.device))
+    return limited
 
 
 def draw(mean: np.ndarray, std: np.ndarray, seed: int) -> np.ndarray:

@@ -15,10 +15,11 @@ from arvae import models, params, paths
 from arvae.datasets import dsprites, pictures
 from arvae.datasets.contract import Dataset, PackedImages, Split
 from arvae.edit import __main__ as command
-from arvae.edit import picture, report, search, wishes
+from arvae.edit import melody, picture, report, search, wishes
 from arvae.edit.faults import EditError
 from arvae.music import coding as music
 from arvae.music import files as scores
+from arvae.music import keys
 from arvae.trained import Control, ModelError, TrainedModel
 from arvae.training import checkpoints
 from arvae.training.runs import Run, describe
@@ -485,16 +486,66 @@ def test_the_command_refuses(inside, tmp_path, capsys, monkeypatch, arguments, s
     assert not (inside / "out.wav").exists()
 
 
+# ---------------------------------------------------------------- in key
+
+
+def test_the_decoder_chooses_among_the_notes_of_the_scale_tick_by_tick(inside):
+    model = TrainedModel.load("folk", home=inside)
+    scale = {0, 2, 4, 5, 7, 9, 11}
+    allowed = search.symbols(model, scale)
+    assert allowed.sum() == model.vocabulary.size - 30 + sum(pitch % 12 in scale for pitch in range(55, 85))
+    z = np.random.default_rng(0).normal(size=(40, 32)).astype(np.float32) * 3
+    free, kept = model.decode(z), model.decode(z, allowed)
+    network, tokens = model.network, []
+    with torch.inference_mode():  # by hand: what is chosen is what the next tick is chosen after
+        before = network.first_symbol.expand(len(z), -1)
+        for beat in network.beats(torch.from_numpy(z)):
+            state, constant = network._states(network.tick_start(beat)), network.tick_input(beat)
+            for _ in range(6):
+                x = torch.cat([before, torch.nn.functional.selu(constant)], 1)[None]
+                out, state = network.tick(x, state)
+                logits = network.logits(out[0]).relu()
+                tokens.append(logits.masked_fill(torch.from_numpy(~allowed), -1).argmax(1))
+                before = network.embed_out(tokens[-1])
+    expected = model.vocabulary.decode(torch.stack(tokens, 1).numpy())
+    np.testing.assert_array_equal(kept, expected)
+    assert keys.outside(kept, scale)[0] == 0 < keys.outside(free, scale)[0]
+    np.testing.assert_array_equal(model.decode(z, np.ones_like(allowed)), free)
+    np.testing.assert_array_equal(model.decode(z), free)  # the model itself is as it was
+
+
+def test_an_edit_in_key_says_what_that_costs(inside, tmp_path, capsys):
+    source = abc(tmp_path, "DEFG|AGFE|D^CDE|F2D2|", HEAD.replace("K:C", "K:Ddor"))
+    out = tmp_path / "out.musicxml"
+    assert command.main([str(source), "2:note_density=+1", "--in-key", "-o", str(out)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "key: D dorian; 1 of its own 14 notes lie outside the scale" in said
+    cost = re.search(r"In key: 0 of (\d+) notes outside the scale; without it (\d+) of (\d+)", said)
+    model = TrainedModel.load("folk", home=inside)
+    measures = melody.read(source, model.vocabulary).measures
+    edited = search.edit(
+        model, measures, wishes.parse(["2:note_density=+1"], model, 4), scale={0, 2, 4, 5, 7, 9, 11}
+    )
+    assert keys.outside(edited.result[1:2], edited.scale) == (0, int(cost[1]))
+    assert keys.outside(edited.free.result[1:2], edited.scale) == (int(cost[2]), int(cost[3]))
+    assert np.array_equal(scores.read(out)[1], edited.result[1])
+    assert report.as_json(edited)["scale"] == [0, 2, 4, 5, 7, 9, 11]
+    assert command.main([str(source), "--in-key", "--key", "Dm"]) == 0
+    said = capsys.readouterr().out
+    assert "D minor; 0 of its own" in said  # the raised seventh belongs to it, as the tune has it
+    assert command.main([str(source), "--key", "H"]) == 1
+    assert "the key 'H'" in capsys.readouterr().err
+
+
 # ---------------------------------------------------------------- the documentation
 
 
 def test_the_documentation_names_what_there_is():
     text = (ROOT / "docs" / "editing.md").read_text(encoding="utf-8")
     known = {option for action in command._parser()._actions for option in action.option_strings}
-    assert set(re.findall(r"--[a-z]+", text)) <= known
-    assert {option for option in known if option.startswith("--")} - set(re.findall(r"--[a-z]+", text)) == {
-        "--help", "--output"
-    }  # fmt: skip
+    named = set(re.findall(r"--[a-z]+(?:-[a-z]+)*", text))
+    assert named <= known
+    assert {option for option in known if option.startswith("--")} - named == {"--help", "--output"}
     music_wishes = [w for w in re.findall(r"`((?:[\d,-]+:)?[a-z_]+==?[+-]?[\d.]+)`", text)]
     assert len(music_wishes) == 5
     for wish in music_wishes:

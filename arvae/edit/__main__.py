@@ -71,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     music.add_argument("--transpose", action="store_true", help="move it into the model's range (and back)")
     music.add_argument("--monophonic", action="store_true", help="keep the highest note where several sound")
     music.add_argument("--quantize", action="store_true", help="move notes to sixteenths and triplets")
+    music.add_argument("--in-key", action="store_true", help="choose only notes of the tune's scale")
+    music.add_argument("--key", help="its key, as ABC writes it (Em, D mix); default: the file's")
     music.add_argument("--tempo", type=float, default=100, help="quarter notes a minute of a .mid (100)")
     images = parser.add_argument_group("pictures")
     images.add_argument("--invert", action="store_true", help="the picture is dark on light")
@@ -80,17 +82,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(given: argparse.Namespace, trained: TrainedModel) -> None:
     """Read, edit, say what came of it, write."""
-    count = only = None
+    count = only = scale = None
     if trained.setup.kind == "music":
-        names = ("part", "tune", "monophonic", "transpose", "quantize")
+        names = ("part", "tune", "monophonic", "transpose", "quantize", "key")
         options = {name: getattr(given, name) for name in names}
         tune = melody.read(given.input, trained.vocabulary, **options)
         examples, adapted, count = tune.measures, tune.adapted, len(tune.measures)
         only = places(given.measures, count) if given.measures else None
+        if given.in_key:
+            scale, adapted = tune.scale, (*adapted, tune.in_key())
     else:
         examples, adapted = picture.read(given.input, trained.setup.dataset, given.invert)
     wishes = parse(given.wishes, trained, count)
-    edited = edit(trained, examples, wishes, only, search=not given.exact)
+    edited = edit(trained, examples, wishes, only, search=not given.exact, scale=scale)
     size = "" if count is None else f"{count} measure{'s' if count > 1 else ''}, "
     print(f"{given.input.name}: {size}model {trained.setup.name}, run {trained.run}")
     print(*report.filled([f"  {line}" for line in adapted]), report.text(edited), sep="\n")

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from arvae.edit.faults import EditError
+from arvae.music import abc, files, keys, score
 from arvae.music import coding as music
-from arvae.music import files, score
 from arvae.music.coding import CONTINUE, REST
+from arvae.music.keys import Key
 from arvae.music.score import Part, TuneError
 
 MONOPHONIC = "--monophonic keeps the highest note where several sound"
@@ -25,13 +26,33 @@ TUNE = "--tune N chooses one, by its X: number or its title"
 class Melody:
     """A melody: measures int16 (n, 24) as the model reads them; title: the file's name; shift: by how many
     semitones they were moved to fit its range; adapted: what was done to it, in words; transpose: by how many
-    semitones its instrument sounds higher than it is written."""
+    semitones its instrument sounds higher than it is written;
+    key: its key signature, as written (None: estimated)."""
 
     measures: np.ndarray
     title: str
     shift: int = 0
     adapted: tuple[str, ...] = ()
     transpose: int = 0
+    key: Key | None = None
+
+    def __post_init__(self) -> None:
+        if self.key is None:
+            written = music.transpose(self.measures, -self.shift - self.transpose)
+            object.__setattr__(self, "key", keys.estimate(written))
+
+    @property
+    def scale(self) -> frozenset[int]:
+        """The pitch classes of its key, as the model reads them."""
+        moved = self.shift + self.transpose
+        own = self.measures[self.measures >= 0] - moved
+        return frozenset((pitch + moved) % 12 for pitch in self.key.scale(own))
+
+    def in_key(self) -> str:
+        """Which key that is, whether it is estimated, and how the tune itself keeps to it, in words."""
+        how = ", estimated from its notes" if self.key.estimated else ""
+        outside, notes = keys.outside(self.measures, self.scale)
+        return f"key: {self.key}{how}; {outside} of its own {notes} notes lie outside the scale"
 
     def written(self, measures: np.ndarray) -> np.ndarray:
         """Measures of this melody, edited or not, in the key it came in.
@@ -70,6 +91,7 @@ def read(
     monophonic: bool = False,
     transpose: bool = False,
     quantize: bool = False,
+    key: str | None = None,
 ) -> Melody:
     """A melody from a MIDI, MusicXML or ABC file: one voice, 4/4, onsets on the grid, within the vocabulary's
     range. The options change nothing in a file that does not need them.
@@ -80,6 +102,7 @@ def read(
         monophonic: keep the highest note where several sound.
         quantize: move onsets to the grid.
         transpose: move the melody into the range.
+        key: its key, as ABC writes it ("G", "Em", "D mix"); None: as the file says, or estimated.
 
     Raises:
         EditError: for what does not fit and was not asked to be adapted, with the option that would.
@@ -91,6 +114,7 @@ def read(
             raise EditError(f"{path.name}: --tune is for ABC files with several tunes")
         chosen = files.choose(files.read_score(content, path.suffix, tune), part)
         measures = _measures(chosen, monophonic, quantize)
+        signature = chosen.key if key is None else abc.read_key(key)
     except TuneError as error:
         hints = {files.PARTS: PART if part is None else "", files.TUNES: TUNE if tune is None else ""}
         hint = hints.get(error.reason)
@@ -105,7 +129,9 @@ def read(
     shift = _shift(measures, vocabulary, transpose, path.name)
     if shift:
         adapted.append(f"moved by {shift:+d} semitones into the model's range, and back in what is written")
-    return Melody(music.transpose(measures, shift), path.stem, shift, tuple(adapted), chosen.transpose)
+    return Melody(
+        music.transpose(measures, shift), path.stem, shift, tuple(adapted), chosen.transpose, signature
+    )
 
 
 def _measures(part: Part, monophonic: bool, quantize: bool) -> np.ndarray:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from arvae.edit.search import SAME, Edited, direction, edit, missed
 from arvae.edit.wishes import Wish, span
+from arvae.music import keys
 from arvae.report.labels import plain
 from arvae.trained import Control, TrainedModel, same
 
@@ -112,10 +113,24 @@ def findings(edited: Edited) -> list[str]:
     for control in map(trained.control, wished):
         codes = edited.z_after[rows, control.dimension]
         outside |= (codes < control.low - 1e-9) | (codes > control.high + 1e-9)
+    if edited.free is not None:
+        lines.append(_cost(edited))
     if outside.any():
         where = _where(edited, rows[outside])
         lines.append(f"Beyond the codes of the data{where}: the decoder was not trained there")
     return lines
+
+
+def _cost(edited: Edited) -> str:
+    """What it costs to stay in the scale: notes, and attributes against the same wishes without it."""
+    free, rows = edited.free, np.flatnonzero(edited.touched)
+    now, before = (keys.outside(version.result[rows], edited.scale) for version in (edited, free))
+    changes = zip(edited.trained.attribute_names, _mean((edited.after - free.after)[rows]), strict=True)
+    moved = ", ".join(f"{plain(name)} {by:+.3f}" for name, by in changes)
+    return (
+        f"In key: {now[0]} of {now[1]} notes outside the scale; without it {before[0]} of {before[1]}. What "
+        f"that changed (means): {moved}"
+    )
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
@@ -196,6 +211,7 @@ def as_json(edited: Edited) -> dict[str, Any]:
         "wishes": [str(wish) for wish in edited.wishes],
         "edited": (np.flatnonzero(edited.touched) + 1).tolist(),
         "searched": [(np.flatnonzero(rows) + 1).tolist() for rows in edited.searched],
+        "scale": None if edited.scale is None else sorted(map(int, edited.scale)),
         **{name: np.where(np.isfinite(a), a.astype(object), None).tolist() for name, a in arrays.items()},
         **{
             f"same as given, {stage}": same(edited.original, examples).tolist()

@@ -9,7 +9,7 @@ Several wishes are searched one after the other until none moves any more.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -30,7 +30,8 @@ class Edited:
     original, reconstruction, result: examples (n, ...), the reconstruction from the untouched code; before,
     rebuilt, after: their attributes (n, k), NaN where they cannot be measured; z, z_after: codes (n, d);
     touched (n,): which were to be edited, the others stay as they were; concerned, searched (w, n): which of
-    them each wish was about, and where a turn was replaced by a search (if `search`).
+    them each wish was about, and where a turn was replaced by a search (if `search`); scale: the pitch
+    classes that were allowed, and free: what the same wishes give without.
     """
 
     trained: TrainedModel
@@ -47,6 +48,8 @@ class Edited:
     concerned: np.ndarray
     searched: np.ndarray
     search: bool
+    scale: frozenset[int] | None = None
+    free: "Edited | None" = None
 
     @property
     def music(self) -> bool:
@@ -60,12 +63,14 @@ def edit(
     wishes: Sequence[Wish] = (),
     only: Sequence[int] | None = None,
     search: bool = True,
+    scale: Collection[int] | None = None,
 ) -> Edited:
     """Edit examples (measures int16 (n, 24), or images (n, h, w) as bool or bytes 0..255).
 
     only: the examples to edit, counted from 1 (None: all). One with no wish that concerns it stays as it is;
     with no wishes at all every one of them is replaced by its reconstruction. search=False: turns stay as
-    asked, whatever the attribute does. Raises EditError where nothing is left to edit.
+    asked, whatever the attribute does. scale: the pitch classes (0 to 11, 0 is C) that the decoder may choose
+    among at each tick. Raises EditError where nothing is left to edit.
     """
     n, wishes = len(examples), tuple(wishes)
     chosen = np.ones(n, bool) if only is None else np.isin(np.arange(1, n + 1), list(only))
@@ -75,7 +80,8 @@ def edit(
         outside = f", and only {span(only)} may change" if only is not None else ""
         raise EditError(f"no measure is left to edit: asked for is {'; '.join(map(str, wishes))}{outside}")
     z = trained.encode(examples)[0].astype(np.float64)
-    original, reconstruction = as_shown(examples), trained.decode(z)
+    allowed = None if scale is None else symbols(trained, scale)
+    original, reconstruction = as_shown(examples), trained.decode(z, allowed)
     before = trained.measure(original)
     turned = z.copy()
     for wish, rows in zip(wishes, concerned, strict=True):
@@ -90,27 +96,37 @@ def edit(
             wish, rows = wishes[number], np.flatnonzero(concerned[number])
             column = trained.control(wish.attribute).dimension
             home = (z if wish.turn is None else turned)[rows, column]
-            place = _search(trained, wish, z_after[rows], home, before[rows])
+            place = _search(trained, wish, z_after[rows], home, before[rows], allowed)
             moved |= bool((np.abs(place - z_after[rows, column]) > 1e-9).any())
             z_after[rows, column] = place
             searched[number, rows] = (wish.turn is not None) & (place != home)
         if not moved:
             break
     result = original.copy()
-    result[touched] = trained.decode(z_after[touched])
+    result[touched] = trained.decode(z_after[touched], allowed)
     rebuilt, after = trained.measure(reconstruction), trained.measure(result)
     return Edited(
         trained, wishes, original, reconstruction, result, before, rebuilt, after, z, z_after, touched,
         concerned, searched, search,
+        None if scale is None else frozenset(scale),
+        None if scale is None else edit(trained, examples, wishes, only, search),
     )  # fmt: skip
 
 
+def symbols(trained: TrainedModel, scale: Collection[int]) -> np.ndarray:
+    """Which symbols a decoder may choose among to stay in a scale: bool (V,), all but notes of other pitch
+    classes."""
+    codes = trained.vocabulary.decode(np.arange(trained.vocabulary.size))
+    return (codes < 0) | np.isin(codes % 12, list(scale))
+
+
 def _search(
-    trained: TrainedModel, wish: Wish, z: np.ndarray, home: np.ndarray, given: np.ndarray
-) -> np.ndarray:
+    trained: TrainedModel, wish: Wish, z: np.ndarray, home: np.ndarray, given: np.ndarray,
+    allowed: np.ndarray | None,
+) -> np.ndarray:  # fmt: skip
     """Where on its control's dimension each of the codes z (m, d) fulfils the wish best: (m,).
 
-    home (m,): the place to stay near; given (m, k): the attributes before the edit.
+    home (m,): the place to stay near; given (m, k): the attributes before the edit; allowed (V,): symbols.
     """
     control = trained.control(wish.attribute)
 
@@ -118,7 +134,7 @@ def _search(
         """Of the places grid (r, points) the best for each of `rows`, and by how much it misses."""
         codes = np.repeat(z[rows], grid.shape[1], axis=0)
         codes[:, control.dimension] = grid.ravel()
-        measured = trained.measure(trained.decode(codes))
+        measured = trained.measure(trained.decode(codes, allowed))
         miss = missed(trained, wish, np.repeat(given[rows], grid.shape[1], axis=0), measured)
         miss = miss.reshape(grid.shape)
         least = miss.min(axis=1)

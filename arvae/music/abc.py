@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
+from arvae.music.keys import FIFTHS, MODES, SEMITONES, STEPS, Key
 from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, TuneError
 
 _NOTE = r"(?P<accidental>[\^_=]*)(?P<step>[A-Ga-g])(?P<octave>[,']*)(?P<length>\d*/*\d*)"
@@ -33,11 +34,8 @@ _TOKEN = re.compile(
 )
 _IN_CHORD = re.compile(rf'"[^"]*"|![^!]*!|(?P<note>{_NOTE})(?P<tie>-?)|[\s().~uvH-WY]')
 _LARGEST = 100_000  # characters of a tune; a long one has some 5,000
-_SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_FIFTHS = "FCGDAEB"  # the order in which sharps are added
 _ALTER = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
-_MODES = {"": 0, "maj": 0, "ion": 0, "mix": -1, "dor": -2, "m": -3, "min": -3, "aeo": -3, "phr": -4}
-_MODES |= {"loc": -5, "lyd": 1}
+_MODES = {mode[:3]: mode for mode in MODES} | {"": "major", "ion": "major", "m": "minor", "aeo": "minor"}
 _KEY = re.compile(r"([A-G])([#b]?) ?(m(?![a-z])|(?i:maj|ion|mix|dor|min|aeo|phr|loc|lyd)[a-zA-Z]*|)")
 _SETTING = re.compile(
     r"\b(clef|octave|transpose|name|nm|subname|snm|sname|middle|m|shift|score|sound|stem|stafflines|staffscale"
@@ -123,9 +121,16 @@ def read_tune(tune: str) -> Score:
         parts=tuple(voice.part(len(several) > 1) for voice in several),
         metre=field(tune, "M") or "",
         number=field(tune, "X") or "",
-        key=field(tune, "K") or "",
         tempo=4.0 * int(tempo[1]) * int(tempo[3]) / (int(tempo[2]) or 4) if tempo else None,
+        composer=field(tune, "C") or "",
     )
+
+
+def read_key(value: str) -> Key | None:
+    """What a field K: means: "G", "Am", "D mix", "D phr ^f"; None for "none". Raises TuneError for no key."""
+    reading = _Tune()
+    reading.key(reading.base, value)
+    return reading.base.start_key
 
 
 def _lines(tune: str) -> Iterator[tuple[str, str]]:
@@ -172,6 +177,7 @@ class _Voice:
     last_length: Fraction = Fraction(0)
     written: Fraction = Fraction(0)  # the last event's length before tuplets and broken rhythms
     ties: dict[str, list] = dataclasses.field(default_factory=dict)
+    start_key: Key | None = None  # the last one before the first note
     broken: Fraction = Fraction(1)  # factor of the next event
     tuplet: Fraction = Fraction(1)
     tuplet_left: int = 0
@@ -203,7 +209,7 @@ class _Voice:
             return name, self.ties[name][2]
         else:
             alter = self.accidentals.get(holds, self.key.get(step, 0))
-        pitch = 60 + 12 * octave + _SEMITONES[step] + alter + self.transpose
+        pitch = 60 + 12 * octave + SEMITONES[step] + alter + self.transpose
         if not 0 <= pitch <= 127:
             raise self.fault(f"{match['note']!r}, which is no pitch of MIDI: correct its octave")
         return name, pitch
@@ -291,7 +297,7 @@ class _Voice:
     def part(self, named: bool) -> Part:
         notes = tuple(Note(*entry) for entry in self.notes)
         name = f"{self.name} (percussion)" if self.percussion else self.name
-        return Part(name if named else "", notes, tuple(self.bars), self.percussion)
+        return Part(name if named else "", notes, tuple(self.bars), self.percussion, key=self.start_key)
 
 
 class _Tune:
@@ -348,15 +354,14 @@ class _Tune:
         """K: the key signature, explicit accidentals, what a clef does to the sound."""
         self.settings(voice, value)
         written = "" if value.strip() == "none" else _SETTING.sub("", value).strip()
-        if written in ("HP", "Hp"):  # bagpipes: HP writes no sharps, Hp means F and C sharp
-            voice.key = {"F": 1, "C": 1} if written == "Hp" else {}
-            return
+        tonic = mode = ""
         found = _KEY.match(written)
-        if found:
-            tonic, sign, mode = found.groups()
-            fifths = _FIFTHS.index(tonic) - 1 + 7 * {"": 0, "#": 1, "b": -1}[sign]
-            fifths += _MODES[mode[:3].lower()]
-            voice.key = {step: (fifths + 6 - place) // 7 for place, step in enumerate(_FIFTHS)}
+        if written in ("HP", "Hp"):  # bagpipes: HP writes no sharps, Hp means F and C sharp
+            voice.key, written = {"F": 1, "C": 1} if written == "Hp" else {}, ""
+        elif found:
+            tonic, mode = found[1] + found[2], _MODES[found[3][:3].lower()]
+            fifths = FIFTHS.index(found[1]) - 1 + 7 * {"": 0, "#": 1, "b": -1}[found[2]] - MODES[mode]
+            voice.key = {step: (fifths + 6 - place) // 7 for place, step in enumerate(FIFTHS)}
             written = written[found.end() :].strip()
         elif value.strip() in ("", "none"):
             voice.key = {}
@@ -367,6 +372,9 @@ class _Tune:
             voice.key = voice.key | {step.upper(): _ALTER.get(accidental, 0)}
         if re.sub(r"([\^_=]+)([A-Ga-g])", "", written).strip():
             raise voice.fault(f"the key {value[:30]!r}: write one such as G, Am, D mix or D phr ^f")
+        if not voice.notes:
+            given = Key(tuple(voice.key.get(step, 0) for step in STEPS), tonic, mode)
+            voice.start_key = given if voice.key else None
 
     def settings(self, voice: _Voice, value: str) -> None:
         """What V: and K: say of sound: octave=, transpose=, clefs with 8; drums; a name."""

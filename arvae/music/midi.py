@@ -17,6 +17,7 @@ import numpy as np
 
 from arvae.music import coding as music
 from arvae.music.coding import BEATS, CONTINUE, TICKS
+from arvae.music.keys import Key
 from arvae.music.notation import BEAT, POSITIONS
 from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, TuneError
 
@@ -26,6 +27,7 @@ _VELOCITY = 80
 _LARGEST = 1 << 19  # bytes; a song with all its instruments has some 100 kB
 _DRUMS = 9  # channel, from 0
 _UNUSED = re.compile(rb"\xff[\x00\x20\x21\x54\x59\x7f]")  # key, SMPTE offset, port, ..: read as text
+_KEY = re.compile(rb"\xff\x59\x02([\xf9-\xff\x00-\x07])([\x00\x01])")  # sharps, minor
 _END = b"\xff\x2f\x00"  # of a track
 _EARLY, _LATE = Fraction(1, 48), Fraction(1, 8)  # quarter notes: how far from its bar line a note is played
 _GRID = np.array([float(offset * BEAT) for offset in (*music.GRID, 1)])
@@ -80,12 +82,18 @@ def read(content: bytes) -> Score:
     Raises TuneError for what is no MIDI file, ends too early, or lasts too long.
     """
     try:
-        return _score(mido.MidiFile(file=io.BytesIO(_mended(content)), clip=True, charset="latin-1"))
+        found = _score(mido.MidiFile(file=io.BytesIO(_mended(content)), clip=True, charset="latin-1"))
     except TuneError:
         raise
     except _ODD as error:
         found = str(error) or "it is cut short"
         raise TuneError(BROKEN, f"this is no MIDI file ({found}): export it again") from error
+    sign = _KEY.search(content)
+    if sign is None:
+        return found
+    sharps = int.from_bytes(sign[1], signed=True)
+    key = Key.of(sharps, "minor" if sign[2][0] else "major")
+    return replace(found, parts=tuple(replace(part, key=key) for part in found.parts))
 
 
 def _mended(content: bytes) -> bytes:

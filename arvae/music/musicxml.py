@@ -14,10 +14,10 @@ from itertools import accumulate
 from xml.etree import ElementTree
 
 from arvae.files import DAMAGED
+from arvae.music.keys import MODES, SEMITONES, STEPS, Key
 from arvae.music.score import BROKEN, LONGEST, MARKS, Bar, Note, Part, Score, TuneError
 
 _LARGEST = 12 << 20  # bytes of one uncompressed score; the largest chorale has under 1 MB
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SHORT = {f"{2**n}{'nd' if n == 5 else 'th'}": Fraction(4, 2**n) for n in range(4, 11)}
 _TYPES = {"long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2), **_SHORT}
 _FINE, _NEAR = 24, Fraction(1, 128)  # quarter notes: times this near to a 24th are on it
@@ -33,6 +33,7 @@ class _Measure:
     nominal: Fraction
     metre: str
     transpose: dict[str, int]
+    key: Key | None = None
     notes: list[tuple[str, Fraction, Fraction, int, bool]] = field(default_factory=list)
     length: Fraction = Fraction(0)
     unpitched: set[str] = field(default_factory=set)
@@ -62,7 +63,13 @@ def read(content: bytes) -> Score:
         name = (names.get(part.get("id")) or "").strip() or f"part {place}"
         found += _staves(name, bars)
     title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
-    return Score(title.strip(), tuple(found), next((bar.metre for bars in measures for bar in bars), ""))
+    composer = root.findtext("identification/creator[@type='composer']") or ""
+    tempo = next((sound.get("tempo") for sound in root.iter("sound") if sound.get("tempo")), None)
+    return Score(
+        title.strip(), tuple(found), next((bar.metre for bars in measures for bar in bars), ""),
+        tempo=float(_number(tempo)) or None if re.fullmatch(r"[\d.]{1,9}", tempo or "") else None,
+        composer=composer.strip(),
+    )  # fmt: skip
 
 
 def _partwise(root: ElementTree.Element) -> list[ElementTree.Element]:
@@ -93,6 +100,7 @@ def _measures(part: ElementTree.Element) -> Iterator[_Measure]:
                     metre = _metre(item, metre)
                     bar.nominal, bar.metre = metre
                     bar.transpose = transpose = _transpose(item, transpose)
+                    bar.key = _key(item)
                 elif item.tag in ("backup", "forward"):
                     step = _number(item.findtext("duration")) / divisions
                     now = max(_tidy(now + step if item.tag == "forward" else now - step), Fraction(0))
@@ -126,7 +134,7 @@ def _note(item: ElementTree.Element, bar: _Measure, start: Fraction, duration: F
     if alter.denominator != 1:
         raise ValueError(f"a note altered by {float(alter):g} semitones lies between two keys of the piano")
     octave = int(_number(pitch.findtext("octave")))
-    number = 12 * (octave + 1) + _STEPS[pitch.findtext("step", "").strip().upper()] + int(alter)
+    number = 12 * (octave + 1) + SEMITONES[pitch.findtext("step", "").strip().upper()] + int(alter)
     number += bar.transpose.get(staff, bar.transpose.get("", 0))
     if not 0 <= number <= 127:
         raise ValueError(f"a note lies {number} semitones above MIDI's lowest, MIDI has 0 to 127")
@@ -173,6 +181,20 @@ def _metre(item: ElementTree.Element, before: tuple[Fraction, str]) -> tuple[Fra
     pairs = list(zip(time.findall("beats"), time.findall("beat-type"), strict=True))
     length = sum(4 * sum(map(_number, beats.text.split("+"))) / _number(unit.text) for beats, unit in pairs)
     return Fraction(length), " + ".join(f"{beats.text.strip()}/{unit.text.strip()}" for beats, unit in pairs)
+
+
+def _key(item: ElementTree.Element) -> Key | None:
+    """The key signature by its fifths, or step by step; None where there is none that can be read."""
+    mode = (item.findtext("key/mode") or "").strip().lower()
+    mode = {"ionian": "major", "aeolian": "minor"}.get(mode, mode)
+    try:
+        if item.find("key/fifths") is not None:
+            return Key.of(int(item.findtext("key/fifths")), mode if mode in MODES else "")
+        steps = [step.text.strip() for step in item.findall("key/key-step")]
+        alters = dict(zip(steps, map(int, (a.text for a in item.findall("key/key-alter"))), strict=True))
+    except _ODD:
+        return None
+    return Key(tuple(alters.get(step, 0) for step in STEPS)) if alters else None
 
 
 def _transpose(item: ElementTree.Element, before: dict[str, int]) -> dict[str, int]:
@@ -256,6 +278,7 @@ def _staves(name: str, bars: Sequence[_Measure]) -> Iterator[Part]:
             marks=tuple(marks),
             played=played,
             transpose=next((b.transpose.get(staff, b.transpose.get("", 0)) for b in bars), 0),
+            key=bars[0].key,
         )
 
 
@@ -294,7 +317,16 @@ def _root(content: bytes) -> ElementTree.Element:
 
 
 def _parse(content: bytes) -> ElementTree.Element:
-    """XML in the encoding it declares, or where that is wrong, in any that reads its bytes."""
+    """XML in the encoding it declares, or where that is wrong, in any that reads its bytes; its tags without
+    a namespace, which some programs give them."""
+    root = _decoded(content)
+    if root.tag.startswith("{"):
+        for node in root.iter():
+            node.tag = node.tag.partition("}")[2] if isinstance(node.tag, str) else node.tag
+    return root
+
+
+def _decoded(content: bytes) -> ElementTree.Element:
     if b"\0" not in content[:4]:  # else UTF-16
         content = content.strip(b"\0 \t\r\n")
     try:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from arvae.music.coding import BEATS, CONTINUE, END, GRID, REST, START, TICKS
+from arvae.music.keys import Key
 
 OTHER_METRE = "other metre"
 CHORDS = "chords or several voices"
@@ -84,18 +85,19 @@ class Part:
     marks: tuple[Note, ...] = ()
     played: tuple[int, ...] = ()  # the bars, from 0, in the order in which they are played; (): as they stand
     transpose: int = 0  # by how many semitones it sounds higher than it is written
+    key: Key | None = None  # its signature at the start, as written; None: the file gives none
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a file, or one tune of it, holds; metre, key and tempo (quarter notes a minute) at its start."""
+    """What a file, or one tune of it, holds; metre and tempo (quarter notes a minute) at its start."""
 
     title: str
     parts: tuple[Part, ...]
     metre: str = ""
     number: str = ""
-    key: str = ""
     tempo: float | None = None
+    composer: str = ""
 
 
 def measures(part: Part, monophonic: bool = False, quantize: bool = False) -> np.ndarray:
