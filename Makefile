@@ -35,7 +35,7 @@ lab: $(VENV)/ready
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1
 
 check: $(VENV)/ready
-	$(BIN)/python -m arvae.check
+	$(BIN)/python -m arvae.check $(ARGS)
 	$(BIN)/python -m arvae.report.readme --check
 
 lint: $(VENV)/ready

@@ -5,9 +5,10 @@
 
 Before anything runs, params.yaml is checked and every parameter name is compared with the notebook's
 `parameters` cell (papermill itself only warns). What the notebook prints appears here as it is printed. The
-executed notebook loses what differs from run to run: timings, random cell ids, and what cells tagged `log`
-printed. If a cell fails, hangs or loses its kernel, the notebook so far is kept, with its error. Run by DVC,
-it ends when DVC ends, however that ends: nothing goes on writing unseen.
+executed notebook loses what differs from run to run: timings, random cell ids, Python's version, and what
+cells tagged `log` printed; that and the time it took go to reports/machine (`arvae.machine`). If a cell
+fails, hangs or loses its kernel, the notebook so far is kept, with its error. Run by DVC, it ends when DVC
+ends, however that ends: nothing goes on writing unseen.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from arvae import params, paths
+from arvae import machine, params, paths
 from arvae.files import BARRED, MAKE_ROOM, atomic_write
 from arvae.params.faults import unknown
 from arvae.progress import clock
@@ -72,6 +73,7 @@ def run(
     start = time.monotonic()
     print(f"{target.stem}: running {source.name}", file=log, flush=True)
     fault: str | None = None
+    log_lines: list[str] = []
     unseen: tuple[str, str] | None = None  # an error that the kernel could not write into the notebook itself
     try:
         papermill.execute_notebook(
@@ -109,13 +111,14 @@ def run(
     finally:
         try:
             if target.exists():
-                _normalise(target, bool(fault), unseen)
+                log_lines = _normalise(target, bool(fault), unseen)
         except (OSError, ValueError) as error:  # half a notebook, then: the disk is full
             target.unlink(missing_ok=True)
             fault = fault or f"{target} could not be written ({error}): {REMEDY}"
     if fault:
         kept = f"\nThe notebook so far is kept in {target}" if target.exists() else ""
         raise NotebookError(f"{source.name}: {fault}{kept}")
+    machine.write(home, target, time.monotonic() - start, log_lines)
     print(f"{target.stem}: done in {clock(time.monotonic() - start)}", file=log, flush=True)
 
 
@@ -136,8 +139,10 @@ def _typed(source: Path, values: dict[str, str]) -> dict[str, Any]:
     return typed
 
 
-def _normalise(path: Path, failed: bool, error: tuple[str, str] | None = None) -> None:
+def _normalise(path: Path, failed: bool, error: tuple[str, str] | None = None) -> list[str]:
     """Remove from an executed notebook what differs between two equal runs; of one that failed keep the logs.
+
+    Returns the lines of the logs that were removed.
 
     error: (name, message) to show below the cell that ran last.
     """
@@ -148,17 +153,22 @@ def _normalise(path: Path, failed: bool, error: tuple[str, str] | None = None) -
         for cell in [cell for cell in code if cell.metadata.get("papermill", {}).get("start_time")][-1:]:
             cell.outputs.append(shown)
     notebook.metadata.pop("papermill", None)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    log: list[str] = []
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:02d}"
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
         if "log" in cell.metadata.get("tags", []) and not failed:
-            cell.outputs = [output for output in cell.outputs if output.output_type != "stream"]
+            streams = [output for output in cell.outputs if output.output_type == "stream"]
+            log += "".join(output.text for output in streams).splitlines()
+            cell.outputs = [output for output in cell.outputs if output not in streams]
         for output in cell.get("outputs", []):
             if output.output_type == "stream":  # a library's warning says where it is installed
                 output["text"] = re.sub(r"(?<!\S)\S*/(?=site-packages/)", "", output["text"])
     with atomic_write(path) as temporary:
         nbformat.write(notebook, temporary)
+    return log
 
 
 def end_with(processes: list[psutil.Process], every: float = 0.2) -> None:

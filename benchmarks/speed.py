@@ -32,7 +32,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from arvae import losses, metrics, models, params, paths
+from arvae import losses, machine, metrics, models, params, paths
 from arvae.datasets.contract import Dataset, PackedImages, Split
 from arvae.music.coding import Vocabulary
 from arvae.training import Run, loop
@@ -224,7 +224,7 @@ def answer(process: subprocess.Popen[str]) -> dict[str, float]:
 
 def speed(name: str, steps: int, rounds: int) -> None:
     """Print the throughput of every way, its ratio to both plain ones, and the share of the peak."""
-    cores = len(os.sched_getaffinity(0))
+    cores = machine.cores()
     setup = setup_of(name, "fast")
     compared = ways(cores, plan(setup.engine).precision)
     best = {way: {"rate": 0.0, "peak": 0.0} for way in compared}
@@ -272,7 +272,7 @@ def learn(name: str, steps: int, seeds: list[int], prepared: Path) -> None:
         arguments = [name, "--learn", str(steps), "--seeds", str(seed), "--data", str(prepared)]
         return answer(start(path, 1, arguments))
 
-    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
         found = dict(zip(tasks, pool.map(one, tasks), strict=True))
     print(f"\n{name} after {steps} steps, {len(seeds)} seeds: mean (sd)")
     for metric in next(iter(found.values())):
@@ -323,9 +323,7 @@ def main() -> None:
         print(json.dumps(outcome))
         return
     precision = plan(setup_of("mnist", "fast").engine).precision
-    print(
-        f"{len(os.sched_getaffinity(0))} cores; the fast path computes in {precision}, the plain in float32"
-    )
+    print(f"{machine.cores()} cores; the fast path computes in {precision}, the plain in float32")
     for name in given.names:
         if given.steps:
             speed(name, given.steps, given.rounds)

@@ -57,18 +57,15 @@ def smoke_run(tmp_path_factory):
 
 
 # What carries times: how long training took and how fast it was. All else must be the same in every run.
-TIMED = (
-    "reports/notebooks/*", "reports/pages/*", "reports/training/*.csv", "reports/index.ipynb",
-    "reports/index.html",
-)  # fmt: skip
-TIMED += tuple(f"studies/{pattern}" for pattern in TIMED)
+TIMED = ("reports/machine/*", "studies/reports/machine/*")
 RESULTS = (
     "reports/**/*",
     "studies/reports/**/*",
     "data/prepared/**/*",
     "data/codes/*",
     "data/classifier/*",
-    "data/models/**/*.safetensors",
+    "data/models/**/*",
+    "dvc.lock",
 )
 
 

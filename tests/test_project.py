@@ -135,7 +135,7 @@ def test_the_readme_is_short_and_names_every_library():
 LOCAL = ("arvae", "notebooks", "docs", "data/published")
 # Glue that decides no result.
 GLUE = ("arvae/__init__.py", "arvae/params/", "arvae/paths.py", "arvae/files.py", "arvae/progress.py")
-GLUE += ("arvae/report/__init__.py",)
+GLUE += ("arvae/report/__init__.py", "arvae/machine.py")
 # What only draws a training's page is no dependency of it, so that an edit to a figure retrains nothing; what
 # the others load trained weights with is decided by the weights.
 DRAWS = (

@@ -18,8 +18,8 @@ from tests.test_training import run as run_training
 
 
 @pytest.mark.slow
-def test_two_fresh_clones_give_the_same_metrics_tables_and_pictures(smoke_run, tmp_path):
-    """Every stage, at another path: all but what carries times (conftest.TIMED), and notebooks' pictures."""
+def test_two_fresh_clones_give_the_same_bytes(smoke_run, tmp_path):
+    """Every stage, at another path: all but times (conftest.TIMED); notebooks, pages and lock too."""
     clone = tmp_path / "elsewhere" / "another clone"
     run(tmp_path, "git", "clone", "--quiet", str(smoke_run), str(clone))
     if (smoke_run / "data" / "raw").is_dir():
@@ -30,7 +30,8 @@ def test_two_fresh_clones_give_the_same_metrics_tables_and_pictures(smoke_run, t
     for kind in ("reports/metrics/", "reports/tables/", "reports/scores/", "data/models/", "data/codes/"):
         assert any(name.startswith(kind) for name in second), f"nothing in {kind}"
     assert sum(name.endswith(".png") for name in second) > 30 and len(shown) > 30
-    assert "reports/playground.html" in second
+    expected = ("playground.html", "index.html", "pages/results.html", "notebooks/train-mnist-arvae.ipynb")
+    assert {"dvc.lock", *(f"reports/{name}" for name in expected)} <= second.keys()
     differing = sorted(name for name in first | second if first.get(name) != second.get(name))
     assert differing == []
 

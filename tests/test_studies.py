@@ -61,7 +61,7 @@ def report(dataset, model, level, seeds=(0, 1)):
         }
     return {
         "scale": "smoke", "dataset": dataset, "model": model, "seeds": list(seeds), "runs": runs,
-        "attributes": list(NAMES[dataset]), "machine": {"name": "a processor"},
+        "attributes": list(NAMES[dataset]),
         "provenance": {"epochs": 0.7, "train_size": 1234, "data_source": "drawn", "test_codes": 99,
                        "device": "cpu", "precision": "bfloat16"},
     }  # fmt: skip

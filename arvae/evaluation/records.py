@@ -1,11 +1,7 @@
 """What an evaluation leaves on disk: numbers with their spread, and all that a caption must say."""
 
-import platform
 from pathlib import Path
 from typing import Any
-
-import joblib
-import torch
 
 from arvae import metrics
 from arvae.datasets.contract import Dataset, write_npz
@@ -58,7 +54,6 @@ def write(
         "runs": results,
         "attributes": list(dataset.attribute_names),
         "provenance": provenance(setup, dataset, len(items.index), runs_in(directory)),
-        "machine": machine(),
     }
     write_json(reports / "metrics" / f"{setup.name}.json", report)
     scores = {name: report["mean"][name] for name in SCORES if report["mean"].get(name) is not None}
@@ -95,27 +90,6 @@ def provenance(setup: Setup, dataset: Dataset, codes: int, runs: list[dict[str, 
         "gamma": setup.hyperparameters.gamma,
         "delta": setup.hyperparameters.delta,
     }
-
-
-def machine() -> dict[str, Any]:
-    """Where this runs: processor, cores, versions of Python and torch."""
-    return {
-        "name": processor(),
-        "cores": joblib.cpu_count(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
-
-
-def processor() -> str:
-    """The processor's name as the system gives it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def load(

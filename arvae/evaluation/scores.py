@@ -180,7 +180,7 @@ def study(
     """A row a run of `directory` (data/models/<setup>), in the order of its runs.json.
 
     Columns: run, seed, the hyperparameters it overrides (beta, gamma, delta first), status, message, steps,
-    seconds, and STUDY: the metrics of sampled codes, interpretability along the regularized dimensions, and
+    and STUDY: the metrics of sampled codes, interpretability along the regularized dimensions, and
     the share of pixels or symbols reconstructed, in percent. A run that failed in training, or whose codes
     are not finite, has status "failed", says why, and NaN for every value.
     """
@@ -191,7 +191,7 @@ def study(
         first = [name for name in ("beta", "gamma", "delta") if name in run["overrides"]]
         row = {"run": run["name"], "seed": run["seed"]}
         row |= {name: run["overrides"][name] for name in (*first, *run["overrides"])}
-        row |= {name: run[name] for name in ("status", "message", "steps", "seconds")}
+        row |= {name: run[name] for name in ("status", "message", "steps")}
         if run["status"] == "finished":
             try:
                 codes = encoded(setup.replace(**run["overrides"]), dataset, items, directory, run["name"])

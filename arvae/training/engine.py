@@ -26,7 +26,9 @@ from arvae.training.runs import Run, RunResult, TrainingError, check_runs, hyper
 
 TELL_EVERY = 5.0  # seconds between lines at first; later 15 % of the time so far, a minute at most
 ATTEMPTS = 3  # deaths of a run's worker in a row, without a step gained, before it is given up
-_FIRST = ("step", "epoch", "seconds", "loss", "reconstruction", "kl", "regularization")
+_FIRST = ("step", "epoch", "loss", "reconstruction", "kl", "regularization")
+# What differs between two equal runs: told in the log, kept in the checkpoint, in nothing that is published.
+_TIMES = ("seconds", "examples_per_second", "reused")
 
 
 @dataclasses.dataclass
@@ -216,6 +218,10 @@ class _Training:
             weights.unlink(missing_ok=True)  # an older one would pass for this one
         rows = outcome["rows"]
         history = _write_history(directory / f"{run.name}.csv", rows)
+        if rows:
+            rate = rows[-1]["examples_per_second"]
+            took = f"{outcome['steps']:,} steps in {clock(outcome['seconds'])}, {rate:,.0f} examples a second"
+            self.log(f": {run.name}: {took}")
         return RunResult(
             **dataclasses.asdict(run),
             **{name: outcome[name] for name in ("status", "message", "reused", "steps", "seconds")},
@@ -269,17 +275,18 @@ def _write_history(path: Path, rows: list[dict[str, float]]) -> Path | None:
     if not rows:
         path.unlink(missing_ok=True)
         return None
-    columns = list(dict.fromkeys([*_FIRST, *(name for row in rows for name in row)]))
+    columns = list(dict.fromkeys([*_FIRST, *(name for row in rows for name in row if name not in _TIMES)]))
     with atomic_write(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     return path
 
 
 def _as_json(result: RunResult) -> dict[str, Any]:
-    fields = dataclasses.asdict(result)
-    last = {name: value if math.isfinite(value) else None for name, value in result.last.items()}
+    fields = {name: value for name, value in dataclasses.asdict(result).items() if name not in _TIMES}
+    last = {name: value for name, value in result.last.items() if name not in _TIMES}
+    last = {name: value if math.isfinite(value) else None for name, value in last.items()}
     fields |= {"last": last}  # JSON has no NaN
     return fields | {name: fields[name] and Path(fields[name]).name for name in ("weights", "history")}
 

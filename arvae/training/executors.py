@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import arvae
+from arvae import machine
 from arvae.params import Engine
 from arvae.training.precision import SAME_BITS
 
@@ -126,6 +127,5 @@ def opened(engine: Engine, device: str, runs: int) -> Iterator[Any]:
 
 def worker_count(engine: Engine, device: str, runs: int) -> int:
     """Runs at once: what params.yaml says, else what the cores (or one GPU) can take."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    natural = 4 if device == "cuda" else max(1, cores // engine.threads)
+    natural = 4 if device == "cuda" else max(1, machine.cores() // engine.threads)
     return max(1, min(runs, engine.workers or natural))

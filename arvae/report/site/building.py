@@ -7,7 +7,7 @@ import jinja2
 import pandas as pd
 from pygments.formatters import HtmlFormatter
 
-from arvae import paths
+from arvae import machine, paths
 from arvae.files import write_text
 from arvae.report.site import provenance
 from arvae.report.site.checking import REPORTS_LIMIT, SiteError, check
@@ -91,7 +91,7 @@ def collect(home: Path, reports: Path) -> list[Page]:
 def build(
     home: Path | str | None = None, limit: int = REPORTS_LIMIT, reports: Path | str = "reports"
 ) -> pd.DataFrame:
-    """Write pages/*.html, pages/style.css and index.html in reports/; check them all.
+    """Write pages/*.html, pages/style.css, index.html and machine/index.html in reports/; check the pages.
 
     Args:
         home: the project's root, default the one above the working directory.
@@ -119,10 +119,11 @@ def build(
         if old.stem not in {page.name for page in pages}:
             old.unlink()
     write_text(folder / "style.css", _style_sheet())
-    template = jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES / "site"), autoescape=True, trim_blocks=True,
         lstrip_blocks=True, undefined=jinja2.StrictUndefined,
-    ).get_template("page.html.j2")  # fmt: skip
+    )  # fmt: skip
+    template = templates.get_template("page.html.j2")
     menu: dict[str, list[Page]] = {}
     for page in pages[1:]:
         menu.setdefault(page.section, []).append(page)
@@ -140,7 +141,8 @@ def build(
             after=pages[number + 1] if number + 1 < len(pages) else None,
             provenance=provenance.made_by(metrics, page.name, code), source=way(target.parent, page.source),
         )  # fmt: skip
-    for target, text in written.items():
+    times = templates.get_template("machine.html.j2").render(rows=provenance.machines(reports))
+    for target, text in (written | {reports / machine.FOLDER / "index.html": times}).items():
         write_text(target, text.rstrip() + "\n")
     check(reports, limit)
     kilobytes = [round(target.stat().st_size / 1000) for target in written]

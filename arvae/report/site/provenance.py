@@ -1,16 +1,16 @@
-"""What a page says of how its results arose: scale, seeds, code and machine."""
+"""What a page says of how its results arose: scale, seeds and code; and the page of times and machines."""
 
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from arvae import machine
 from arvae.files import read_json
-from arvae.report.labels import plain
+from arvae.progress import clock
 
 # What decides results: the last commit that touched one of these made them.
 CODE = ("arvae", "notebooks", "params.yaml", "requirements.lock")
-PROGRAMS = {"python": "Python", "torch": "PyTorch"}
 
 
 def commit(home: Path) -> str:
@@ -47,8 +47,7 @@ def made_by(metrics: Mapping[str, Mapping[str, Any]], page: str, code: str) -> d
         found = dict.fromkeys(_words(one[key]) for one in about if one.get(key) not in (None, "", [], {}))
         return "; ".join(found) or "not recorded"
 
-    about_code = {"made by the code of": code, "on": all_of("machine")}
-    return {"scale": all_of("scale"), "seeds": all_of("seeds"), **about_code}
+    return {"scale": all_of("scale"), "seeds": all_of("seeds"), "made by the code of": code}
 
 
 def _concerns(page: str, setup: str) -> bool:
@@ -58,12 +57,21 @@ def _concerns(page: str, setup: str) -> bool:
 
 
 def _words(value: Any) -> str:
-    """A machine, a list of seeds, ... in one line."""
-    if isinstance(value, Mapping):
-        about = {key: text for key, text in value.items() if key not in ("cores", "name")}
-        cores = [f"{value['cores']} core{'' if value['cores'] == 1 else 's'}"] if "cores" in value else []
-        named = [str(value["name"])] if "name" in value else []
-        return ", ".join(
-            [*cores, *named, *(f"{PROGRAMS.get(k, plain(k))} {_words(v)}" for k, v in about.items())]
-        )
+    """A scale, a list of seeds, ... in one line."""
     return ", ".join(map(_words, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def machines(reports: Path) -> list[dict[str, str]]:
+    """How long every stage took when it last ran, when, where, and by which commit: a row each."""
+    return [
+        {
+            "stage": name,
+            "took": clock(record["seconds"]),
+            "finished": record["finished"],
+            "commit": (record["commit"] or "none")[:10],
+            "machine": f"{(on := record['machine'])['name']}, {on['cores']} cores",
+            "Python": on["python"],
+            "PyTorch": on["torch"],
+        }
+        for name, record in machine.read(reports).items()
+    ]

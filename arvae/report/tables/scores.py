@@ -172,7 +172,7 @@ def caption(what: str, reports: Reports) -> str:
     )
     return (
         f"{what.rstrip('.')}. Scale {first['scale']}; {len(seeds)} independent seeds "
-        f"({', '.join(map(str, seeds))}); trained on {' and '.join(devices)}, {first['machine']['name']}. "
+        f"({', '.join(map(str, seeds))}); trained on {' and '.join(devices)}. "
         f"{lengths}."
     )
 

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from arvae.datasets.contract import Dataset
-from arvae.evaluation import records
 from arvae.metrics import statistics
 from arvae.params import Setup
 from arvae.report import labels
@@ -36,7 +35,7 @@ def caption(what: str, setup: Setup, data: Dataset, codes: int) -> str:
         f"{what}. {labels.dataset_label(setup.dataset)} at beta {setup.hyperparameters.beta:g}, scale "
         f"{setup.scale}; one run a setting, seed {setup.seeds[0]}, {setup.schedule.epochs:g} epochs of "
         f"{len(data.train):,} examples (source: {data.provenance.get('source', 'unknown')}), {codes:,} test "
-        f"codes; {settled.device} in {settled.precision}, {records.processor()}."
+        f"codes; {settled.device} in {settled.precision}."
     )
 
 

@@ -1,0 +1,65 @@
+"""`make check --strict`: which results are not as committed, and how far their numbers moved."""
+
+import json
+import subprocess
+
+import pytest
+
+from arvae import check, machine
+from arvae.files import write_json
+
+
+def git(folder, *arguments):
+    who = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A repository with committed results of two stages."""
+    reports = tmp_path / "reports"
+    write_json(reports / "metrics" / "a.json", {"runs": {"seed0": {"scc": 0.5, "mig": None}}, "model": "x"})
+    (reports / "training").mkdir()
+    (reports / "training" / "a.csv").write_text("step,loss\n1,2.0\n2,1.0\n")
+    (reports / "index.html").write_text("<p>one</p>\n")
+    (tmp_path / "dvc.lock").write_text("schema: '2.0'\n")
+    machine.write(tmp_path, reports / "notebooks" / "a.ipynb", 1.5, ["a line"])
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "results")
+    return tmp_path
+
+
+def test_times_alone_are_no_difference(results, capsys):
+    machine.write(results, results / "reports" / "notebooks" / "a.ipynb", 99.0, [])
+    assert json.loads((results / "reports" / "machine" / "a.json").read_text())["seconds"] == 99.0
+    assert check.moved(results) == [] and check.strict(results) == 0
+    assert machine.processor() in capsys.readouterr().out
+
+
+def test_numbers_that_moved_are_told_with_how_far(results, capsys):
+    write_json(
+        results / "reports" / "metrics" / "a.json",
+        {"runs": {"seed0": {"scc": 0.75, "mig": 0.1}}, "model": "x"},
+    )
+    (results / "reports" / "training" / "a.csv").write_text("step,loss\n1,2.5\n2,1.125\n")
+    (results / "reports" / "index.html").write_text("<p>two</p>\n")
+    (results / "reports" / "new.svg").write_text("<svg/>")
+    (results / "dvc.lock").unlink()
+    found = dict(line.split(": ", 1) for line in check.moved(results))
+    assert found["reports/metrics/a.json"].startswith(
+        "1 of 1 numbers moved; the furthest is runs.seed0.scc, 0.5 -> 0.75; 1 values that are no numbers"
+    )
+    assert found["reports/training/a.csv"] == "2 of 4 numbers moved; the furthest is 0.loss, 2 -> 2.5"
+    assert found["reports/index.html"] == "differs" and found["dvc.lock"] == "missing here"
+    assert found["reports/new.svg"] == "not committed" and len(found) == 5
+    assert check.strict(results) == 1 and "5 files are not as committed" in capsys.readouterr().out
+
+
+def test_a_notebook_outside_of_reports_is_not_recorded(tmp_path):
+    machine.write(tmp_path, tmp_path / "out.ipynb", 1.0, [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_option_is_refused(capsys):
+    assert check.main(["--strikt"]) == 2 and "there is only --strict" in capsys.readouterr().err
