@@ -1,20 +1,24 @@
-"""Measures as sound: a plucked string made of sine waves, the same samples every time."""
+"""Measures as sound: a plucked string made of its partials, the same samples every time."""
 
 import base64
 import html
 import io
 import re
-import struct
-import wave
+from functools import lru_cache
 
 import numpy as np
 
 from arvae.music import midi
 
-RATE = 16_000  # samples a second: the highest melody note's seventh harmonic still fits, and pages stay small
-_HARMONICS = np.arange(1, 8)
-_ATTACK, _RELEASE = 0.004, 0.06  # seconds
+RATE = 22_050  # samples a second
+#: Ending of a file -> what libsndfile calls its format and its coding. MP3 plays in every browser.
+FORMATS = {".wav": ("WAV", "PCM_16"), ".mp3": ("MP3", "MPEG_LAYER_III")}
+_PARTIALS = np.arange(1, 25)
+_PLUCKED = 0.23  # where on the string: partials that have a node there are weak
+_STIFF = 7e-5  # how much sharper than harmonic the partials of a stiff string are
+_ATTACK, _RELEASE = 0.003, 0.09  # seconds
 _LOUDEST = 0.8
+_ACCENT = 1.25  # a note on the first beat, against the others
 _ROW = "display:flex;flex-wrap:wrap;align-items:center;gap:0.3em 0.8em;margin:0.4em 0"
 
 
@@ -33,70 +37,51 @@ def synthesize(measures: np.ndarray, tempo: float = 100, rate: int = RATE, tail:
     for pitch, start, end in midi.notes(measures):
         first = round(start * unit * rate)
         tone = _pluck(pitch, (end - start) * unit, rate)[: len(sound) - first]
-        sound[first : first + len(tone)] += tone
+        sound[first : first + len(tone)] += tone * (1 if start % midi.MEASURE else _ACCENT)
     loudest = np.abs(sound).max(initial=0)
     return (sound * (_LOUDEST / loudest if loudest else 1)).astype(np.float32)
 
 
+@lru_cache(maxsize=256)
 def _pluck(pitch: int, seconds: float, rate: int) -> np.ndarray:
-    """One note: harmonics that fade the faster the higher they are, let go after `seconds`."""
+    """One note: two strings a hair apart, partials that fade the faster the higher they and the note are, let
+    go after `seconds`."""
     time = np.arange(round((seconds + _RELEASE) * rate)) / rate
     frequency = 440 * 2 ** ((pitch - 69) / 12)
-    heard = _HARMONICS[_HARMONICS * frequency < rate / 2]
-    phases = 2 * np.pi * frequency * heard[:, None] * time
-    fading = np.exp(-time * (0.8 + 0.7 * heard[:, None]))
-    tone = (np.sin(phases) * fading / heard[:, None] ** 1.3).sum(0)
-    let_go = np.clip((seconds + _RELEASE - time) / _RELEASE, 0, 1)
+    heard = _PARTIALS[_PARTIALS * frequency * 1.02 < rate / 2][:, None]
+    loud = np.abs(np.sin(np.pi * heard * _PLUCKED)) / heard**1.6
+    fading = 0.65 * np.exp(-time * (1 + frequency / 500 + 0.6 * heard))  # as a string: fast, then slowly
+    fading += 0.35 * np.exp(-time * (0.4 + frequency / 2000 + 0.25 * heard))
+    phases = 2 * np.pi * frequency * heard * np.sqrt(1 + _STIFF * heard**2) * time
+    tone = (loud * fading * (np.sin(phases) + 0.6 * np.sin(1.0006 * phases))).sum(0)
+    let_go = np.clip((seconds + _RELEASE - time) / _RELEASE, 0, 1) ** 2
     return tone * np.clip(time / _ATTACK, 0, 1) * let_go
 
 
-def wav(measures: np.ndarray, tempo: float = 100, rate: int = RATE, small: bool = False) -> bytes:
-    """Measures (n, 24) as the bytes of a WAV file: one channel, 16 bits.
+def encode(measures: np.ndarray, tempo: float = 100, ending: str = ".mp3", rate: int = RATE) -> bytes:
+    """Measures (n, 24) as the bytes of a sound file with one of the endings FORMATS, one channel. An MP3 has
+    some 5 kB a second. Raises ValueError as `synthesize` does."""
+    import soundfile
 
-    small: 8 bits with logarithmic steps (mu-law, ITU-T G.711), half the bytes, which browsers play too.
-    """
-    samples = synthesize(measures, tempo, rate)
-    if small:
-        return _riff(_mu_law(samples).tobytes(), rate)
+    form, coding = FORMATS[ending]
+    small = {"compression_level": 0.5, "bitrate_mode": "VARIABLE"} if form == "MP3" else {}
     file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(rate)
-        out.writeframes(np.round(samples * 32767).astype("<i2").tobytes())
+    soundfile.write(file, synthesize(measures, tempo, rate), rate, format=form, subtype=coding, **small)
     return file.getvalue()
 
 
-def _mu_law(samples: np.ndarray) -> np.ndarray:
-    """Samples float (m,) in -1 .. 1 -> uint8 (m,): sign, power of two, four bits within it; all flipped."""
-    level = np.minimum(np.abs(np.round(samples * 8031)).astype(np.int64), 8031) + 33  # 33 .. 8064
-    power = np.floor(np.log2(level)).astype(np.int64) - 5
-    step = (level >> (power + 1)) & 0x0F
-    return (~(np.where(samples < 0, 0x80, 0) | power << 4 | step) & 0xFF).astype(np.uint8)
-
-
-def _riff(content: bytes, rate: int) -> bytes:
-    """Mu-law samples as a WAV file: its format is number 7, one byte a sample, one channel."""
-    form = struct.pack("<HHIIHHH", 7, 1, rate, rate, 1, 8, 0)
-    fact = struct.pack("<I", len(content))
-    chunks = [(b"fmt ", form), (b"fact", fact), (b"data", content + b"\0" * (len(content) % 2))]
-    sizes = {b"data": len(content)}
-    body = b"".join(name + struct.pack("<I", sizes.get(name, len(part))) + part for name, part in chunks)
-    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WAVE" + body
-
-
-def player(measures: np.ndarray, label: str, tempo: float = 100, rate: int = 11_025) -> str:
+def player(measures: np.ndarray, label: str, tempo: float = 100) -> str:
     """HTML of an audio player for measures (n, 24), with a link to them as a MIDI file; needs nothing else.
 
-    label: what it plays, for the eye and for screen readers. About 15 kB a second of music.
+    label: what it plays, for the eye and for screen readers.
     """
     name = html.escape(label, quote=True)
-    sound = base64.b64encode(wav(measures, tempo, rate, small=True)).decode()
+    sound = base64.b64encode(encode(measures, tempo)).decode()
     score = base64.b64encode(midi.encode(measures, tempo)).decode()
     file = re.sub(r"\W+", "-", label).strip("-") or "melody"
     return (
         f'<div class="player" style="{_ROW}"><span style="min-width:12em">{name}</span> '
         f'<audio controls style="height:2.2em" preload="metadata" aria-label="{name}" '
-        f'src="data:audio/wav;base64,{sound}"></audio> '
+        f'src="data:audio/mpeg;base64,{sound}"></audio> '
         f'<a download="{file}.mid" href="data:audio/midi;base64,{score}">MIDI</a></div>'
     )

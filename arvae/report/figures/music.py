@@ -22,7 +22,6 @@ from arvae.report.figures import style
 
 VALUES = np.linspace(-4, 4, 5)
 TEMPO = 160  # quarter notes a minute: a measure takes a second and a half
-RATE = 8_000  # samples a second: about 8 kB a second of music keep a page with many players small
 
 
 def curves(
@@ -53,14 +52,14 @@ def show(svg: str) -> HTML:
 def listen(rows: Mapping[str, np.ndarray], title: str = "", folder: Path | None = None) -> HTML:
     """Audio players, one a traversal, each with its MIDI file.
 
-    folder: where to keep sound and score as <name>.wav and <name>.mid too; the site links these.
+    folder: where to keep sound and score as <name>.mp3 and <name>.mid too; the site links these.
     """
     players = []
     for name, measures in rows.items():
-        players.append(audio.player(measures, f"{title}: {name}" if title else name, TEMPO, RATE))
+        players.append(audio.player(measures, f"{title}: {name}" if title else name, TEMPO))
         if folder is not None:
             stem = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
-            write_bytes(folder / f"{stem}.wav", audio.wav(measures, TEMPO, RATE, small=True))
+            write_bytes(folder / f"{stem}.mp3", audio.encode(measures, TEMPO))
             write_bytes(folder / f"{stem}.mid", midi.encode(measures, TEMPO))
     return HTML("".join(players))
 
