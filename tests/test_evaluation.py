@@ -17,7 +17,7 @@ from arvae.music import coding as music
 from arvae.params import EvaluationSizes, ParamsError
 from arvae.paths import root
 from arvae.report import labels, tables
-from arvae.report.tables import claims, typeset
+from arvae.report.tables import claims, summary, typeset
 from arvae.training.checkpoints import write_tensors
 from arvae.training.runs import describe
 from tests.small import music_dataset, small_setup, sprites_dataset
@@ -98,9 +98,7 @@ def test_report_holds_members_spread_and_provenance(sprites_arvae, home):
     for metric in (*METRICS, "reconstruction_accuracy", "monotonicity", "content_traversed"):
         values = [report["runs"][name][metric] for name in ("seed0", "seed1")]
         assert report["mean"][metric] == pytest.approx(np.mean(values))
-        assert report["std"][metric] == pytest.approx(np.std(values, ddof=1))
-        low, high = report["confidence_95"][metric]
-        assert low <= report["mean"][metric] <= high
+        assert report["std"][metric] is report["confidence_95"][metric] is None  # of two runs
     source = report["provenance"]
     assert source["data_source"] == "drawn" and source["steps"] == 4 and source["train_size"] == 256
     assert source["test_codes"] == 60 and source["device"] == "cpu"
@@ -162,17 +160,17 @@ def test_unknown_cells_are_refused():
 # ------------------------------------------------------------------ tables and claims, from made-up reports
 
 
-def report(dataset, model, **scalars):
-    """A report with two runs whose values differ a little, as `records.write` lays it out."""
+def report(dataset, model, seeds=(0, 1), **scalars):
+    """A report with runs whose values differ a little, as `records.write` lays it out."""
     runs = {}
-    for seed in (0, 1):
+    for seed in seeds:
         values = {name: value + 0.001 * seed for name, value in scalars.items()}
         chosen = {"a": {"dimension": 1, "scc": 0.9}, "b": {"dimension": 2 + seed, "scc": 0.8}}
         tied = {"per_attribute": {"a": {"dimension": 1}, "b": {"dimension": 2}}} if model == "arvae" else None
         details = {"per_attribute": chosen, "regularized": tied, "controllability": {"fixed": None}}
         runs[f"seed{seed}"] = values | {"seed": seed, "details": details}
     return {
-        "scale": "smoke", "dataset": dataset, "model": model, "seeds": [0, 1], "runs": runs,
+        "scale": "smoke", "dataset": dataset, "model": model, "seeds": list(seeds), "runs": runs,
         "attributes": ["a", "b"],
         "provenance": {"epochs": 0.7, "train_size": 1234, "data_source": "drawn", "test_codes": 99,
                        "device": "cpu", "precision": "bfloat16"},
@@ -185,6 +183,8 @@ def scalars_of(high):
         "reconstruction_accuracy": 0.9 + high / 100, "content_reconstructed": high,
         "content_traversed": high / 2, "monotonicity": high, "digit_accuracy_reconstructed": high,
         "digit_accuracy_interpolated": high / 2,
+        "content_reconstructed_relative": high, "content_traversed_relative": high / 2,
+        "monotonicity_either_way": high,
     }  # fmt: skip
 
 
@@ -197,56 +197,106 @@ def reports():
 def test_every_published_number_has_a_row(reports):
     theirs = tables.published(root(__file__))
     table = tables.beside_published(tables.runs(reports), theirs)
-    assert len(table) == len(theirs.groupby(["metric", "dataset", "model"])) == 52
-    assert table.verdict.isin(["as published", "above", "below"]).all()
+    assert len(table) == len(theirs.groupby(["metric", "dataset", "model"])) == 52 + 4  # four relative ones
     row = table[(table.metric == "scc") & (table["data set"] == "mnist") & (table.model == "arvae")].iloc[0]
     first = theirs[(theirs.metric == "scc") & (theirs.dataset == "mnist") & (theirs.model == "arvae")]
-    assert row.published == first[first.point == 0].value.item() and row["published by"] == "run 0"
-    assert row.obtained == pytest.approx(0.9005) and row.verdict == "below"
-    assert row.difference == pytest.approx(0.9005 - row.published)
+    assert row.published == first[first.point == 0].value.item()
+    assert (row["published low"], row["published high"]) == (first.value.min(), first.value.max())
+    assert row.obtained == pytest.approx(0.9005) and row.verdict == "below" and row.runs == 2
+    assert row["each run"] == "0.900, 0.901" and np.isnan(row["95 % low"])
     percent = table[table.metric == "reconstruction_accuracy_percent"]
     assert percent.obtained.between(90, 92).all()
+    relative = table[table.metric == "digit_accuracy_reconstructed_relative_percent"].published
+    absolute = table[table.metric == "digit_accuracy_reconstructed_percent"].published
+    np.testing.assert_allclose(relative, absolute / 0.9615)
 
 
 def test_missing_cells_are_said_to_be_missing(reports):
     some = {name: one for name, one in reports.items() if name.startswith("mnist")}
     table = tables.beside_published(tables.runs(some), tables.published(root(__file__)))
-    assert len(table) == 52 and (table.verdict == "not run").sum() == 52 - 16
+    assert len(table) == 56 and (table.verdict == "not run").sum() == 56 - 20
 
 
 def test_claims_follow_from_numbers(reports):
     table = claims.check(reports, claims.PAPER).set_index("claim")
+    assert len(table) <= 10
     verdicts = table.verdict
-    assert verdicts.filter(like="interpretable").item() == "holds"
-    assert verdicts.filter(like="Modularity").item() == "holds"
-    assert verdicts.filter(like="On music").item() == "does not hold"
-    assert verdicts.filter(like="carried by the dimension").item() == "does not hold"
-    assert "3 of 4" in table.evidence.filter(like="carried by").item()
-    assert "+0.600" in table.evidence.filter(like="interpretable").item()
+    assert verdicts.filter(like="interpretable").item() == "same direction in every run"
+    assert verdicts.filter(like="Modularity").item() == "within the limit in every run"
+    assert verdicts.filter(like="On music").item() == "opposite direction in every run"
+    assert "+0.600, +0.600" in table.evidence.filter(like="interpretable").item()
+    assert (table.runs == "2").all() and (table.p == "–").all()
     without = {name: one for name, one in reports.items() if not name.startswith("folk")}
     assert claims.check(without, claims.PAPER).verdict.eq("not tested").sum() >= 6
 
 
-def test_overlapping_runs_hold_in_the_mean_only(reports):
-    close = dict(reports)
-    for dataset in labels.DATASETS:
-        close[f"{dataset}-betavae"] = report(dataset, "betavae", **scalars_of(0.8995))
-    verdicts = claims.check(close, claims.PAPER).set_index("claim").verdict
-    assert verdicts.filter(like="interpretable").item() == "holds in the mean"
-    close["folk-betavae"] = report("folk", "betavae", **scalars_of(0.95))
-    verdicts = claims.check(close, claims.PAPER).set_index("claim").verdict
-    assert verdicts.filter(like="SAP").item() == "holds in part (3 of 4)"
+def test_runs_of_equal_seeds_are_compared(reports):
+    mixed = dict(reports)
+    mixed["folk-betavae"] = report("folk", "betavae", **scalars_of(0.95))
+    verdicts = claims.check(mixed, claims.PAPER).set_index("claim").verdict
+    assert verdicts.filter(like="SAP").item() == "mixed over runs"
+
+
+def test_three_runs_have_intervals_and_a_p(reports):
+    more = {
+        name: report(one["dataset"], one["model"], (0, 1, 2), **scalars_of(0.9 if "arvae" in name else 0.3))
+        for name, one in reports.items()
+    }
+    table = claims.check(more, claims.PAPER).set_index("claim")
+    row = table.loc[table.index.str.contains("interpretable")].iloc[0]
+    assert row.verdict == "holds" and row.p == f"{2 / 2**12:.3g}" and "(+0.600 to +0.600)" in row.evidence
+    assert table.verdict.filter(like="On music").item() == "does not hold"
+    beside = tables.beside_published(tables.runs(more), tables.published(root(__file__)))
+    assert beside["95 % low"].notna().all() and (beside["each run"] == "").all()
+
+
+def test_one_run_on_one_data_set_breaks_nothing(reports, tmp_path):
+    """Numbers of runs may differ between data sets and models."""
+    some = dict(reports)
+    for model in ("arvae", "betavae"):
+        some[f"dsprites-{model}"] = report("dsprites", model, (1,), **scalars_of(0.5))
+    ours, theirs = tables.runs(some), tables.published(root(__file__))
+    table = claims.check(some, claims.PAPER).set_index("claim")
+    assert table.runs.filter(like="interpretable").item() == "1, 2, 2, 2"
+    for name, one in (
+        ("a", tables.beside_published(ours, theirs)),
+        ("b", tables.beside_baseline(ours)),
+        ("c", tables.spread(ours, theirs)),
+        ("d", summary.main(ours, theirs)),
+        ("e", summary.studies(ours)),
+        ("f", table.reset_index()),
+    ):
+        assert all(path.stat().st_size for path in typeset.write(one, tmp_path, name, "About"))
+    assert "dSprites 1 run (seed 1), MNIST 2 runs (seeds 0, 1)" in tables.few(some)
+
+
+def test_front_page_quotes_the_same_verdicts(reports):
+    ours, theirs = tables.runs(reports), tables.published(root(__file__))
+    row = summary.main(ours, theirs).set_index(["data set", "metric"]).loc["mnist", "scc"]
+    beside = tables.beside_published(ours, theirs).set_index(["data set", "metric", "model"]).verdict
+    assert row["ours is"] == beside["mnist", "scc", "arvae"]
+    assert row["AR-VAE is"] == "higher in every run" and row["AR-VAE"] == "0.90, 0.90"
 
 
 def test_baseline_table(reports):
     table = tables.beside_baseline(tables.runs(reports))
     row = table[(table.metric == "interpretability") & (table["data set"] == "bach")].iloc[0]
-    assert row.difference == pytest.approx(0.6) and row.separated and row["Hedges g"] > 100
+    assert row.difference == pytest.approx(0.6) and row["it is"] == "higher in every run"
+    assert row["each difference"] == "+0.600, +0.600" and row.runs == 2 and np.isnan(row["95 % low"])
+
+
+def test_floors_and_ceilings_stand_beside_the_scores(reports):
+    bounds = {"floor": {"scc": 0.02, "reconstruction_accuracy": 0.8}, "ceiling": {"scc": 1.0}}
+    some = {name: one | {"bounds": bounds} for name, one in reports.items() if "bach" in name}
+    table = tables.with_bounds(tables.spread(tables.runs(some)), some).set_index(["metric", "model"])
+    assert table.floor["scc", "arvae"] == 0.02 and table.ceiling["scc", "betavae"] == 1
+    assert table.floor["reconstruction_accuracy_percent", "arvae"] == pytest.approx(80)
+    assert np.isnan(table.ceiling["mig", "arvae"])
 
 
 def test_caption_says_all_that_matters(reports):
     text = tables.caption("Scores", reports)
-    expected = "Scale smoke|2 independent seeds (0, 1)|cpu in bfloat16|0.7 epochs of 1,234|"
+    expected = "Scale smoke|MNIST 2 runs (seeds 0, 1)|cpu in bfloat16|0.7 epochs of 1,234|"
     for word in (expected + "source: drawn|99 test codes|Bach chorales").split("|"):
         assert word in text
     with pytest.raises(ValueError, match="no reports"):

@@ -1,4 +1,4 @@
-"""Statistics over seeds, against textbook numbers."""
+"""Statistics over runs, against numbers counted by hand or by scipy, and the verdicts that follow."""
 
 import itertools
 
@@ -6,62 +6,105 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from arvae.metrics.statistics import compare, difference, separated_by_chance, summary
+from arvae.metrics.statistics import (
+    beside_range,
+    direction,
+    paired,
+    permutation,
+    summary,
+    verdict,
+)
 
 
-def test_summary_is_students_interval():
-    values = [0.81, 0.84, 0.79, 0.83]
+def test_summary_is_the_bootstraps_interval():
+    values = np.random.default_rng(1).normal(0.8, 0.05, 10)
     one = summary(values)
-    low, high = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values))
-    assert (one.n, one.mean, one.sd) == (4, pytest.approx(0.8175), pytest.approx(np.std(values, ddof=1)))
-    assert (one.low, one.high) == (pytest.approx(low), pytest.approx(high))
+    assert (one.n, one.mean, one.sd) == (10, pytest.approx(values.mean()), pytest.approx(values.std(ddof=1)))
+    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=3)
+    assert (one.low, one.high) == pytest.approx(tuple(theirs.confidence_interval), abs=0.002)
+    assert (summary([1, 2, 4]).low, summary([1, 2, 4]).high) == (1, 4)
 
 
-def test_one_value_has_no_spread():
-    one = summary([0.5])
-    assert (one.n, one.mean, one.sd, one.low, one.high) == (1, 0.5, None, None, None)
+@pytest.mark.parametrize("values", [[0.5], [0.5, 0.7]])
+def test_few_values_have_no_spread(values):
+    one = summary(values)
+    assert (one.n, one.mean) == (len(values), pytest.approx(np.mean(values)))
+    assert one.sd is one.low is one.high is None
 
 
-def test_difference_is_welchs_and_hedges():
-    a, b = [5.0, 6.0, 7.0, 9.0], [1.0, 2.0, 4.0]
-    one = difference(a, b)
-    expected = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-    assert one.value == pytest.approx(np.mean(a) - np.mean(b))
-    assert (one.low, one.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
-    pooled = np.sqrt((3 * np.var(a, ddof=1) + 2 * np.var(b, ddof=1)) / 5)
-    assert one.hedges_g == pytest.approx(one.value / pooled * (1 - 3 / (4 * 7 - 9)))
+def test_nearly_identical_values_do_not_warn():
+    x = 0.9 + 1e-17 * np.arange(4)
+    assert summary(x).low == pytest.approx(0.9) and permutation([x - 0.9, x]) <= 1
+    assert summary([0.3] * 3).sd == pytest.approx(0)
 
 
-@pytest.mark.parametrize(("a", "b"), [([1.0], [2.0, 3.0]), ([1.0, 1.0], [2.0, 2.0])])
-def test_difference_without_spread_has_no_effect_size(a, b):
-    one = difference(a, b)
-    assert one.hedges_g is None and one.low is None and one.value == np.mean(a) - np.mean(b)
+def test_only_equal_seeds_are_paired():
+    assert paired({"seed0": 3.0, "seed1": 5.0}, {"seed1": 1.0, "seed2": 9.0}) == [4.0]
 
 
-def test_comparison_takes_run_0_where_runs_continue():
-    runs = [0.80, 0.85, 0.86]
-    dependent, independent = compare([0.9], runs, False, 0.0), compare([0.9], runs, True, 0.0)
-    assert dependent.published == 0.80 and independent.published == pytest.approx(np.mean(runs))
-    assert dependent.difference == pytest.approx(0.1)
+def test_permutation_counts_all_exchanges():
+    assert permutation([[1, 1]]) is None and permutation([]) is None
+    assert permutation([[0.1, 0.2, 0.3]]) == 2 / 8
+    assert permutation([[0.2], [0.1, 0.3], [0.2, 0.2], [0.4, 0.1]]) == 2 / 2**7
+    one = np.array([0.3, -0.1, 0.25, 0.12, -0.05])
+    ours = permutation([one])
+    theirs = stats.permutation_test((one,), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert ours == pytest.approx(theirs.pvalue)
+    # Stratified: every data set counts alike, however many runs it has.
+    groups = [[0.5], [0.1, -0.2, 0.1]]
+    found = [abs(s[0] * 0.5 + np.dot(s[1:], groups[1]) / 3) for s in itertools.product((1, -1), repeat=4)]
+    assert permutation(groups) == pytest.approx(np.mean(np.array(found) >= found[0] - 1e-12))
+
+
+def test_many_pairs_are_drawn():
+    x = np.random.default_rng(0).normal(0.1, 0.3, 30)
+    assert permutation([x]) == pytest.approx(stats.ttest_1samp(x, 0).pvalue, abs=0.02)
+    assert permutation([x]) == permutation([x])
+
+
+def test_directions():
+    assert direction([0.1]) == "higher in every run" and direction([-1, -2]) == "lower in every run"
+    assert direction([0.1, -0.1]) == "mixed" and direction([0.0]) == "mixed"
 
 
 @pytest.mark.parametrize(
-    ("ours", "verdict"),
-    [([0.5], "as published"), ([0.53], "above"), ([0.46], "below"), ([0.45, 0.55], "as published")],
+    ("groups", "limit", "word"),
+    [
+        ([[0.2], [0.1, 0.3]], False, "same direction in every run"),
+        ([[-0.2], [-0.1, -0.3]], False, "opposite direction in every run"),
+        ([[0.2], [0.1, -0.3]], False, "mixed over runs"),
+        ([[0.2, 0.1]], True, "within the limit in every run"),
+        ([[0.2, 0.1, 0.3]] * 2, False, "holds"),
+        ([[0.2, 0.1, 0.3]], False, "undecided"),  # three pairs cannot give less than p = 0.25
+        ([[0.2, 0.1, 0.3]], True, "holds"),
+        ([[0.2, 0.1, 0.3], [-0.2, 0.1, 0.3]], False, "holds in part (1 of 2)"),
+        ([[-0.2, -0.1, -0.3]] * 2, False, "does not hold"),
+        ([[-0.2, 0.1, 0.3]] * 2, False, "undecided"),
+    ],
 )
-def test_verdicts(ours, verdict):
-    assert compare(ours, [0.5, 0.5], True, 0.02).verdict == verdict
+def test_verdicts(groups, limit, word):
+    assert verdict(groups, limit) == word
+
+
+@pytest.mark.parametrize(
+    ("ours", "word"),
+    [
+        ([0.5], "in the published range"),
+        ([0.49, 0.55], "in the published range"),
+        ([0.47], "within the margin"),
+        ([0.4], "below"),
+        ([0.4, 0.41], "below"),
+        ([0.4, 0.7], "undecided"),  # runs that scatter are not "as published" because they do
+        ([0.2, 0.5, 0.9], "undecided"),
+        ([0.9, 0.91, 0.92], "above"),
+        ([0.51, 0.5, 0.52], "in the published range"),
+    ],
+)
+def test_where_runs_stand_to_the_published_range(ours, word):
+    assert beside_range(ours, [0.48, 0.55, 0.5], 0.02) == word
 
 
 @pytest.mark.parametrize("values", [[], [0.5, float("nan")]])
 def test_bad_values_are_named(values):
     with pytest.raises(ValueError, match="at least one, all finite"):
         summary(values)
-
-
-def test_how_often_chance_separates_two_sides():
-    """By counting: of all ways to deal ranks to two sides, those in which all of one are lower."""
-    for a, b in ((1, 1), (2, 2), (3, 3), (2, 4)):
-        hands = list(itertools.combinations(range(a + b), a))
-        apart = [hand for hand in hands if hand in (tuple(range(a)), tuple(range(b, a + b)))]
-        assert separated_by_chance(a, b) == pytest.approx(len(apart) / len(hands))

@@ -81,8 +81,8 @@ def test_all_models_stand_side_by_side(reports):
     spread = tables.spread(baselines.scores(reports), tables.published(root(__file__)))
     images = baselines.side_by_side(spread, "mnist").set_index("metric")
     assert list(images.columns) == ["betavae", "betavae1", "arvae", "fader"]
-    assert images.loc["interpretability", "arvae"].startswith("0.901 ± 0.001 [0.8")  # run 0
-    assert images.loc["interpretability", "fader"] == "0.201 ± 0.001"  # nothing was published
+    assert images.loc["interpretability", "arvae"].startswith("0.900, 0.901 [0.8")  # run 0
+    assert images.loc["interpretability", "fader"] == "0.200, 0.201"  # nothing was published
     assert "dmig" not in images.index  # undefined in every run
     music = baselines.side_by_side(spread, "bach")
     assert list(music.columns) == ["metric", "betavae", "arvae", "glsr"]
@@ -110,21 +110,25 @@ def test_the_advantage_is_split_at_the_fair_baseline(reports):
     row = split[(split.metric == "scc") & (split["data set"] == "mnist")].iloc[0]
     assert row.difference == pytest.approx(0.6) == pytest.approx(row["by β"] + row["by regularization"])
     assert row["by β"] == pytest.approx(0.2) and row["share of β"] == pytest.approx(1 / 3)
-    assert row["separated"] and set(split["data set"]) == {"dsprites", "mnist"}
+    assert row["regularization is"] == "higher in every run" and set(split["data set"]) == {
+        "dsprites",
+        "mnist",
+    }
     assert np.isnan(split[split.metric == "modularity"]["share of β"]).all()  # nothing to share out
 
 
 def test_claims_about_baselines_follow_from_numbers(reports):
     verdicts = claims.check(reports, claims.BASELINES).set_index("claim").verdict
-    assert len(verdicts) == len(claims.BASELINES) and (verdicts == "holds").all()
+    agree = ["same direction in every run", "within the limit in every run"]
+    assert len(verdicts) == len(claims.BASELINES) and verdicts.isin(agree).all()
     turned = reports | {
         f"{dataset}-{model}": report(dataset, model, level)
         for model, level in (("fader", 0.95), ("glsr", 0.95))
         for dataset in (("bach", "folk") if model == "glsr" else ("dsprites", "mnist"))
     }
     table = claims.check(turned, claims.BASELINES).set_index("claim")
-    assert (table.verdict[table.about == "GLSR-VAE"] == "does not hold").all()
-    assert table.verdict.filter(like="hides the attributes").item() == "does not hold"
+    assert table.verdict[table.about == "GLSR-VAE"].str.startswith("opposite").all()
+    assert table.verdict.filter(like="hides the attributes").item().startswith("opposite")
     without = {name: one for name, one in reports.items() if not name.endswith(("fader", "betavae1", "glsr"))}
     assert (claims.check(without, claims.BASELINES).verdict == "not tested").all()
 
@@ -259,7 +263,7 @@ def test_settings_stand_beside_the_published_ones(ours):
     assert verdicts["interpretability", 10, 1] == "failed"
     assert verdicts["interpretability", 7, 3] == "not published"
     near = verdicts["reconstruction_accuracy_percent", 0.1, 0.1]
-    assert near == "as published"  # 97 beside 97.162
+    assert near == "within the margin"  # 97 beside 97.162
     assert verdicts["reconstruction_accuracy_percent", 100, 1] == "below"
     assert len(study.same_settings(theirs, study.finished(ours))) == 9
 

@@ -62,14 +62,15 @@ def write(
 
 
 def summarise(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """mean, std and confidence_95 ([low, high]) of every scalar over runs; None where undefined."""
+    """mean, std and confidence_95 ([low, high]) of every scalar over runs; None where undefined, the last two
+    with fewer than `statistics.FEW` runs."""
     mean, std, confidence = {}, {}, {}
     first = next(iter(results.values()))
     for name in (key for key in first if key not in ("seed", "details")):
         values = [result[name] for result in results.values() if result.get(name) is not None]
         one = statistics.summary(values) if values else None
         mean[name], std[name] = (one.mean, one.sd) if one else (None, None)
-        confidence[name] = [one.low, one.high] if one and one.sd is not None else None
+        confidence[name] = [one.low, one.high] if one and one.low is not None else None
     return {"mean": mean, "std": std, "confidence_95": confidence}
 
 

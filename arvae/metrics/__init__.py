@@ -45,7 +45,7 @@ METRICS = (
     "dlig",
     "modularity_weighted",
 )
-GROUPED = ("disentanglement", "completeness", "informativeness", "factorvae", "betavae", "irs")
+GROUPED = ("disentanglement", "completeness", "informativeness", "factorvae_score", "betavae_score", "irs")
 MIN_ROWS = 10
 
 
@@ -152,8 +152,8 @@ def grouped(
         "disentanglement": dci.disentanglement(importance),
         "completeness": dci.completeness(importance),
         "informativeness": float(informative.mean()),
-        "factorvae": votes.factorvae_score(z, classes, random) if varies else 0.0,
-        "betavae": votes.betavae_score(z, classes, random) if varies else 0.0,
+        "factorvae_score": votes.factorvae_score(z, classes, random) if varies else 0.0,
+        "betavae_score": votes.betavae_score(z, classes, random) if varies else 0.0,
         "irs": irs(z, classes),
     }
 

@@ -1,108 +1,125 @@
-"""Statistics over seeds: spread, confidence intervals, effect sizes, and the distance to published values."""
+"""Statistics over runs, and the one place where a verdict is computed.
+
+Fewer than FEW runs are shown as they are: no spread, no interval, no test, and a verdict says no more than
+what every run agrees on. From FEW on there are bootstrap intervals, and, of differences, an exact test.
+"""
 
 import dataclasses
-import math
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
 
-CONFIDENCE = 0.95
+FEW = 3  # runs from which an interval is given
+CONFIDENCE, RESAMPLES = 0.95, 10_000
+MOST = 18  # pairs up to which every exchange is counted; of more, 2^MOST are drawn
+LEVEL = 0.05
+
+IN, NEAR, ABOVE, BELOW = "in the published range", "within the margin", "above", "below"
+UNDECIDED = "undecided"
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """n values: mean, standard deviation (n - 1; None for one value), 95 % confidence interval of the mean.
+    """n values: their mean; with FEW and more the standard deviation (n - 1) and the 95 % interval of the
+    mean, else None.
 
-    The interval is Student's t with n - 1 degrees of freedom: honest about few seeds, and therefore wide
-    (with two seeds 12.7 standard errors to either side).
+    The interval is the percentile bootstrap's (Efron & Tibshirani 1993, section 13.3), with a fixed seed. Of
+    three values it reaches from the least to the greatest.
     """
 
     n: int
     mean: float
-    sd: float | None
-    low: float | None
-    high: float | None
+    sd: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 def summary(values: Sequence[float]) -> Summary:
-    """Summarise values, one a seed; ValueError when there are none or one is not finite."""
+    """Summarise values, one a run; ValueError when there are none or one is not finite."""
     x = _finite(values, "values")
-    if len(x) == 1:
-        return Summary(1, float(x[0]), None, None, None)
-    low, high = stats.t.interval(CONFIDENCE, len(x) - 1, x.mean(), stats.sem(x)) if x.std() else (x[0], x[0])
+    if len(x) < FEW:
+        return Summary(len(x), float(x.mean()))
+    means = np.random.default_rng(0).choice(x, (RESAMPLES, len(x))).mean(axis=1)
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Summary(len(x), float(x.mean()), float(x.std(ddof=1)), float(low), float(high))
 
 
-@dataclasses.dataclass(frozen=True)
-class Difference:
-    """Mean of a minus mean of b, its 95 % interval (Welch), and Hedges' g, None where they are undefined."""
-
-    value: float
-    low: float | None
-    high: float | None
-    hedges_g: float | None
+def paired(a: Mapping[str, float], b: Mapping[str, float]) -> list[float]:
+    """a - b of the runs (seeds) that both have: equal seeds share their initial weights and batches."""
+    return [a[run] - b[run] for run in a if run in b]
 
 
-def difference(a: Sequence[float], b: Sequence[float]) -> Difference:
-    """How far two groups of independent runs are apart.
+def permutation(groups: Sequence[Sequence[float]]) -> float | None:
+    """Two-sided p of paired differences that are 0 but for chance, stratified: a group a data set.
 
-    Hedges' g (Hedges 1981): difference / pooled standard deviation, times 1 - 3 / (4 (n_a + n_b) - 9) for
-    small samples. None with fewer than two values a group, or where neither group varies.
+    In each pair the two models are exchanged, which turns its sign; the statistic is the mean over groups of
+    the mean difference. All 2^n exchanges are counted, of more than MOST pairs 2^MOST drawn ones. None with
+    fewer than FEW pairs; n pairs cannot give less than 2^(1 - n).
     """
-    x, y = _finite(a, "a"), _finite(b, "b")
-    value = float(x.mean() - y.mean())
-    if min(len(x), len(y)) < 2 or not (np.ptp(x) or np.ptp(y)):
-        return Difference(value, None, None, None)
-    freedom = len(x) + len(y) - 2
-    pooled = np.sqrt(((len(x) - 1) * x.var(ddof=1) + (len(y) - 1) * y.var(ddof=1)) / freedom)
-    interval = stats.ttest_ind(x, y, equal_var=False).confidence_interval(CONFIDENCE)
-    g = value / pooled * (1 - 3 / (4 * (len(x) + len(y)) - 9))
-    return Difference(value, float(interval.low), float(interval.high), float(g))
+    groups = [_finite(group, "differences") for group in groups if len(group)]
+    shares = np.concatenate([group / len(group) / len(groups) for group in groups]) if groups else []
+    if len(shares) < FEW:
+        return None
+    if len(shares) <= MOST:
+        signs = np.array(list(itertools.product((1, -1), repeat=len(shares))))
+    else:
+        signs = np.random.default_rng(0).choice([1, -1], (2**MOST, len(shares)))
+        signs[0] = 1
+    found = np.abs(signs @ shares)
+    return float((found >= found[0] * (1 - 1e-9)).mean())
 
 
-def separated(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether every value of one group lies above every value of the other."""
-    return bool(min(a) > max(b) or max(a) < min(b))
+def direction(differences: Sequence[float]) -> str:
+    """Where a model's runs stand to another's of the same seeds, in words."""
+    x = _finite(differences, "differences")
+    if (x > 0).all() or (x < 0).all():
+        return f"{'higher' if x[0] > 0 else 'lower'} in every run"
+    return "mixed"
 
 
-def separated_by_chance(a: int, b: int) -> float:
-    """How often a and b runs that do not differ are separated all the same."""
-    return 2 / math.comb(a + b, a)
+def verdict(groups: Sequence[Sequence[float]], limit: bool = False) -> str:
+    """The word for a claim, from how far each run is on its side (positive: it is true): a group a data set.
 
-
-def verdict(gap: float, tolerance: float) -> str:
-    """ "as published" where an obtained value differs by at most `tolerance`, else "above" or "below"."""
-    return "as published" if abs(gap) <= tolerance else "above" if gap > 0 else "below"
-
-
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """One obtained value beside the published one; verdict: "as published", "above" or "below"."""
-
-    obtained: Summary
-    published: float
-    difference: float
-    tolerance: float
-    verdict: str
-
-
-def compare(
-    values: Sequence[float], published: Sequence[float], independent: bool, least: float
-) -> Comparison:
-    """Our runs beside the published ten, in run order.
-
-    independent: whether the published runs are; if not (images: each continued from the weights of the one
-    before) the reference is run 0 alone, else their mean. The tolerance is two standard deviations of the
-    difference of single runs, 2 sqrt(s_ours^2 + s_published^2), and at least `least`: within it the verdict
-    is "as published". It says nothing about better or worse at another scale of training.
+    With fewer than FEW runs in any group it only says whether every run agrees. Else "holds": every group's
+    interval lies above 0, and the test over all groups is significant; "does not hold": every interval lies
+    below; "holds in part (k of n)"; "undecided". limit: the claim is of a limit kept, not of a difference.
     """
-    ours, theirs = summary(values), _finite(published, "published")
-    reference = float(theirs.mean() if independent else theirs[0])
-    spread = theirs.std(ddof=1) if len(theirs) > 1 else 0.0
-    tolerance = max(least, 2 * float(np.hypot(ours.sd or 0.0, spread)))
-    gap = ours.mean - reference
-    return Comparison(ours, reference, gap, tolerance, verdict(gap, tolerance))
+    every = np.concatenate([_finite(group, "differences") for group in groups])
+    if min(map(len, groups)) < FEW:
+        if (every > 0).any() and (every <= 0).any():
+            return "mixed over runs"
+        words = ("within", "beyond") if limit else ("same", "opposite")
+        what = "the limit" if limit else "direction"
+        return f"{words[0] if (every > 0).all() else words[1]} {what} in every run"
+    ends = [summary(group) for group in groups]
+    held = sum(one.low > 0 for one in ends)
+    p = permutation(groups)
+    if held == len(ends):
+        return "holds" if limit or p <= LEVEL else UNDECIDED
+    if held:
+        return f"holds in part ({held} of {len(ends)})"
+    return "does not hold" if all(one.high < 0 for one in ends) else UNDECIDED
+
+
+def beside_range(values: Sequence[float], published: Sequence[float], margin: float) -> str:
+    """Where our runs stand to the range of the published ones: IN it, NEAR (within `margin` of it), ABOVE,
+    BELOW, or UNDECIDED.
+
+    What has to lie there is, with FEW runs and more, the interval of our mean; with fewer, every run. The
+    margin is fixed beforehand and does not depend on how our runs scatter, so that scatter decides nothing in
+    our favour.
+    """
+    one, theirs = summary(values), _finite(published, "published values")
+    low, high = (one.low, one.high) if one.low is not None else (min(values), max(values))
+    least, most = theirs.min(), theirs.max()
+    if least <= low and high <= most:
+        return IN
+    if least - margin <= low and high <= most + margin:
+        return NEAR
+    if high < least - margin:
+        return BELOW
+    return ABOVE if low > most + margin else UNDECIDED
 
 
 def _finite(values: Sequence[float], what: str) -> np.ndarray:

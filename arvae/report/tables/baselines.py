@@ -13,7 +13,16 @@ import pandas as pd
 from arvae.metrics import statistics
 from arvae.report import labels
 from arvae.report.tables.claims import glsr_attributes
-from arvae.report.tables.scores import PUBLISHED_NAMES, Reports, least, ordered, per_attribute, runs, scalars
+from arvae.report.tables.scores import (
+    PUBLISHED_NAMES,
+    Reports,
+    differences,
+    least,
+    ordered,
+    per_attribute,
+    runs,
+    scalars,
+)
 
 EITHER = "monotonicity_either_way"
 CONTROL = ("monotonicity", "range_covered", "selectivity", "content_reconstructed", "content_traversed")
@@ -29,7 +38,8 @@ def scores(reports: Reports) -> pd.DataFrame:
 
 
 def side_by_side(spread: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    """One data set of `tables.spread`, a row a metric, a column a model: "mean ± sd [published]" as text.
+    """One data set of `tables.spread`, a row a metric, a column a model, as text: "mean ± sd (runs)
+    [published]", or with fewer than three runs the runs.
 
     Where content is digits, it is given as digit accuracy only, under its published name.
     """
@@ -42,9 +52,10 @@ def side_by_side(spread: pd.DataFrame, dataset: str) -> pd.DataFrame:
 
 def _written(row: pd.Series) -> str:
     digits = 1 if row.metric.endswith("percent") else 3
-    sd = "" if row.sd is None or np.isnan(row.sd) else f" ± {row.sd:.{digits}f}"
     reference = "" if np.isnan(row.published) else f" [{row.published:.{digits}f}]"
-    return f"{labels.signed(row['mean'], digits)}{sd}{reference}"
+    if row["each run"]:
+        return row["each run"] + reference
+    return f"{labels.signed(row['mean'], digits)} ± {row.sd:.{digits}f} ({row.runs}){reference}"
 
 
 def _columns(table: pd.DataFrame, keys: list[str], value: str) -> pd.DataFrame:
@@ -58,23 +69,26 @@ def decomposition(ours: pd.DataFrame) -> pd.DataFrame:
     """What AR-VAE gains over the published baseline, split at the fair one: by a smaller beta, by L_AR.
 
     A row a metric of SPLIT and image data set: the means of the three models; difference = by beta + by
-    regularization. "share of beta": by beta / difference, NaN where the models' runs overlap or the
-    difference is below `tables.least`, that is, where there is nothing to share out. "separated": every run
-    of AR-VAE lies on the same side of every run of the fair baseline.
+    regularization. "share of beta": by beta / difference, NaN where the difference is below `tables.least` or
+    not of one sign in every run, that is, where there is nothing to share out. "regularization is": see
+    `statistics.direction`.
     """
     rows = []
     for (metric, dataset), group in ours[ours.metric.isin(SPLIT)].groupby(["metric", "dataset"], sort=False):
-        values = [group[group.model == name].value.to_numpy() for name in THREE]
-        if any(len(one) == 0 for one in values):
+        means = group.groupby("model").value.mean()
+        theirs, fair, mine = THREE
+        gaps, by_term = (differences(ours, metric, dataset, mine, other) for other in (theirs, fair))
+        if not set(THREE) <= set(means.index) or not gaps or not by_term:
             continue
-        theirs, fair, mine = (one.mean() for one in values)
-        gain = mine - theirs
-        clear = statistics.separated(values[2], values[0]) and abs(gain) > least(metric)
-        share = (fair - theirs) / gain if clear else np.nan
-        apart = statistics.separated(values[2], values[1])
-        rows.append((metric, dataset, theirs, fair, mine, gain, fair - theirs, mine - fair, share, apart))
-    columns = ["difference", "by β", "by regularization", "share of β", "separated"]
-    return ordered(pd.DataFrame(rows, columns=["metric", "data set", *THREE, *columns]))
+        gain = means[mine] - means[theirs]
+        clear = statistics.direction(gaps) != "mixed" and abs(gain) > least(metric)
+        by_beta = means[fair] - means[theirs]
+        rows.append(
+            (metric, dataset, len(by_term), *means[list(THREE)], gain, by_beta, means[mine] - means[fair],
+             by_beta / gain if clear else np.nan, statistics.direction(by_term))
+        )  # fmt: skip
+    columns = ["difference", "by β", "by regularization", "share of β", "regularization is"]
+    return ordered(pd.DataFrame(rows, columns=["metric", "data set", "runs", *THREE, *columns]))
 
 
 def musical(reports: Reports, metrics: Sequence[str], regularized: bool = False) -> pd.DataFrame:

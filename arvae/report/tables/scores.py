@@ -24,23 +24,34 @@ PUBLISHED_NAMES = {
     "reconstruction_accuracy": ("reconstruction_accuracy_percent", 100),
     "digit_accuracy_reconstructed": ("digit_accuracy_reconstructed_percent", 100),
     "digit_accuracy_interpolated": ("digit_accuracy_interpolated_percent", 100),
+    "content_reconstructed_relative": ("digit_accuracy_reconstructed_relative_percent", 100),
+    "content_traversed_relative": ("digit_accuracy_interpolated_relative_percent", 100),
 }
+JUDGE = 96.15  # percent of test digits that the paper's classifier reads right (section 4.4.2)
 KEYS = ["metric", "dataset", "model"]
 CONTROLLED = ("monotonicity", "range_covered", "selectivity")  # measured on the output
 
 
 def least(metric: str) -> float:
-    """Differences in a metric that never count, being smaller: 0.02 of a score, 0.5 of a percentage."""
+    """What counts as no difference, fixed beforehand: 0.02 of a score, 0.5 of a percentage."""
     return 0.5 if metric.endswith("percent") else 0.02
 
 
 def published(root: Path | str) -> pd.DataFrame:
-    """The paper's results, a row a run: metric, dataset, model, point (0-9), value."""
-    return pd.read_csv(Path(root) / "data" / "published" / "ar_vae_2020_metrics.csv")
+    """The paper's results, a row a run: metric, dataset, model, point (0-9), value.
+
+    Digits read right are given once more relative to what the paper's classifier reads right of originals.
+    """
+    found = pd.read_csv(Path(root) / "data" / "published" / "ar_vae_2020_metrics.csv")
+    digits = found[found.metric.str.startswith("digit")]
+    relative = digits.metric.str.replace("_percent", "_relative_percent")
+    return pd.concat(
+        [found, digits.assign(metric=relative, value=100 * digits.value / JUDGE)], ignore_index=True
+    )
 
 
 def _reference(values: pd.DataFrame, dataset: str) -> float:
-    """The published value to compare: run 0 on images, whose runs continued from one another, or the mean."""
+    """The published value by itself: run 0 on images, whose runs continued from one another, or the mean."""
     return float((values[values.point == 0] if dataset in labels.IMAGES else values).value.mean())
 
 
@@ -59,48 +70,57 @@ def scalars(reports: Reports, names: Sequence[str]) -> pd.DataFrame:
 def runs(reports: Reports) -> pd.DataFrame:
     """Our results under the published names, a row a run: metric, dataset, model, run, value."""
     found = scalars(reports, list(PUBLISHED_NAMES))
-    found = found[~found.metric.str.startswith("digit") | (found.dataset == "mnist")].reset_index(drop=True)
+    digits = found.metric.str.startswith(("digit", "content"))
+    found = found[~digits | (found.dataset == "mnist")].reset_index(drop=True)
     factors = found.metric.map({ours: factor for ours, (_, factor) in PUBLISHED_NAMES.items()})
     names = {ours: theirs for ours, (theirs, _) in PUBLISHED_NAMES.items()}
     return found.assign(value=found.value * factors, metric=found.metric.map(names))
 
 
-def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
-    """One row a published distribution: obtained (mean, sd, n), published, difference, tolerance, verdict.
+def each(values: Sequence[float], metric: str = "", plus: bool = False) -> str:
+    """The runs themselves, as text, where they are too few for anything else."""
+    if len(values) >= statistics.FEW:
+        return ""
+    return ", ".join(labels.signed(value, 1 if metric.endswith("percent") else 3, plus) for value in values)
 
-    Where we have no such setup the row says "not run". See `statistics.compare`, `_reference`.
+
+def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
+    """One row a published distribution: our runs, the range of the published ones, the margin, a verdict.
+
+    Where we have no such setup the row says "not run". See `statistics.beside_range`, `_reference`.
     """
     rows = []
-    obtained = {key: group.value for key, group in ours.groupby(KEYS)}
+    obtained = {key: group.value.tolist() for key, group in ours.groupby(KEYS)}
     for key, group in theirs.groupby(KEYS, sort=False):
         metric, dataset, model = key
-        row: dict[str, Any] = {
-            "metric": metric, "data set": dataset, "model": model, "obtained": None, "sd": None, "runs": None,
-            "published": _reference(group, dataset),
-            "published by": "run 0" if dataset in labels.IMAGES else "mean of 10",
-            "difference": None, "tolerance": None, "verdict": "not run",
-        }  # fmt: skip
-        if key in obtained:
-            reference = group.sort_values("point").value
-            one = statistics.compare(obtained[key], reference, dataset not in labels.IMAGES, least(metric))
-            row |= {"obtained": one.obtained.mean, "sd": one.obtained.sd, "runs": one.obtained.n}
-            row |= {name: getattr(one, name) for name in ("difference", "tolerance", "verdict")}
-        rows.append(row)
-    numbers = ["obtained", "sd", "runs", "difference", "tolerance"]
-    return ordered(pd.DataFrame(rows).astype(dict.fromkeys(numbers, float)))
+        runs = obtained.get(key, [])
+        one = statistics.summary(runs) if runs else statistics.Summary(0, np.nan)
+        found = statistics.beside_range(runs, group.value, least(metric)) if runs else "not run"
+        low, high = group.value.min(), group.value.max()
+        rows.append(
+            (metric, dataset, model, one.n, one.mean, each(runs, metric), one.low, one.high,
+             _reference(group, dataset), low, high, least(metric), found)
+        )  # fmt: skip
+    columns = ["metric", "data set", "model", "runs", "obtained", "each run", "95 % low", "95 % high",
+               "published", "published low", "published high", "margin", "verdict"]  # fmt: skip
+    numbers = dict.fromkeys(["obtained", "95 % low", "95 % high"], float)
+    return ordered(pd.DataFrame(rows, columns=columns).astype(numbers))
 
 
 def spread(ours: pd.DataFrame, theirs: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Mean, standard deviation and 95 % confidence interval over seeds of every metric and setup.
+    """Every metric and setup: runs, mean, and from three runs on standard deviation and 95 % interval, else
+    the runs themselves.
 
     theirs: adds a column with the published value, NaN for what was not published.
     """
     rows = []
     for (metric, dataset, model), group in ours.groupby(KEYS, sort=False):
         one = statistics.summary(group.value)
-        rows.append((metric, dataset, model, one.n, one.mean, one.sd, one.low, one.high))
-    columns = ["metric", "data set", "model", "runs", "mean", "sd", "95 % low", "95 % high"]
-    table = ordered(pd.DataFrame(rows, columns=columns))
+        text = each(group.value.tolist(), metric)
+        rows.append((metric, dataset, model, one.n, one.mean, text, one.sd, one.low, one.high))
+    columns = ["metric", "data set", "model", "runs", "mean", "each run", "sd", "95 % low", "95 % high"]
+    numbers = dict.fromkeys(["sd", "95 % low", "95 % high"], float)
+    table = ordered(pd.DataFrame(rows, columns=columns).astype(numbers))
     if theirs is None:
         return table
     reference = {key: _reference(group, key[1]) for key, group in theirs.groupby(KEYS)}
@@ -108,21 +128,46 @@ def spread(ours: pd.DataFrame, theirs: pd.DataFrame | None = None) -> pd.DataFra
     return table.assign(published=[reference.get(key, np.nan) for key in keys])
 
 
-def beside_baseline(ours: pd.DataFrame, model: str = "arvae", baseline: str = "betavae") -> pd.DataFrame:
-    """`model` minus `baseline` for every metric and data set, with interval, effect size, and separation.
+def differences(ours: pd.DataFrame, metric: str, dataset: str, model: str, other: str) -> list[float]:
+    """`model` minus `other`, a value for each run (seed) that both have."""
+    here = ours[(ours.metric == metric) & (ours.dataset == dataset)]
+    sides = (here[here.model == name].set_index("run").value.to_dict() for name in (model, other))
+    return statistics.paired(*sides)
 
-    separated: every run of the better model is better than every run of the other.
-    """
+
+def beside_baseline(ours: pd.DataFrame, model: str = "arvae", baseline: str = "betavae") -> pd.DataFrame:
+    """`model` minus `baseline` for every metric and data set, run by run of the same seed."""
     rows = []
     for (metric, dataset), group in ours.groupby(["metric", "dataset"], sort=False):
-        a, b = (group[group.model == name].value.to_numpy() for name in (model, baseline))
-        if len(a) and len(b):
-            one, apart = statistics.difference(a, b), statistics.separated(a, b)
+        gaps = differences(ours, metric, dataset, model, baseline)
+        if gaps:
+            one, means = statistics.summary(gaps), group.groupby("model").value.mean()
             rows.append(
-                (metric, dataset, a.mean(), b.mean(), one.value, one.low, one.high, one.hedges_g, apart)
-            )
-    columns = ["difference", "95 % low", "95 % high", "Hedges g", "separated"]
-    return ordered(pd.DataFrame(rows, columns=["metric", "data set", model, baseline, *columns]))
+                (metric, dataset, len(gaps), means[model], means[baseline], one.mean,
+                 each(gaps, metric, plus=True), one.low, one.high, statistics.direction(gaps))
+            )  # fmt: skip
+    columns = ["difference", "each difference", "95 % low", "95 % high", "it is"]
+    numbers = dict.fromkeys(["95 % low", "95 % high"], float)
+    table = pd.DataFrame(rows, columns=["metric", "data set", "runs", model, baseline, *columns])
+    return ordered(table.astype(numbers))
+
+
+def with_bounds(table: pd.DataFrame, reports: Reports) -> pd.DataFrame:
+    """A table of metrics with two columns more: what nothing at all scores (floor) and exact codes (ceiling).
+
+    See `arvae.evaluation.bounds`; NaN where a report has none.
+    """
+    known = {ours: (theirs, factor) for ours, (theirs, factor) in PUBLISHED_NAMES.items()}
+    for side in ("floor", "ceiling"):
+        found = {
+            (known.get(name, (name, 1))[0], report["dataset"]): value * known.get(name, (name, 1))[1]
+            for report in reports.values()
+            for name, value in (report.get("bounds") or {}).get(side, {}).items()
+            if value is not None
+        }
+        keys = zip(table["metric"], table["data set"], strict=True)
+        table = table.assign(**{side: [found.get(key, np.nan) for key in keys]})
+    return table
 
 
 def per_attribute(reports: Reports, metric: str, regularized: bool = False) -> pd.DataFrame:
@@ -145,13 +190,28 @@ def per_attribute(reports: Reports, metric: str, regularized: bool = False) -> p
     return pd.DataFrame(rows, columns=["dataset", "model", "attribute", "value"])
 
 
-def chance(reports: Reports) -> str:
-    """What "separated" is worth with so many runs a setup, as a sentence."""
-    n = min(len(report["runs"]) for report in reports.values())
+def counts(reports: Reports) -> str:
+    """How many runs each data set has, as text: "dSprites 1 run (seed 0), MNIST 2 runs (seeds 0, 1)"."""
+    seeds: dict[str, set[int]] = {}
+    for report in reports.values():
+        seeds.setdefault(report["dataset"], set()).update(report["seeds"])
+    parts = []
+    for dataset in labels.in_order(seeds, labels.DATASETS):
+        n, of = len(seeds[dataset]), ", ".join(map(str, sorted(seeds[dataset])))
+        plural = "s" if n > 1 else ""
+        parts.append(f"{labels.dataset_label(dataset)} {n} run{plural} (seed{plural} {of})")
+    return ", ".join(parts)
+
+
+def few(reports: Reports) -> str:
+    """What the number of runs allows to say, as a sentence."""
+    least_runs = min(len(report["runs"]) for report in reports.values())
+    told = f"Runs a setup: {counts(reports)}."
+    if least_runs >= statistics.FEW:
+        return f"{told} Intervals are the bootstrap's, 95 %; p is exact, over all data sets."
     return (
-        f"With {n} run{'' if n == 1 else 's'} a side, two models that do not differ are separated by chance "
-        f"in {statistics.separated_by_chance(n, n):.0%} of all cases (either way): a single "
-        "line is a hint, many lines that agree are more."
+        f"{told} With fewer than {statistics.FEW} runs there is no interval and nothing is said to hold: the "
+        "runs are shown, and whether all of them point the same way."
     )
 
 
@@ -160,7 +220,6 @@ def caption(what: str, reports: Reports) -> str:
     if not reports:
         raise ValueError("no reports to describe: run `dvc repro evaluate`")
     first = next(iter(reports.values()))
-    seeds = sorted({seed for report in reports.values() for seed in report["seeds"]})
     sources = {report["dataset"]: report["provenance"] for report in reports.values()}
     devices = sorted(
         {f"{r['provenance']['device']} in {r['provenance']['precision']}" for r in reports.values()}
@@ -171,8 +230,7 @@ def caption(what: str, reports: Reports) -> str:
         for dataset, source in sources.items()
     )
     return (
-        f"{what.rstrip('.')}. Scale {first['scale']}; {len(seeds)} independent seeds "
-        f"({', '.join(map(str, seeds))}); trained on {' and '.join(devices)}. "
+        f"{what.rstrip('.')}. Scale {first['scale']}; {counts(reports)}; trained on {' and '.join(devices)}. "
         f"{lengths}."
     )
 

@@ -71,8 +71,8 @@ def failures(ours: pd.DataFrame) -> str:
 def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     """One row a value and a setting, run here or published: obtained, published, difference, verdict.
 
-    verdict: as `statistics.verdict` within `tables.least`; "failed", "not run", "not published". One run a
-    setting stands on either side: the tolerance is the least one, no spread is known.
+    verdict: see `statistics.beside_range`, with the margin `tables.least`; "failed", "not run", "not
+    published". One run a setting stands on either side, so the published range is one value.
     """
     ours = ours.astype(dict.fromkeys(GREEK, float))
     both = theirs.merge(ours, "outer", list(GREEK), suffixes=(" published", " obtained"), sort=True)
@@ -83,8 +83,10 @@ def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
             gap = obtained - reference
             if row.status != "finished":
                 verdict = "failed" if isinstance(row.status, str) else "not run"
+            elif np.isnan(reference):
+                verdict = "not published"
             else:
-                verdict = "not published" if np.isnan(reference) else statistics.verdict(gap, least(value))
+                verdict = statistics.beside_range([obtained], [reference], least(value))
             rows.append((value, row.gamma, row.delta, obtained, reference, gap, verdict))
     columns = ["metric", *GREEK, "obtained", "published", "difference", "verdict"]
     return pd.DataFrame(rows, columns=columns)

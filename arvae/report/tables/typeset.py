@@ -10,7 +10,7 @@ from IPython.display import HTML
 from arvae.files import write_text
 from arvae.report import labels
 
-_SIGNED = ("difference", "Hedges g", "by β", "by regularization", "rank correlation")
+_SIGNED = ("difference", "by β", "by regularization", "rank correlation")
 _EXACT = ("gamma", "delta")  # settings, not results: as many digits as they have
 _TEX = str.maketrans(
     {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$", "{": r"\{", "}": r"\}",
@@ -67,8 +67,7 @@ def _cell(value: Any, digits: int, column: str) -> str:
         return f"{value:g}"
     if column == "share of β":
         return f"{labels.signed(100 * value, 0)} %"
-    places = {"runs": 0, "Hedges g": 1}.get(column, digits)
-    return labels.signed(value, places, plus=column in _SIGNED)
+    return labels.signed(value, digits, plus=column in _SIGNED)
 
 
 def _aligned(table: pd.DataFrame) -> list[str]:
