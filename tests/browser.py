@@ -30,6 +30,46 @@ LOOK = """(() => {
   return JSON.stringify({broken, wide, out, width, images: document.images.length, title: document.title});
 })()"""
 
+# Texts, and the ink of scores, whose contrast with what lies behind them is under 4.5 : 1.
+FAINT = """(() => {
+  const channels = colour => {
+    const found = colour.match(/[\\d.]+/g).map(Number);
+    return [...found.slice(0, 3), found.length > 3 ? found[3] : 1];
+  };
+  const over = ([r, g, b, a], under) => [r, g, b].map((v, i) => v * a + under[i] * (1 - a)).concat(1);
+  const behind = e => {
+    const layers = [];
+    for (; e; e = e.parentElement) {
+      layers.push(channels(getComputedStyle(e).backgroundColor));
+      if (layers.at(-1)[3] === 1) break;
+    }
+    const paper = matchMedia('(prefers-color-scheme: dark)').matches ? 18 : 255;
+    return layers.reverse().reduce((under, layer) => over(layer, under), [paper, paper, paper, 1]);
+  };
+  const light = colour => colour.slice(0, 3).map(v => v / 255)
+    .map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const faint = {};
+  const check = (e, ink, what) => {
+    const below = behind(e), a = light(over(channels(ink), below)), b = light(below);
+    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    const name = `${e.outerHTML.slice(0, 40)} ${ink} on ${below.slice(0, 3).map(Math.round)}`;
+    if (ratio < 4.5) faint[`${e.tagName} ${ink}`] ??= `${name}: ${ratio.toFixed(2)} "${what}"`;
+  };
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text; text = texts.nextNode();) {
+    const e = text.parentElement;
+    if (!text.data.trim() || e.closest('script, style, noscript, title, svg')) continue;
+    check(e, getComputedStyle(e).color, text.data.trim().slice(0, 30));
+  }
+  for (const e of document.querySelectorAll('main svg :is(path, text, use, rect, polygon)')) {
+    const {fill, stroke} = getComputedStyle(e);
+    const ink = fill !== 'none' ? fill : stroke;
+    if (ink !== 'none' && !e.closest('defs')) check(e, ink, 'drawn');
+  }
+  return JSON.stringify(Object.values(faint));
+})()"""
+
 
 def chromium() -> str | None:
     """The program, if there is one."""
@@ -46,6 +86,7 @@ class Seen:
     broken: list[str]
     wide: bool
     out: list[str]
+    faint: list[str] = field(default_factory=list)
     console: list[str] = field(default_factory=list)
     picture: bytes = b""
 
@@ -79,6 +120,7 @@ def look(
     try:
         tab.open(page, width, height, dark)
         seen = Seen(**json.loads(tab.run(LOOK)))
+        seen.faint = json.loads(tab.run(FAINT))
         seen.console = tab.complaints()
         if picture:
             seen.picture = tab.picture()

@@ -5,6 +5,7 @@ import asyncio
 import base64
 import itertools
 import json
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,14 @@ class Tab:
             details = result["exceptionDetails"]
             raise RuntimeError(details.get("exception", {}).get("description", details["text"]))
         return result["result"].get("value")
+
+    def wait(self, condition: str, seconds: float = 20) -> None:
+        """Until an expression is true, on a page that may still be loading."""
+        limit = time.monotonic() + seconds
+        while not self.run(f"Boolean({condition})"):
+            if time.monotonic() > limit:
+                raise RuntimeError(f"never true: {condition}")
+            time.sleep(0.05)
 
     def press(self, key: str) -> None:
         """Press and release a key of KEYS."""

@@ -304,7 +304,7 @@ def test_pages_show_names_as_text_and_nothing_in_them_runs(tmp_path):
         ]
     )
     nbformat.write(book, tmp_path / "a.ipynb")
-    written = Converter(tmp_path, tmp_path / "reports").notebook(tmp_path / "a.ipynb").html
+    written = Converter(tmp_path, tmp_path / "reports").notebook(tmp_path / "a.ipynb").soup.decode()
     soup = BeautifulSoup(written, "html.parser")
     assert not soup.select("script, iframe, object")
     assert not [tag for tag in soup.find_all(True) for name in tag.attrs if name.lower().startswith("on")]

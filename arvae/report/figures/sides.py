@@ -109,7 +109,8 @@ def show_pictures(
     names, titles = data.attribute_names, " and ".join(map(labels.model_label, both))
     classes, items = one_of_each(data, both[model])
     moved = {name: side.turned(items, names, images.VALUES) for name, side in both.items()}
-    path = animation.gif(moved, figures / "traversals.gif", names, classes, limit=300_000)
+    turning = {name: side.turned(items, names, animation.VALUES) for name, side in both.items()}
+    path = animation.gif(turning, figures / "traversals.gif", names, classes)
     alt = f"Moving picture: {', '.join(names)} of {data.name} moved back and forth, {titles}"
     shown: list[Any] = [style.picture(path, alt)]
     middle = len(items) // 2

@@ -5,7 +5,6 @@ import html
 import os
 import re
 from base64 import b64decode, b64encode
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +30,9 @@ DROPPED = ("script", "iframe", "object", "embed", "link", "meta", "base", "form"
 
 @dataclass(frozen=True)
 class Body:
-    """What a page shows: its HTML, its title, and what was wrong with it."""
+    """What a page shows: its elements (`arrange.arranged` puts them in order), its title, what was wrong."""
 
-    html: str
+    soup: BeautifulSoup
     title: str
     faults: tuple[str, ...]
 
@@ -133,10 +132,10 @@ class Converter:
         bases = (self.home / "notebooks", path.parent, self.home)
         return self._finish(written, path, bases, self.reports / folder, errors)
 
-    def document(self, path: Path) -> Body:
-        """The page of a Markdown file."""
-        written = f'<section class="prose">{markdown(path.read_text(encoding="utf-8"))}</section>'
-        return self._finish(written, path, (path.parent,), self.reports / "pages", [])
+    def document(self, path: Path, text: str) -> Body:
+        """The page of a Markdown file that holds `text`."""
+        written = f'<section class="prose">{markdown(text)}</section>'
+        return self._finish(written, path, (path.parent, self.home), self.reports / "pages", [])
 
     def _finish(
         self, written: str, path: Path, bases: Sequence[Path], folder: Path, faults: list[str]
@@ -147,14 +146,10 @@ class Converter:
         for tag, attribute in _references(soup):
             fault = self._resolve(tag, attribute, bases, folder, path.stem)
             faults += [f"{path.name}: {fault}"] if fault else []
-        _wrap(soup)
-        _captions(soup)
-        _anchors(soup)
         heading = soup.find("h1")
         if heading is None:
             faults.append(f"{path.name}: no heading: its first cell must begin with '# '")
-        title = heading.get_text().strip() if heading else path.name
-        return Body(soup.decode(formatter="minimal"), title, tuple(faults))
+        return Body(soup, heading.get_text().strip() if heading else path.name, tuple(faults))
 
     def _resolve(self, tag: Tag, attribute: str, bases: Sequence[Path], folder: Path, stage: str) -> str:
         """Make one reference right for a page in `folder`; what is wrong with it, else nothing."""
@@ -213,53 +208,3 @@ def _clean(soup: BeautifulSoup) -> None:
             del tag["href"]
         if tag.name == "table":
             tag.attrs.pop("border", None)
-
-
-def _wrap(soup: BeautifulSoup) -> None:
-    """Let wide tables scroll in a box of their own, which the keyboard reaches."""
-    for table in soup.find_all("table"):
-        if table.find_parent("table") is None:
-            box = soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"})
-            table.wrap(box)
-
-
-def _captions(soup: BeautifulSoup) -> None:
-    """Put each caption (`style.Captioned`) into the figure before it, with a number that is its link.
-
-    Pictures without one are captioned with their alt text. Figures, tables and sounds are counted apart.
-    """
-    for caption in soup.select(".caption"):
-        shown = caption.find_previous_sibling()
-        if shown is None:
-            continue
-        figure = shown if shown.name == "figure" else shown.wrap(soup.new_tag("figure"))
-        caption.name = "figcaption"
-        del caption["class"]
-        figure.append(caption.extract())
-    for image in soup.select("figure > img"):
-        if not image.parent.figcaption:
-            caption = soup.new_tag("figcaption")
-            caption.string = f"{str(image.get('alt', '')).rstrip('.')}."
-            image.parent.append(caption)
-    count = Counter[str]()
-    for figure in soup.select("figure:has(> figcaption)"):
-        kind = "Table" if figure.table else "Sound" if figure.audio else "Figure"
-        count[kind] += 1
-        figure["id"] = f"{kind.lower()}-{count[kind]}"
-        link = soup.new_tag("a", attrs={"class": "number", "href": f"#{figure['id']}"})
-        link.string = f"{kind} {count[kind]}"
-        text = figure.figcaption.p or figure.figcaption
-        text.insert(0, link)
-        link.insert_after(" ")
-
-
-def _anchors(soup: BeautifulSoup) -> None:
-    """Give every heading an id made of its words, so that it can be linked to."""
-    used: set[str] = {str(tag["id"]) for tag in soup.select("[id]")}
-    for heading in soup.find_all(["h2", "h3"]):
-        if heading.has_attr("id"):
-            continue
-        words = re.sub(r"[^a-z0-9]+", "-", heading.get_text().lower()).strip("-") or "part"
-        name = next(n for n in (words, *(f"{words}-{k}" for k in range(2, 999))) if n not in used)
-        used.add(name)
-        heading["id"] = name

@@ -1,63 +1,66 @@
-"""The order of the pages: where a page stands, by the name of its notebook."""
+"""The order of the pages: the group of the menu a page stands in, and its names, by its notebook's name."""
 
 from typing import Any
 
 from arvae.report import labels
 
-# In the order of the report: beginning of a notebook's name, name of the section, what it is about. Notebooks
-# that begin otherwise follow under "More".
-SECTIONS = {
-    "data": ("The data", "Where the data sets come from, their attributes, how these are related."),
-    "train": ("Training", "Every model on every data set: settings, curves, a first look at the outcome."),
-    "results": ("Results", "All models and data sets side by side, and beside the published values."),
-    "comparison": (
-        "Manipulation",
-        "The baseline and AR-VAE traversed side by side: seen, measured and heard.",
-    ),
-    "evaluate": (
-        "Control and content",
-        "Every model by itself: what a dimension says, what moving it does, and what of the item stays.",
-    ),
-    "classifier": ("The digit classifier", "A judge, trained apart: is an edited digit still the same?"),
-    "tutorial": ("For musicians", "A real folk tune, edited: scores and sound before and after."),
-    "playground": ("Playground", "How the page with the controls is made, and how exactly it decodes."),
-    "baselines": ("More baselines", "The same β, a Fader network, GLSR-VAE: is it the regularization?"),
-    "hyperparameters": ("Hyperparameters", "What the strength γ and the slope δ buy, and cost."),
-    "own-attributes": (
-        "Attributes of your own",
-        "Two attributes nobody published, from a function to a dimension.",
-    ),
+# Beginning of a notebook's name, what its page is: in this order in the group of its data set.
+KINDS = {"data": "Data", "comparison": "Comparison", "evaluate": "Evaluation", "train": "Training"}
+# Pages about no data set, or about all: group, label in the menu, heading.
+ALONE = {
+    "results": ("All data sets", "Results", "Results: beside the paper and the baseline"),
+    "baselines": ("All data sets", "Other models", "Other models: is it the regularization?"),
+    "classifier": ("MNIST", "Digit classifier", "MNIST: the classifier that judges digits"),
+    "hyperparameters": ("MNIST", "Hyperparameters γ and δ", "MNIST: what γ and δ do"),
+    "own-attributes": ("Use it", "Attributes of your own", "Attributes of your own: tension and syncopation"),
+    "tutorial": ("Use it", "For musicians", "For musicians: vary a tune by turning controls"),
+    "playground": ("Use it", "How the playground is made", "How the playground is made"),
+    "your-own-data": ("Use it", "Your own data", ""),
+    "glossary": ("Use it", "Glossary", ""),
+    "cite": ("Use it", "Cite, licences, data", ""),
 }
-MORE, DOCS = "More", "Your own data"
+FIRST, LAST, MORE = "All data sets", "Use it", "More"
 SETUPS = ("train", "evaluate")  # stages that are about a data set and a model, by <data set>-<model>
 
 
-def place(stem: str) -> tuple[str, str]:
-    """The section of a notebook and its label there, by its file's name.
+def place(stem: str) -> tuple[str, str, str]:
+    """Group, label in the menu, and heading ("": the page's own) of a page, by its notebook's name.
 
-    train-mnist-arvae -> ("Training", "MNIST · AR-VAE"); data-folk-own -> ("The data", "Folk tunes, ...").
+    train-mnist-arvae -> ("MNIST", "Training: AR-VAE", "AR-VAE on MNIST: training").
     """
-    stage, dataset, model = _parts(stem)
-    if not stage:
-        return MORE, labels.plain(stem).replace("-", " ")
-    section = SECTIONS[stage][0]
-    names = [
-        *([labels.dataset_label(dataset)] if dataset else []),
-        *([labels.model_label(model)] if model else []),
-    ]
-    return section, " · ".join(names) or section
+    if stem in ALONE:
+        return ALONE[stem]
+    kind, dataset, model = _parts(stem)
+    if not kind:
+        return MORE, labels.plain(stem).replace("-", " "), ""
+    group, word = labels.dataset_label(dataset), KINDS[kind]
+    if model:
+        label = labels.model_label(model)
+        return group, f"{word}: {label}", f"{label} on {group}: {word.lower()}"
+    about = {"data": "the data", "comparison": "baseline and AR-VAE side by side"}[kind]
+    return group, word, f"{group}: {about}"
 
 
 def _parts(stem: str) -> tuple[str, str, str]:
-    """Stage, data set and model of a notebook; a data set's name may have a hyphen, a model's not."""
-    stage = next((stage for stage in SECTIONS if stem == stage or stem.startswith(f"{stage}-")), "")
-    rest = stem.removeprefix(stage).removeprefix("-")
+    """Kind, data set and model of a notebook; a data set's name may have a hyphen, a model's not."""
+    kind = next((kind for kind in KINDS if stem.startswith(f"{kind}-")), "")
+    rest = stem.removeprefix(f"{kind}-")
     dataset, _, model = rest.rpartition("-")
-    return (stage, dataset, model) if stage in SETUPS and dataset else (stage, rest, "")
+    return (kind, dataset, model) if kind in SETUPS and dataset else (kind, rest, "")
 
 
 def rank(stem: str) -> tuple[Any, ...]:
-    """Sorts notebooks: sections in order, data sets and models in the paper's order, then by name."""
-    orders = (list(SECTIONS), list(labels.DATASET_LABELS), labels.MODELS)
-    parts = zip(orders, _parts(stem), strict=True)
-    return *(order.index(part) if part in order else 99 for order, part in parts), stem
+    """Sorts pages: all data sets, then each in the paper's order, then what is to be used, then the rest."""
+    groups = [FIRST, *labels.DATASET_LABELS.values()]
+    group = place(stem)[0]
+    at = groups.index(group) if group in groups else {LAST: 98, MORE: 99}.get(group, 97)
+    kind, _, model = _parts(stem)
+    alone = list(ALONE).index(stem) if stem in ALONE else -1
+    order = list(KINDS).index(kind) if kind else 99
+    models = ["arvae", *labels.MODELS]
+    return at, group, order, alone, models.index(model) if model in models else 99, stem
+
+
+def setup(stem: str) -> str:
+    """The data set, or data set and model, that a page is about: "mnist-arvae"; "" for pages about all."""
+    return "" if stem in ALONE or not _parts(stem)[0] else stem.partition("-")[2]

@@ -8,6 +8,7 @@ from typing import Any
 from arvae import machine
 from arvae.files import read_json
 from arvae.progress import clock
+from arvae.report.labels import DATASETS, dataset_label
 
 # What decides results: the last commit that touched one of these made them.
 CODE = ("arvae", "notebooks", "params.yaml", "requirements.lock")
@@ -39,21 +40,63 @@ def metrics(reports: Path) -> dict[str, dict[str, Any]]:
     return {name: setup for name, setup in found.items() if isinstance(setup, dict) and setup.get("runs")}
 
 
-def made_by(metrics: Mapping[str, Mapping[str, Any]], page: str, code: str) -> dict[str, str]:
-    """What a page says of itself: from the metrics files of the setups that it is about, else of all."""
-    about = [setup for name, setup in metrics.items() if _concerns(page, name)] or list(metrics.values())
+def made_by(
+    metrics: Mapping[str, Mapping[str, Any]], setup: str, code: str
+) -> dict[str, dict[str, str] | str]:
+    """What a page says of itself, from the metrics files of the setups it is about, else of all.
+
+    setup: a data set, or a data set and model. `runs`: how many runs the numbers rest on, for the page's
+    head; `made`: the rest, for its foot.
+    """
+    about = [m for name, m in metrics.items() if setup in (name, name.rpartition("-")[0])]
+    about = about or list(metrics.values())
 
     def all_of(key: str) -> str:
         found = dict.fromkeys(_words(one[key]) for one in about if one.get(key) not in (None, "", [], {}))
         return "; ".join(found) or "not recorded"
 
-    return {"scale": all_of("scale"), "seeds": all_of("seeds"), "made by the code of": code}
+    counts = sorted({len(one["runs"]) for one in about})
+    runs = " to ".join(dict.fromkeys(map(str, (counts[0], counts[-1])))) if counts else ""
+    several = "s" if runs != "1" else ""
+    made = {"scale": all_of("scale"), "seeds": all_of("seeds"), "made by the code of": code}
+    return {"runs": f"{runs} run{several} of each model, scale {made['scale']}" if runs else "", "made": made}
 
 
-def _concerns(page: str, setup: str) -> bool:
-    """Is a page about a setup? train-mnist-arvae: about that one; data-mnist: about all of its data set."""
-    stage, _, rest = page.partition("-")
-    return rest == setup or (stage in ("data", "comparison") and setup.rpartition("-")[0] == rest)
+def sources(home: Path) -> dict[str, str]:
+    """The data sets as they were really obtained, as rows of Markdown, and where trained weights are."""
+    rows = []
+    for path in sorted(
+        (home / "reports" / "provenance").glob("*.json"),
+        key=lambda path: (*DATASETS, path.stem).index(path.stem),
+    ):
+        found = read_json(path)
+        origin = found["provenance"]
+        cells = [
+            dataset_label(found["name"]),
+            " ".join(dict.fromkeys(str(origin[key]) for key in ("source", "address") if origin.get(key))),
+            origin.get("citation") or ", ".join(origin.get("kept by collection", {})),
+            origin.get("licence", ""),
+            ", ".join(f"{found['examples'][split]:,}" for split in ("train", "validation", "test")),
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    weights = home / "data" / "weights"
+    kept = [path.name for path in sorted(weights.iterdir()) if path.is_dir()] if weights.is_dir() else []
+    said = f" Trained weights of {', '.join(kept)} are in [data/weights](data/weights)." if kept else ""
+    return {"sources": "\n".join(rows), "weights": said}
+
+
+def downloads(reports: Path, page: str, setup: str) -> dict[str, str]:
+    """What a page's numbers can be loaded from: name of a file -> where it is, from the folder of reports."""
+    tables = reports / "tables"
+    patterns = [tables.glob("*.csv")] if page == "results" else [(tables / page).glob("*.csv")]
+    one = {
+        "evaluate": f"metrics/{setup}.json",
+        "train": f"training/{setup}.csv",
+        "data": f"provenance/{setup}.json",
+    }
+    found = [path for pattern in patterns for path in sorted(pattern)]
+    found += [reports / one[stage] for stage in [page.partition("-")[0]] if stage in one and setup]
+    return {path.name: path.relative_to(reports).as_posix() for path in found if path.is_file()}
 
 
 def _words(value: Any) -> str:
