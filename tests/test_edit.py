@@ -471,7 +471,7 @@ def test_the_command_on_a_shape(inside, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["tune.abc", "-o", "out.wav"], "melodies are written as"),
+        (["tune.abc", "-o", "out.pdf"], "melodies are written as"),
         (["tune.abc", "--model", "dsprites"], "edits pictures"),
         (["tune.abc", "--model", "shoes"], "no trained model 'shoes'"),
         (["tune.abc", "loudness=+1"], "is unknown"),
@@ -483,7 +483,7 @@ def test_the_command_refuses(inside, tmp_path, capsys, monkeypatch, arguments, s
     assert command.main(arguments) == 1
     error = capsys.readouterr().err
     assert said in error and "Traceback" not in error
-    assert not (inside / "out.wav").exists()
+    assert not (inside / "out.pdf").exists()
 
 
 # ---------------------------------------------------------------- in key

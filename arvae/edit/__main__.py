@@ -22,11 +22,9 @@ from arvae.edit.faults import EditError
 from arvae.edit.search import edit
 from arvae.edit.wishes import parse, places
 from arvae.files import write_json
-from arvae.music.files import ENDINGS
+from arvae.music.files import ENDINGS, WRITTEN
 from arvae.params import ParamsError
 from arvae.trained import ModelError, TrainedModel
-
-WRITTEN = (".musicxml", ".xml", ".mid", ".midi")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     music.add_argument("--quantize", action="store_true", help="move notes to sixteenths and triplets")
     music.add_argument("--in-key", action="store_true", help="choose only notes of the tune's scale")
     music.add_argument("--key", help="its key, as ABC writes it (Em, D mix); default: the file's")
-    music.add_argument("--tempo", type=float, default=100, help="quarter notes a minute of a .mid (100)")
+    music.add_argument("--tempo", type=float, help="quarter notes a minute (default: as in the file, or 100)")
     images = parser.add_argument_group("pictures")
     images.add_argument("--invert", action="store_true", help="the picture is dark on light")
     images.add_argument("--enlarge", type=int, default=1, help="write every pixel this many times as large")

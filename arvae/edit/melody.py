@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from arvae.edit.faults import EditError
-from arvae.music import abc, files, keys, score
+from arvae.files import write_bytes
+from arvae.music import abc, files, keys, midi, patching, score
 from arvae.music import coding as music
 from arvae.music.coding import CONTINUE, REST
 from arvae.music.keys import Key
-from arvae.music.score import Part, TuneError
+from arvae.music.patching import UnkeptError
+from arvae.music.score import Part, Score, TuneError
 
 MONOPHONIC = "--monophonic keeps the highest note where several sound"
 _NEAR = 1 / 48  # quarter notes: onsets this close to the grid are on it
@@ -24,10 +26,12 @@ TUNE = "--tune N chooses one, by its X: number or its title"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Melody:
-    """A melody: measures int16 (n, 24) as the model reads them; title: the file's name; shift: by how many
-    semitones they were moved to fit its range; adapted: what was done to it, in words; transpose: by how many
-    semitones its instrument sounds higher than it is written;
-    key: its key signature, as written (None: estimated)."""
+    """A melody: measures int16 (n, 24) as the model reads them; title: its title, else the file's name.
+
+    shift: by how many semitones they were moved to fit the model's range; adapted: what was done to it, in
+    words; transpose: by how many semitones its instrument sounds higher than it is written; key: its key
+    signature, as written (None: estimated); source: what it was read from.
+    """
 
     measures: np.ndarray
     title: str
@@ -35,6 +39,7 @@ class Melody:
     adapted: tuple[str, ...] = ()
     transpose: int = 0
     key: Key | None = None
+    source: "Source | None" = None
 
     def __post_init__(self) -> None:
         if self.key is None:
@@ -68,13 +73,61 @@ class Melody:
                     kept[place, 0] = held
         return music.transpose(kept, -self.shift)
 
-    def save(self, path: Path | str, measures: np.ndarray, tempo: float = 100) -> Path:
-        """Write measures, edited or not, as .musicxml or .mid, in the key the melody came in; returns the
-        path."""
+    def render(self, ending: str, measures: np.ndarray, tempo: float | None = None) -> tuple[bytes, str]:
+        """Measures, edited or not, as the bytes of a file with one of the endings `files.WRITTEN`, in the key
+        the melody came in; and what of the file it was read from that keeps, in words.
+
+        tempo: quarter notes a minute; None: as the file has it.
+        """
+        wanted, source = self.written(measures), self.source
+        composer, given = (source.score.composer, source.score.tempo) if source else ("", None)
+        kept = "title, composer, tempo and key" if source else ""
+        if source and tempo is None and ending.lower() in source.family:
+            try:
+                return source.patched(
+                    music.transpose(self.measures, -self.shift), wanted
+                ), "all but the edited notes"
+            except (UnkeptError, TuneError) as error:
+                kept += f": the notes do not fit between what else stands in the file ({error})"
         try:
-            return files.write(path, self.written(measures), self.title, tempo, self.transpose)
+            how = self.title, tempo or given, self.transpose, self.key, composer
+            return files.render(ending, wanted, *how), kept
         except ValueError as error:
             raise EditError(str(error)) from error
+
+    def save(self, path: Path | str, measures: np.ndarray, tempo: float | None = None) -> Path:
+        """Write what `render` gives for the ending of the path; returns it."""
+        write_bytes(path, self.render(Path(path).suffix, measures, tempo)[0])
+        return Path(path)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """What a melody was read from: the file's bytes, its ending, which tune and part of it, and how it was
+    adapted (monophonic, quantize)."""
+
+    content: bytes
+    ending: str
+    tune: str | None
+    place: int
+    score: Score
+    options: tuple[bool, bool]
+
+    @property
+    def family(self) -> tuple[str, ...]:
+        """The endings of its format."""
+        return next(family for family in (files.MIDI, files.MUSICXML, files.ABC) if self.ending in family)
+
+    def patched(self, before: np.ndarray, after: np.ndarray) -> bytes:
+        """The file with measures `after` for `before`, as they sound. UnkeptError where it cannot be."""
+        part = self.score.parts[self.place]
+        content = patching.patch(self.content, self.ending, self.tune, self.place, part, before, after)
+        again = files.read_score(content, self.ending).parts
+        if len(again) != len(self.score.parts):
+            raise UnkeptError("the part would have no notes")
+        if midi.notes(score.measures(again[self.place], *self.options)) != midi.notes(after):
+            raise UnkeptError("they would be read differently")
+        return content
 
 
 def _last(measures: np.ndarray) -> int:
@@ -108,11 +161,13 @@ def read(
         EditError: for what does not fit and was not asked to be adapted, with the option that would.
     """
     path, adapted = Path(path), []
+    ending = path.suffix.lower()
     try:
         content = files.read_file(path)
-        if tune is not None and path.suffix.lower() not in files.ABC:
+        if tune is not None and ending not in files.ABC:
             raise EditError(f"{path.name}: --tune is for ABC files with several tunes")
-        chosen = files.choose(files.read_score(content, path.suffix, tune), part)
+        whole = files.read_score(content, ending, tune)
+        chosen = files.choose(whole, part)
         measures = _measures(chosen, monophonic, quantize)
         signature = chosen.key if key is None else abc.read_key(key)
     except TuneError as error:
@@ -129,9 +184,10 @@ def read(
     shift = _shift(measures, vocabulary, transpose, path.name)
     if shift:
         adapted.append(f"moved by {shift:+d} semitones into the model's range, and back in what is written")
-    return Melody(
-        music.transpose(measures, shift), path.stem, shift, tuple(adapted), chosen.transpose, signature
-    )
+    place = next(place for place, one in enumerate(whole.parts) if one is chosen)
+    source = Source(content, ending, tune, place, whole, (monophonic, quantize))
+    measures, title = music.transpose(measures, shift), whole.title or path.stem
+    return Melody(measures, title, shift, tuple(adapted), chosen.transpose, signature, source)
 
 
 def _measures(part: Part, monophonic: bool, quantize: bool) -> np.ndarray:

@@ -9,6 +9,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import NamedTuple
 
 from arvae.music.keys import FIFTHS, MODES, SEMITONES, STEPS, Key
 from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, TuneError
@@ -33,6 +34,20 @@ _TOKEN = re.compile(
     r"|[\s).~`*;?@#$\\H-WYh-w]+|[(!]"
 )
 _IN_CHORD = re.compile(rf'"[^"]*"|![^!]*!|(?P<note>{_NOTE})(?P<tie>-?)|[\s().~uvH-WY]')
+KINDS = (
+    "note",
+    "rest",
+    "chord",
+    "tie",
+    "broken",
+    "tuplet",
+    "overlay",
+    "bar",
+    "bars",
+    "ending",
+    "named",
+    "field",
+)
 _LARGEST = 100_000  # characters of a tune; a long one has some 5,000
 _ALTER = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
 _MODES = {mode[:3]: mode for mode in MODES} | {"": "major", "ion": "major", "m": "minor", "aeo": "minor"}
@@ -101,29 +116,39 @@ def read_tune(tune: str) -> Score:
     Notes of a chord and of overlays (&) sound together in one part. Raises TuneError, naming the bar, for
     what is no ABC.
     """
-    if len(tune) > _LARGEST:
-        raise TuneError(BROKEN, f"the tune has {len(tune):,} characters, it may have {_LARGEST:,}: cut it")
-    reading = _Tune()
-    for letter, line in _lines(tune):
-        if letter:
-            reading.field(letter, line)
-        else:
-            reading.music(line)
-    if reading.in_header:
-        raise TuneError(BROKEN, "the tune has no field K:, which ends its header: write one such as K:C")
-    voices = list(reading.voices.values())
-    for voice in voices:
-        voice.close()
-    several = [voice for voice in voices if voice.notes] or voices[:1]
+    voices = _read(tune)
     tempo = re.search(r"(\d{1,2})/(\d{1,2})\s*=\s*(\d{1,4})", field(tune, "Q") or "")
     return Score(
         title=field(tune, "T") or "",
-        parts=tuple(voice.part(len(several) > 1) for voice in several),
+        parts=tuple(voice.part(len(voices) > 1) for voice in voices),
         metre=field(tune, "M") or "",
         number=field(tune, "X") or "",
         tempo=4.0 * int(tempo[1]) * int(tempo[3]) / (int(tempo[2]) or 4) if tempo else None,
         composer=field(tune, "C") or "",
     )
+
+
+def _read(tune: str) -> list["_Voice"]:
+    """The voices that are the parts of a tune."""
+    if len(tune) > _LARGEST:
+        raise TuneError(BROKEN, f"the tune has {len(tune):,} characters, it may have {_LARGEST:,}: cut it")
+    reading = _Tune()
+    for letter, line, at in _lines(tune):
+        if letter:
+            reading.field(letter, line)
+        else:
+            reading.music(line, at)
+    if reading.in_header:
+        raise TuneError(BROKEN, "the tune has no field K:, which ends its header: write one such as K:C")
+    voices = list(reading.voices.values())
+    for voice in voices:
+        voice.close()
+    return [voice for voice in voices if voice.notes] or voices[:1]
+
+
+def bars(tune: str, place: int) -> list[list["Token"]]:
+    """Of what each bar of a tune's part (from 0) is written; none for those within a rest of several bars."""
+    return _read(tune)[place].sources
 
 
 def read_key(value: str) -> Key | None:
@@ -133,17 +158,18 @@ def read_key(value: str) -> Key | None:
     return reading.base.start_key
 
 
-def _lines(tune: str) -> Iterator[tuple[str, str]]:
-    """The tune's lines without comments: (letter of the field or "", the rest)."""
-    body, before = False, ""
+def _lines(tune: str) -> Iterator[tuple[str, str, int]]:
+    """The tune's lines without comments: (letter of the field or "", the rest, where the line starts)."""
+    body, before, following = False, "", 0
     for line in tune.split("\n"):
+        at, following = following + len(line) - len(line.lstrip()), following + len(line) + 1
         directive = re.match(r"%%\s*(?:abc-)?(propagate-accidentals\s+\w+)", line)
         if directive:
-            yield "I", directive[1]
+            yield "I", directive[1], at
         line = re.sub(r"(?<!\\)%.*", "", line).strip()
         letter, colon, value = line.partition(":")
         if letter == "+" and before:
-            yield before, value.strip() if before in "IKLMQV" else ""
+            yield before, value.strip() if before in "IKLMQV" else "", at
             continue
         is_field = colon and len(letter) == 1 and letter.isalpha()
         if is_field and body and letter in "ABCDEFGabcdefgxz" and value[:1] in (":", "|", ""):
@@ -151,7 +177,30 @@ def _lines(tune: str) -> Iterator[tuple[str, str]]:
         before = letter if is_field else ""
         body = body or letter == "K"
         if line:
-            yield (letter, value.strip()) if is_field else ("", line)
+            yield (letter, value.strip(), at) if is_field else ("", line, at)
+
+
+class Token(NamedTuple):
+    """A piece of a line of notes: where its line starts in the tune, its match there, when in the voice it
+    comes (quarter notes), and in which unit, key and transposition."""
+
+    line: int
+    match: re.Match
+    now: Fraction
+    unit: Fraction
+    key: dict[str, int]
+    transpose: int
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Its characters of the tune."""
+        return self.line + self.match.start(), self.line + self.match.end()
+
+    @property
+    def kind(self) -> str:
+        """What it is: one of KINDS, "words" (a chord symbol, an annotation), "" for signs and space."""
+        kind = next((kind for kind in KINDS if self.match[kind] is not None), "")
+        return "words" if self.match[0].startswith('"') else kind
 
 
 @dataclasses.dataclass
@@ -181,6 +230,8 @@ class _Voice:
     broken: Fraction = Fraction(1)  # factor of the next event
     tuplet: Fraction = Fraction(1)
     tuplet_left: int = 0
+    tokens: list[Token] = dataclasses.field(default_factory=list)  # of the bar under way
+    sources: list[list[Token]] = dataclasses.field(default_factory=list)  # of the bars
 
     def fault(self, detail: str) -> TuneError:
         return TuneError(BROKEN, f"bar {len(self.bars) + 1} has {detail}")
@@ -291,6 +342,8 @@ class _Voice:
             self.bars.append(Bar(number, self.bar_start, length, self.nominal, self.metre, self.section))
             self.now = self.bar_start = self.bar_end
             self.section = False
+            self.sources.append(self.tokens)
+            self.tokens = []
         self.section = self.section or section
         self.accidentals, self.last_length = {}, Fraction(0)
 
@@ -317,7 +370,16 @@ class _Tune:
             if name not in self.voices:
                 unit = self.base.unit or _usual_unit(self.base.metre)
                 new = dataclasses.replace(
-                    self.base, name=name, unit=unit, notes=[], bars=[], accidentals={}, last={}, ties={}
+                    self.base,
+                    name=name,
+                    unit=unit,
+                    notes=[],
+                    bars=[],
+                    accidentals={},
+                    last={},
+                    ties={},
+                    tokens=[],
+                    sources=[],
                 )
                 self.voices[name] = new
                 self.settings(new, self.defined.get(name, ""))
@@ -394,8 +456,8 @@ class _Tune:
         if asked:
             voice.transpose = octaves + moved
 
-    def music(self, line: str) -> None:
-        """One line of notes."""
+    def music(self, line: str, at: int) -> None:
+        """One line of notes, which starts `at` that character of the tune."""
         if self.in_header:  # text that belongs to no field
             return
         voice, position = self.voice(), 0
@@ -403,6 +465,7 @@ class _Tune:
             match = _TOKEN.match(line, position)
             if not match:
                 raise voice.fault(f"{line[position : position + 12]!r}, which is no ABC: correct it")
+            voice.tokens.append(Token(at, match, voice.now, voice.unit, voice.key, voice.transpose))
             position = match.end()
             if match["field"]:
                 self.field(match["field"], match["value"].strip())

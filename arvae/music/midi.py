@@ -51,8 +51,8 @@ def notes(measures: np.ndarray) -> list[tuple[int, int, int]]:
     ]
 
 
-def encode(measures: np.ndarray, tempo: float = 100) -> bytes:
-    """Measures (n, 24) as a MIDI file of one track; tempo: quarter notes a minute.
+def encode(measures: np.ndarray, tempo: float = 100, title: str = "", key: Key | None = None) -> bytes:
+    """Measures (n, 24) as a MIDI file of one track; tempo: quarter notes a minute; key: one with a signature.
 
     The same measures give the same bytes. Padding is silence. Raises ValueError for a tempo not in 4 .. 1000.
     """
@@ -62,6 +62,12 @@ def encode(measures: np.ndarray, tempo: float = 100) -> bytes:
         (0, mido.MetaMessage("set_tempo", tempo=round(60e6 / tempo))),
         (0, mido.MetaMessage("time_signature")),
     ]
+    if title:
+        events.insert(0, (0, mido.MetaMessage("track_name", name=title.encode().decode("latin-1"))))
+    if key is not None:
+        sign = Key.of(key.fifths, "minor" if key.mode == "minor" else "major")
+        name = sign.tonic + "m" * (sign.mode == "minor")
+        events.append((0, mido.MetaMessage("key_signature", key=name)))
     for pitch, start, end in notes(measures):
         events.append((start, mido.Message("note_on", note=pitch, velocity=_VELOCITY)))
         events.append((end, mido.Message("note_off", note=pitch, velocity=0)))
@@ -82,7 +88,7 @@ def read(content: bytes) -> Score:
     Raises TuneError for what is no MIDI file, ends too early, or lasts too long.
     """
     try:
-        found = _score(mido.MidiFile(file=io.BytesIO(_mended(content)), clip=True, charset="latin-1"))
+        found = _score(_file(_mended(content)))
     except TuneError:
         raise
     except _ODD as error:
@@ -96,11 +102,78 @@ def read(content: bytes) -> Score:
     return replace(found, parts=tuple(replace(part, key=key) for part in found.parts))
 
 
-def _mended(content: bytes) -> bytes:
+def replaced(
+    content: bytes, place: int, spans: Sequence[tuple[Fraction, Fraction]], wanted: Sequence[tuple]
+) -> bytes:
+    """A MIDI file with other notes in its part number `place` (from 0), and all else as it is.
+
+    spans: from where to where notes are replaced, in quarter notes; wanted: every note of the part as it is
+    to be: (start, end, pitch). A note that starts before a span ends where it is wanted to.
+    """
+    try:
+        file = _file(_mended(content, whole=True))
+    except _ODD:
+        file = _file(_mended(content))
+    division, parts = file.ticks_per_beat, []
+    for track in file.tracks:
+        events: dict[int, list[Event]] = {}
+        timed = list(_timed(track))
+        for time, message in timed:
+            if message.type in ("note_on", "note_off"):
+                events.setdefault(message.channel, []).append((time, message))
+        found = ((channel, _notes(own, timed[-1][0])) for channel, own in sorted(events.items()))
+        parts += [(track, timed, channel, notes) for channel, notes in found if notes]
+    track, timed, channel, notes = parts[place]
+    loud = {
+        (t, m.note): m.velocity
+        for t, m in timed
+        if m.type == "note_on" and m.channel == channel and m.velocity
+    }
+    usual = sorted(loud.values())[len(loud) // 2]
+    inside = [((first - _EARLY) * division, (last - _EARLY) * division) for first, last in spans]
+    kept = []
+    for start, end, pitch in notes:
+        if any(first <= start < last for first, last in inside):
+            continue
+        for first, _ in inside:
+            if start < first < end - division * _EARLY:
+                own = [e for s, e, p in wanted if p == pitch and s * division < first < e * division]
+                end = min(end, round(own[0] * division) if own else round(first + _EARLY * division))
+        kept.append((start, end, pitch, loud[start, pitch]))
+    for start, end, pitch in wanted:
+        at = start * division
+        if any(first <= at < last for first, last in inside):
+            kept.append((round(at), round(end * division), pitch, usual))
+    channel_notes = ("note_on", "note_off")
+    messages = [
+        (time, 1, message)
+        for time, message in timed
+        if message.type not in channel_notes or message.channel != channel
+    ]
+    for start, end, pitch, velocity in kept:
+        messages.append((start, 2, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
+        messages.append((end, 0, mido.Message("note_off", channel=channel, note=pitch)))
+    ends = [one for one in messages if one[2].type == "end_of_track"]
+    messages = sorted((one for one in messages if one[2].type != "end_of_track"), key=lambda one: one[:2])
+    messages += [(max(one[0], messages[-1][0]), 3, one[2]) for one in ends[:1]]
+    track[:] = [
+        m.copy(time=at - before)
+        for (at, _, m), (before, *_) in zip(messages, [(0,), *messages], strict=False)
+    ]
+    written = io.BytesIO()
+    file.save(file=written)
+    return written.getvalue()
+
+
+def _file(content: bytes) -> mido.MidiFile:
+    return mido.MidiFile(file=io.BytesIO(content), clip=True, charset="latin-1")
+
+
+def _mended(content: bytes, whole: bool = False) -> bytes:
     """The file with the lengths that its header and its tracks really have, without what stands around it.
 
     Players do not care for wrong lengths, other chunks, a RIFF file around it, bytes behind it, or a key with
-    twelve sharps; mido does.
+    twelve sharps; mido does. whole: leave such fields as they are.
     """
     start = content.find(b"MThd")
     if not 0 <= start <= 128 or len(content) > _LARGEST:
@@ -114,7 +187,8 @@ def _mended(content: bytes) -> bytes:
             length = body.index(_END) + len(_END)
         if length > len(body):
             raise TuneError(BROKEN, "this is no whole MIDI file (it is cut short): export it again")
-        tracks.append(b"MTrk" + length.to_bytes(4, "big") + _UNUSED.sub(b"\xff\x01", body[:length]))
+        body = body[:length] if whole else _UNUSED.sub(b"\xff\x01", body[:length])
+        tracks.append(b"MTrk" + length.to_bytes(4, "big") + body)
     header = header[8:10] + len(tracks).to_bytes(2, "big") + header[12:14]
     return b"MThd" + (6).to_bytes(4, "big") + header + b"".join(tracks)
 

@@ -47,6 +47,25 @@ class _Measure:
 def read(content: bytes) -> Score:
     """A .musicxml or .mxl file as a Score. Raises TuneError for whatever is none, or cannot be followed."""
     root = _root(content)
+    found = [part for *_, part in _parts(root)]
+    title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
+    composer = root.findtext("identification/creator[@type='composer']") or ""
+    tempo = next((sound.get("tempo") for sound in root.iter("sound") if sound.get("tempo")), None)
+    return Score(
+        title.strip(), tuple(found), next((bar.metre for part in found for bar in part.bars), ""),
+        tempo=float(number(tempo)) or None if re.fullmatch(r"[\d.]{1,9}", tempo or "") else None,
+        composer=composer.strip(),
+    )  # fmt: skip
+
+
+def located(content: bytes) -> tuple[ElementTree.Element, list[tuple[ElementTree.Element, str, int]]]:
+    """The score of a file, and for each part that `read` gives its <part>, its staff, and of how many."""
+    root = _root(content)
+    return root, [(node, staff, staves) for node, staff, staves, _ in _parts(root)]
+
+
+def _parts(root: ElementTree.Element) -> list[tuple[ElementTree.Element, str, int, Part]]:
+    """The staves that hold notes: the <part> of each, its number, of how many in the part, and its Part."""
     parts = _partwise(root)
     names = {entry.get("id"): entry.findtext("part-name") for entry in root.iter("score-part")}
     measures = [list(_measures(part)) for part in parts]
@@ -61,15 +80,9 @@ def read(content: bytes) -> Score:
     found = []
     for place, (part, bars) in enumerate(zip(parts, measures, strict=True), 1):
         name = (names.get(part.get("id")) or "").strip() or f"part {place}"
-        found += _staves(name, bars)
-    title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
-    composer = root.findtext("identification/creator[@type='composer']") or ""
-    tempo = next((sound.get("tempo") for sound in root.iter("sound") if sound.get("tempo")), None)
-    return Score(
-        title.strip(), tuple(found), next((bar.metre for bars in measures for bar in bars), ""),
-        tempo=float(_number(tempo)) or None if re.fullmatch(r"[\d.]{1,9}", tempo or "") else None,
-        composer=composer.strip(),
-    )  # fmt: skip
+        own = list(_staves(name, bars))
+        found += [(part, staff, len(own), one) for staff, one in own]
+    return found
 
 
 def _partwise(root: ElementTree.Element) -> list[ElementTree.Element]:
@@ -96,13 +109,13 @@ def _measures(part: ElementTree.Element) -> Iterator[_Measure]:
         try:
             for item in node:
                 if item.tag == "attributes":
-                    divisions = _number(item.findtext("divisions")) or divisions
+                    divisions = number(item.findtext("divisions")) or divisions
                     metre = _metre(item, metre)
                     bar.nominal, bar.metre = metre
-                    bar.transpose = transpose = _transpose(item, transpose)
-                    bar.key = _key(item)
+                    bar.transpose = transpose = transposition(item, transpose)
+                    bar.key = signature(item)
                 elif item.tag in ("backup", "forward"):
-                    step = _number(item.findtext("duration")) / divisions
+                    step = number(item.findtext("duration")) / divisions
                     now = max(_tidy(now + step if item.tag == "forward" else now - step), Fraction(0))
                 elif item.tag == "note" and item.find("grace") is None:
                     duration = _duration(item, divisions)
@@ -130,19 +143,19 @@ def _note(item: ElementTree.Element, bar: _Measure, start: Fraction, duration: F
     pitch = item.find("pitch")
     if pitch is None or item.find("cue") is not None or not duration:
         return
-    alter = _number(pitch.findtext("alter", "0"))
+    alter = number(pitch.findtext("alter", "0"))
     if alter.denominator != 1:
         raise ValueError(f"a note altered by {float(alter):g} semitones lies between two keys of the piano")
-    octave = int(_number(pitch.findtext("octave")))
-    number = 12 * (octave + 1) + SEMITONES[pitch.findtext("step", "").strip().upper()] + int(alter)
-    number += bar.transpose.get(staff, bar.transpose.get("", 0))
-    if not 0 <= number <= 127:
-        raise ValueError(f"a note lies {number} semitones above MIDI's lowest, MIDI has 0 to 127")
+    octave = int(number(pitch.findtext("octave")))
+    sounding = 12 * (octave + 1) + SEMITONES[pitch.findtext("step", "").strip().upper()] + int(alter)
+    sounding += bar.transpose.get(staff, bar.transpose.get("", 0))
+    if not 0 <= sounding <= 127:
+        raise ValueError(f"a note lies {sounding} semitones above MIDI's lowest, MIDI has 0 to 127")
     tied = {tie.get("type") for tie in (*item.findall("tie"), *item.findall("notations/tied"))}
-    bar.notes.append((staff, start, duration, number, "stop" in tied or "continue" in tied))
+    bar.notes.append((staff, start, duration, sounding, "stop" in tied or "continue" in tied))
 
 
-def _number(text: str | None) -> Fraction:
+def number(text: str | None) -> Fraction:
     """A number as MusicXML writes it; none is 0. ValueError for what is no number, or longer than any is."""
     if not re.fullmatch(r"\s*([+-]?\d{1,9}(\.\d{0,9})?)?\s*", text or ""):
         raise ValueError(f"{text[:20]!r} is no number")
@@ -152,7 +165,7 @@ def _number(text: str | None) -> Fraction:
 def _duration(item: ElementTree.Element, divisions: Fraction) -> Fraction:
     """Quarter notes. Where the duration is rounded (85 of 256 for a triplet) or missing, the note's type
     says it; with few divisions a difference is more than rounding (a triplet that is not marked as one)."""
-    duration = _number(item.findtext("duration")) / divisions
+    duration = number(item.findtext("duration")) / divisions
     if duration < 0:
         raise ValueError(f"a duration of {duration} quarter notes")
     kind = item.findtext("type", "").strip()
@@ -160,8 +173,8 @@ def _duration(item: ElementTree.Element, divisions: Fraction) -> Fraction:
         return duration
     exact = _TYPES[kind] * (2 - Fraction(1, 2 ** min(len(item.findall("dot")), 4)))
     exact *= Fraction(
-        _number(item.findtext("time-modification/normal-notes", "1")),
-        _number(item.findtext("time-modification/actual-notes", "1")),
+        number(item.findtext("time-modification/normal-notes", "1")),
+        number(item.findtext("time-modification/actual-notes", "1")),
     )
     fine = divisions >= _FINE or item.find("time-modification") is not None
     rounded = abs(duration - exact) * divisions < (1 if fine else Fraction(1, 2))
@@ -179,11 +192,11 @@ def _metre(item: ElementTree.Element, before: tuple[Fraction, str]) -> tuple[Fra
     if time is None:
         return before
     pairs = list(zip(time.findall("beats"), time.findall("beat-type"), strict=True))
-    length = sum(4 * sum(map(_number, beats.text.split("+"))) / _number(unit.text) for beats, unit in pairs)
+    length = sum(4 * sum(map(number, beats.text.split("+"))) / number(unit.text) for beats, unit in pairs)
     return Fraction(length), " + ".join(f"{beats.text.strip()}/{unit.text.strip()}" for beats, unit in pairs)
 
 
-def _key(item: ElementTree.Element) -> Key | None:
+def signature(item: ElementTree.Element) -> Key | None:
     """The key signature by its fifths, or step by step; None where there is none that can be read."""
     mode = (item.findtext("key/mode") or "").strip().lower()
     mode = {"ionian": "major", "aeolian": "minor"}.get(mode, mode)
@@ -197,11 +210,11 @@ def _key(item: ElementTree.Element) -> Key | None:
     return Key(tuple(alters.get(step, 0) for step in STEPS)) if alters else None
 
 
-def _transpose(item: ElementTree.Element, before: dict[str, int]) -> dict[str, int]:
+def transposition(item: ElementTree.Element, before: dict[str, int]) -> dict[str, int]:
     """For each staff ("": for all) by how many semitones its notes sound higher than written."""
     return before | {
         node.get("number", ""): int(
-            _number(node.findtext("chromatic")) + 12 * _number(node.findtext("octave-change"))
+            number(node.findtext("chromatic")) + 12 * number(node.findtext("octave-change"))
         )
         for node in item.findall("transpose")
     }
@@ -216,7 +229,7 @@ def _barline(item: ElementTree.Element, bar: _Measure, endings: frozenset[int]) 
     if repeat is not None and repeat.get("direction") == "forward":
         bar.forward = True
     elif repeat is not None:
-        bar.times = max(int(_number(repeat.get("times"))), 2)
+        bar.times = max(int(number(repeat.get("times"))), 2)
     if ending is None:
         return endings
     if ending.get("type") == "start":
@@ -253,8 +266,8 @@ def _played(bars: Sequence[_Measure]) -> tuple[int, ...]:
     return tuple(order) if len(order) > len(bars) and len(set(order)) == len(bars) else ()
 
 
-def _staves(name: str, bars: Sequence[_Measure]) -> Iterator[Part]:
-    """The staves of a part that hold notes, each as a Part."""
+def _staves(name: str, bars: Sequence[_Measure]) -> Iterator[tuple[str, Part]]:
+    """The staves of a part that hold notes, each with its number, as a Part."""
     played = _played(bars)
     starts = [Fraction(0), *accumulate(bar.length for bar in bars)]
     staves = sorted({staff for bar in bars for staff in (*bar.unpitched, *(note[0] for note in bar.notes))})
@@ -267,18 +280,21 @@ def _staves(name: str, bars: Sequence[_Measure]) -> Iterator[Part]:
                 _add(notes, note, tied) if pitch >= 0 else marks.append(note)
         percussion = any(staff in bar.unpitched for bar in bars)
         full = f"{name}, staff {staff}" if len(staves) > 1 else name
-        yield Part(
-            f"{full} (percussion)" if percussion else full,
-            tuple(notes),
-            tuple(
-                Bar(bar.number, start, bar.length, bar.nominal, bar.metre, bar.section)
-                for bar, start in zip(bars, starts, strict=False)
+        yield (
+            staff,
+            Part(
+                f"{full} (percussion)" if percussion else full,
+                tuple(notes),
+                tuple(
+                    Bar(bar.number, start, bar.length, bar.nominal, bar.metre, bar.section)
+                    for bar, start in zip(bars, starts, strict=False)
+                ),
+                percussion=percussion,
+                marks=tuple(marks),
+                played=played,
+                transpose=next((b.transpose.get(staff, b.transpose.get("", 0)) for b in bars), 0),
+                key=bars[0].key,
             ),
-            percussion=percussion,
-            marks=tuple(marks),
-            played=played,
-            transpose=next((b.transpose.get(staff, b.transpose.get("", 0)) for b in bars), 0),
-            key=bars[0].key,
         )
 
 

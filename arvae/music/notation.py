@@ -4,8 +4,9 @@ Pure arithmetic on whole numbers; `arvae.music.files` makes music21 streams of i
 quarter note, 48 a measure, so that sixteenths (3) and triplet eighths (4) are both whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -54,8 +55,11 @@ class Span:
     joined: bool = False
 
 
-def notate(measures: np.ndarray) -> list[list[Glyph]]:
-    """Measures (n, 24) in a row -> the glyphs of each; glyphs of a measure fill it without gap."""
+def notate(measures: np.ndarray, cuts: Mapping[int, Collection[int]] | None = None) -> list[list[Glyph]]:
+    """Measures (n, 24) in a row -> the glyphs of each; glyphs of a measure fill it without gap.
+
+    cuts: for some measures, from 0, the positions at which a glyph must end: bar lines within it.
+    """
     rows = []
     before: int | None = None
     for measure in measures:
@@ -65,7 +69,7 @@ def notate(measures: np.ndarray) -> list[list[Glyph]]:
     written = []
     for index, row in enumerate(rows):
         following = index + 1 < len(rows) and rows[index + 1][0].joined
-        written.append(list(_glyphs(row, following)))
+        written.append(list(_glyphs(row, following, (cuts or {}).get(index, ()))))
     return written
 
 
@@ -89,12 +93,14 @@ def spans(measure: np.ndarray, before: int | None = None) -> list[Span]:
     return found
 
 
-def _glyphs(row: list[Span], following: bool) -> Iterator[Glyph]:
+def _glyphs(row: list[Span], following: bool, cuts: Collection[int]) -> Iterator[Glyph]:
     edges = {POSITIONS[span.first] for span in row}
     triplets = {edge // BEAT for edge in edges if edge % BEAT in (4, 8)}
     rest_before = False
     for span in row:
-        parts = list(_pieces(POSITIONS[span.first], POSITIONS[span.last + 1], triplets, span.symbol < 0))
+        start, end = POSITIONS[span.first], POSITIONS[span.last + 1]
+        edges = [start, *sorted(cut for cut in cuts if start < cut < end), end]
+        parts = [one for two in pairwise(edges) for one in _pieces(*two, triplets, span.symbol < 0)]
         for number, (start, end) in enumerate(parts):
             note = span.symbol >= 0
             yield Glyph(

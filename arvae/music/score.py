@@ -133,6 +133,16 @@ def measures(part: Part, monophonic: bool = False, quantize: bool = False) -> np
     return symbols.reshape(-1, TICKS)
 
 
+def layout(part: Part) -> list[tuple[int, int, int]]:
+    """Where the bars of a part lie in its `measures`: (index of the bar, start, end), in twelfths of a
+    quarter note from the start of the first measure; no empty bars. TuneError as for `measures`."""
+    laid = _full_bars(part.bars)
+    places = [index for index, bar in enumerate(part.bars) if bar.length > 0]
+    starts = [round(start + moved) for start, moved in zip(laid.starts, laid.moved, strict=True)]
+    ends = [start + round(bar.length * _BEAT) for start, bar in zip(starts, laid.bars, strict=True)]
+    return list(zip(places, starts, ends, strict=True))
+
+
 def sounding(measures: np.ndarray) -> np.ndarray:
     """Which measures (n, 24) have an onset or hold a note from before, bool (n,)."""
     return (measures >= 0).any(axis=1) | (measures[:, 0] == CONTINUE)

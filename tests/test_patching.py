@@ -1,0 +1,273 @@
+"""Edited melodies back in their files: what was not edited stays as it is written; other formats."""
+
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mido import Message, MetaMessage, MidiFile, MidiTrack
+
+from arvae.edit import melody
+from arvae.edit.faults import EditError
+from arvae.music import abc, files, midi, notation, score, writing
+from arvae.music import coding as music
+from arvae.music.keys import Key
+from tests.conftest import ROOT
+
+INPUTS = ROOT / "tests" / "inputs" / "music"
+SONG = """X:1
+T:A Song
+C:Trad.
+M:C
+L:1/8
+Q:1/4=90
+K:G
+% a comment
+D2|"G"G2 A>B "D"(3cBA .G2|"C"{f}e4- "G"e2 d2|1 "D"^c2 z2 d4 :|2 d8||
+w:The cat sat down on a ma-ny mats * and _ slept | a-way for good
+G2 B2 d2 B2|[K:D]"D"f2 f2 a4- | a6|]
+w:oh ye ma-ny mats of mi-ne now
+"""
+
+
+def read(folder, content, name="song.abc"):
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return melody.read(path, music.Vocabulary(0, 127))
+
+
+def edited(tune, **rows):
+    """Its measures with other ones: m1=[(tick, pitch), ...]."""
+    new = tune.measures.copy()
+    for name, notes in rows.items():
+        row = new[int(name[1:])]
+        row[:] = music.CONTINUE
+        row[0] = music.REST
+        for tick, pitch in notes:
+            row[tick] = pitch
+    return new
+
+
+def test_abc_keeps_every_other_bar_and_line(tmp_path):
+    tune = read(tmp_path, SONG)
+    new = edited(tune, m1=[(0, 62), (6, 64), (12, 66), (18, 73)])
+    content, kept = tune.render(".abc", new)
+    assert content.decode() == SONG.replace(
+        '"G"G2 A>B "D"(3cBA .G2', '"G"D2 E2 "D"F2 ^c2'
+    ).replace(
+        "w:The cat sat down on a ma-ny mats * and _ slept | a-way for good",
+        "w: The | cat sat down on | mats * and | _ slept | a-",
+    )  # fmt: skip
+    assert kept == "all but the edited notes"
+    again = read(tmp_path, content)
+    assert np.array_equal(again.measures, new) and again.key == tune.key and again.title == "A Song"
+    assert tune.render(".abc", tune.measures)[0].decode() == SONG
+
+
+def test_a_pick_up_that_gets_more_notes_becomes_a_bar(tmp_path):
+    tune = read(tmp_path, SONG)
+    text = tune.render(".abc", edited(tune, m0=[(18, 67)]))[0].decode()
+    assert "\nG2|" in text  # as short as before
+    text = tune.render(".abc", edited(tune, m0=[(12, 67), (18, 69)]))[0].decode()
+    assert '\nz4 G2 A2|"G"G2' in text
+
+
+def test_ties_into_and_out_of_edited_bars(tmp_path):
+    tune = read(tmp_path, "X:1\nM:4/4\nL:1/4\nK:C\nCDEF-|F2 G2|A2 B2-|B4|\n")
+    text = tune.render(".abc", edited(tune, m1=[(0, 67)]))[0].decode()
+    assert "CDEF|G4|A2 B2-|B4|" in text
+    held = tune.measures.copy()
+    held[1, 1:] = music.CONTINUE  # F is held for the whole of the second bar
+    text = tune.render(".abc", held)[0].decode()
+    assert "CDEF-|F4|A2 B2-|B4|" in text
+    cut = edited(tune, m2=[(0, 69)])
+    text = tune.render(".abc", cut)[0].decode()  # B is no longer held into the last bar: it starts there
+    assert "|A4|B4|" in text
+
+
+def test_an_accidental_that_came_by_a_tie_is_written_where_the_tie_ends(tmp_path):
+    tune = read(tmp_path, "X:1\nT:t\nM:4/4\nL:1/4\nK:C\nCDE^F-|F2 G2|\n")
+    content, _ = tune.render(".abc", edited(tune, m0=[(0, 60)]))
+    assert "C4|^F2 G2|" in content.decode()
+
+
+def test_what_cannot_stay_is_written_anew_and_that_is_said():
+    tune = melody.read(INPUTS / "15_pickup_as_1_4.mid", music.Vocabulary())
+    new = edited(tune, m0=[(0, 60)])  # before the file's first tick
+    content, kept = tune.render(".mid", new)
+    assert "title, composer, tempo and key: the notes do not fit" in kept
+    assert np.array_equal(score.measures(midi.read(content).parts[0]), tune.written(new))
+
+
+@pytest.fixture(scope="module")
+def pool():
+    generator = np.random.default_rng(3)
+    rows = np.full((60, 24), music.CONTINUE, np.int16)
+    for row in rows:
+        ticks = np.sort(generator.permutation(24)[: generator.integers(1, 9)])
+        row[ticks] = generator.integers(55, 85, len(ticks))
+        row[0] = row[0] if row[0] >= 0 else music.REST
+    return rows
+
+
+def bars_of(content):
+    return re.split(r"[|\n]", content.decode())
+
+
+@pytest.mark.parametrize(
+    "name", ["03_options_before_wish.abc", "10_tie_after_edited_measure.abc", "14_pickup_and_endings.abc",
+             "18b_third_ending.abc", "07_key_with_accidentals.abc", "23_repeat_counts.abc",
+             "21_clarinet_in_Bb.musicxml", "19_triplet_rounded.musicxml",
+             "16_overlapping_repeated_note.mid"],
+)  # fmt: skip
+def test_whatever_is_edited_is_read_again(tmp_path, name, pool):
+    tune = melody.read(INPUTS / name, music.Vocabulary(0, 127))
+    ending, whole = "." + name.split(".")[1], 0
+    for number in range(len(tune.measures)):
+        new = tune.measures.copy()
+        new[number] = pool[number]
+        wanted = tune.written(new)
+        content, kept = tune.render(ending, new)
+        again = files.read_score(content, ending)
+        assert midi.notes(score.measures(again.parts[0])) == midi.notes(wanted)
+        whole += kept == "all but the edited notes"
+    assert whole >= 0.7 * len(tune.measures)
+
+
+XML = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 3.1 Partwise//EN" "http://x/partwise.dtd">
+<score-partwise><work><work-title>A Song</work-title></work>
+<part-list><score-part id="P1"><part-name>Voice</part-name></score-part>
+<score-part id="P2"><part-name>Bass</part-name></score-part></part-list>
+<part id="P1"><measure number="1"><attributes><divisions>2</divisions><key><fifths>-3</fifths></key>
+<time><beats>4</beats><beat-type>4</beat-type></time></attributes>
+<harmony><root><root-step>C</root-step></root><kind>minor</kind></harmony>
+<note><pitch><step>C</step><octave>5</octave></pitch><duration>4</duration><lyric><text>Oh</text></lyric></note>
+<harmony><root><root-step>G</root-step></root><kind>major</kind></harmony>
+<note><pitch><step>G</step><octave>4</octave></pitch><duration>4</duration><lyric><text>yes</text></lyric></note>
+</measure><measure number="2"><barline location="left"><repeat direction="forward"/></barline>
+<note><pitch><step>E</step><alter>-1</alter><octave>5</octave></pitch><duration>8</duration>
+<type>whole</type><notations><fermata/></notations></note>
+<barline location="right"><repeat direction="backward"/></barline></measure></part>
+<part id="P2"><measure number="1">
+<note><pitch><step>C</step><octave>3</octave></pitch><duration>4</duration></note>
+</measure><measure number="2"/></part></score-partwise>
+"""
+
+
+def test_musicxml_keeps_everything_but_the_notes(tmp_path):
+    (tmp_path / "song.musicxml").write_text(XML)
+    tune = melody.read(tmp_path / "song.musicxml", music.Vocabulary(0, 127), part="Voice")
+    content, kept = tune.render(".musicxml", edited(tune, m0=[(0, 60), (2, 63), (4, 68), (6, 66), (18, 67)]))
+    text = content.decode()
+    assert kept == "all but the edited notes" and "MusicXML 3.1" in text and "<fermata />" in text
+    assert text.count("<harmony>") == 2 and text.count('direction="backward"') == 1 and "Bass" in text
+    root = files.musicxml._root(content)
+    first = root.find("part/measure")
+    order = [node.findtext("pitch/step") or node.findtext("root/root-step") for node in first][1:]
+    assert order == ["C", "C", "E", "A", "G", "G", "G"]  # chord, three of a triplet, G flat, chord, G
+    assert [node.findtext("offset") for node in first.findall("harmony")] == [None, "6"]
+    assert [node.findtext("lyric/text") for node in first.findall("note")] == ["Oh", "yes", None, None, None]
+    assert [node.findtext("accidental") for node in first.findall("note")] == [
+        None,
+        None,
+        None,
+        "flat",
+        "natural",
+    ]
+    assert root.findtext("part/measure/attributes/divisions") == "6"  # so that triplets are whole numbers
+    assert root.find("part/measure[2]/note").findtext("duration") == "24"
+    assert root.find("part[2]/measure/note").findtext("duration") == "4"
+
+
+def test_midi_keeps_tempo_key_and_the_other_notes_to_the_tick(tmp_path):
+    track = MidiTrack([MetaMessage("track_name", name="Song"), MetaMessage("set_tempo", tempo=700_000)])
+    track += [MetaMessage("key_signature", key="D"), Message("program_change", program=73)]
+    for number in range(8):  # played: a little late, each with a loudness of its own
+        track.append(Message("note_on", note=62 + number, velocity=60 + number, time=9))
+        track.append(Message("note_off", note=62 + number, time=471))
+    MidiFile(tracks=[track], ticks_per_beat=480).save(tmp_path / "song.mid")
+    tune = melody.read(tmp_path / "song.mid", music.Vocabulary(0, 127))
+    assert str(tune.key) == "D major" and len(tune.measures) == 2
+    content, kept = tune.render(".mid", edited(tune, m1=[(0, 74), (12, 69)]))
+    (tmp_path / "out.mid").write_bytes(content)
+    out = MidiFile(tmp_path / "out.mid")
+    assert kept == "all but the edited notes"
+    now, heard = 0, []
+    for message in out.tracks[0]:
+        now += message.time
+        if message.type == "note_on":
+            heard.append((now, message.note, message.velocity))
+    assert heard[:4] == [(9 + 480 * n, 62 + n, 60 + n) for n in range(4)]
+    assert [one[:2] for one in heard[4:]] == [(4 * 480, 74), (6 * 480, 69)]
+    kinds = [message.type for message in out.tracks[0]]
+    assert {"set_tempo", "key_signature", "program_change", "track_name"} <= set(kinds)
+
+
+# ------------------------------------------------------------------ from one format to another
+
+
+@pytest.mark.parametrize("ending", [".musicxml", ".abc", ".mid"])
+def test_title_composer_tempo_and_key_go_to_other_formats(tmp_path, ending):
+    tune = read(tmp_path, SONG.replace("K:G", "K:Edor"))
+    other = next(end for end in (".musicxml", ".mid") if end != ending)
+    through = read(tmp_path, tune.render(other, tune.measures)[0], f"through{other}")
+    content, kept = through.render(ending, through.measures)
+    again = files.read_score(content, ending)
+    assert "title, composer, tempo and key" in kept or ending == other
+    assert (again.title, round(again.tempo)) == ("A Song", 90)
+    assert again.parts[0].key.fifths == 2 and np.array_equal(score.measures(again.parts[0]), tune.measures)
+    if ".mid" not in (ending, other):
+        assert again.composer == "Trad." and str(again.parts[0].key) == "E dorian"
+
+
+def test_accidentals_are_spelled_by_the_key(tmp_path):
+    measures = np.full((1, 24), music.CONTINUE, np.int16)
+    measures[0, ::6] = 66, 70, 66, 73
+    assert "F ^A F ^c" not in writing.to_abc(measures, key=Key.of(1, "major"))
+    assert "F2 _B2 F2 ^c2 |]" in writing.to_abc(measures, key=Key.of(1, "major"))
+    assert "G2 B2 G2 d2 |]" in writing.to_abc(measures, key=Key.of(-5, "major"))
+    text = writing.to_musicxml(measures, key=Key.of(1, "major"))
+    assert re.findall(r"<accidental>(\w+)<", text) == ["flat", "sharp"] and "<fifths>1</fifths>" in text
+
+
+SYMBOLS = st.sampled_from([music.CONTINUE] * 8 + [music.REST]) | st.integers(48, 96)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(SYMBOLS, min_size=24, max_size=24), min_size=1, max_size=3), st.integers(-7, 7))
+def test_measures_to_abc_and_back_sound_the_same(rows, fifths):
+    measures = np.array(rows, np.int16)
+    again = (
+        files.choose(abc.read(writing.to_abc(measures, key=Key.of(fifths)))[0])
+        if (measures >= 0).any()
+        else None
+    )
+    if again is not None:
+        assert midi.notes(score.measures(again)) == midi.notes(measures)
+
+
+@pytest.mark.parametrize(
+    ("key", "written"), [("G", "G"), ("Em", "Em"), ("D mix", "D mix"), ("Bb", "Bb"), ("D phr ^f", "D phr ^f")]
+)
+def test_keys_are_written_as_they_are_read(key, written):
+    assert writing.key_field(abc.read_key(key)) == written and abc.read_key(written) == abc.read_key(key)
+    assert writing.key_field(Key.of(-2)) == "Bb"
+
+
+def test_a_bar_is_written_in_its_own_unit():
+    measure = np.full((1, 24), music.CONTINUE, np.int16)
+    measure[0, [0, 9, 12, 14, 18]] = 60, 62, 64, 65, 67
+    (glyphs,) = notation.notate(measure)
+    words = [(0, '"C"'), (30, '"F"')]
+    for unit, text in ((1, '"C"C3/2D/2 (3:2:2E/2F "F"G'), (Fraction(1, 2), '"C"C3D (3:2:2EF2 "F"G2')):
+        written = writing.bar_text(glyphs, writing.PLAIN_KEY, Fraction(unit), words)
+        assert written == text
+
+
+def test_other_endings_are_refused(tmp_path):
+    tune = read(tmp_path, SONG)
+    with pytest.raises(EditError, match="written as .*.abc, .wav, .mp3, not .pdf"):
+        tune.save(tmp_path / "out.pdf", tune.measures)
