@@ -21,6 +21,8 @@ from arvae import machine, paths, pipeline
 
 RESULTS = ("dvc.lock", "studies/dvc.lock", "reports", "studies/reports")
 
+KEPT_BY_DVC = ("data/", "overnight/data/")
+
 
 def stale(home: Path) -> list[str]:
     """What differs between dvc.lock and the tree at `home`, a line each: stage, file, how.
@@ -36,7 +38,7 @@ def stale(home: Path) -> list[str]:
         raise RuntimeError(f"dvc status failed:\n{asked.stderr.strip()}")
     found = faults(
         json.loads(asked.stdout),
-        absent_is_fine=lambda path: path.startswith("data/") and not (home / path).exists(),
+        absent_is_fine=lambda path: path.startswith(KEPT_BY_DVC) and not (home / path).exists(),
     )
     absent = tuple(f"{name}:" for name in not_run(home))
     return [line for line in found if not line.startswith(absent)]

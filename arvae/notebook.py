@@ -8,7 +8,8 @@ Before anything runs, params.yaml is checked and every parameter name is compare
 executed notebook loses what differs from run to run: timings, random cell ids, Python's version, and what
 cells tagged `log` printed; that and the time it took go to reports/machine (`arvae.machine`). If a cell
 fails, hangs or loses its kernel, the notebook so far is kept, with its error. Run by DVC, it ends when DVC
-ends, however that ends: nothing goes on writing unseen.
+ends, however that ends: nothing goes on writing unseen. Parameters are those of the params.yaml nearest above
+the executed notebook, whose folder is the notebook's working directory.
 """
 
 import argparse
@@ -63,12 +64,13 @@ def run(
         NotebookError: unknown or ill-typed parameter, failing cell, dead or hanging kernel.
         ParamsError: params.yaml is unsound.
     """
-    params.load()
-    home = paths.root()
+    home = paths.root(target.parent)
+    params.load(home / "params.yaml")
     typed = _typed(source, values)
     target.parent.mkdir(parents=True, exist_ok=True)
     # The project's own folder comes first, so that an experiment in a copy imports that copy.
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(home), os.environ.get("PYTHONPATH")]))
+    first = str(paths.project(home))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [first, os.environ.get("PYTHONPATH")]))
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     start = time.monotonic()
     print(f"{target.stem}: running {source.name}", file=log, flush=True)
@@ -212,7 +214,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         end_with(above)
     try:
-        minutes = params.load().engine.timeout_minutes
+        minutes = params.load(paths.root(given.target.parent) / "params.yaml").engine.timeout_minutes
         run(given.source, given.target, dict(given.parameter), 60 * minutes if minutes else None)
     except (NotebookError, params.ParamsError, OSError) as error:
         print(error, file=sys.stderr)

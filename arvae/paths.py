@@ -16,3 +16,12 @@ def root(start: Path | str | None = None) -> Path:
     raise FileNotFoundError(
         f"no params.yaml in {here} nor in any folder above it: run this from inside the project"
     )
+
+
+def project(home: Path | str | None = None) -> Path:
+    """The folder of the whole project, which holds pipeline.yaml; `home` itself where none above it does.
+
+    A pipeline with parameters of its own, such as overnight/, is a home inside the project.
+    """
+    home = root(home)
+    return next((folder for folder in (home, *home.parents) if (folder / "pipeline.yaml").is_file()), home)

@@ -1,4 +1,4 @@
-"""`python -m arvae.pipeline`: write dvc.yaml and studies/dvc.yaml from pipeline.yaml and params.yaml.
+"""`python -m arvae.pipeline`: write the pipelines' dvc.yaml files from pipeline.yaml and params.yaml.
 
 DVC cannot share stages between files, nor look up which default holds for a data set: both are done here, so
 that a stage is defined once and a data set is one entry of params.yaml.
@@ -22,10 +22,12 @@ HEADER = "# Written by `python -m arvae.pipeline` from pipeline.yaml and params.
 def written(home: Path) -> dict[str, str]:
     """The text of each pipeline's file, by its path from the project's root."""
     definition = YAML(typ="safe").load((home / "pipeline.yaml").read_text(encoding="utf-8"))
-    given, files = params.load(home / "params.yaml"), {}
+    files = {}
     for name, own in definition["pipelines"].items():
+        given = params.load(home / own["home"] / "params.yaml")
         text, items = json.dumps(definition["stages"]), _items(given, name)
-        for key, value in own.items():
+        scale = {"scale": given.scale if own["home"] else "${scale}"}
+        for key, value in (own | scale).items():
             text = text.replace(f"<{key}>", value)
         stages = {
             stage: _stage(
@@ -34,7 +36,9 @@ def written(home: Path) -> dict[str, str]:
             for stage, body in json.loads(text).items()
             if name in body["in"]
         }
-        head: dict[str, Any] = {"vars": [f"{up}/params.yaml"]} if (up := _up(own)) else {}
+        # DVC reads the params.yaml beside its file unasked; a home has one, and needs no other.
+        up = "" if own["home"] else _up(own)
+        head: dict[str, Any] = {"vars": [f"{up}/params.yaml"]} if up else {}
         files[own["file"]] = HEADER + _dumped(head | {"stages": stages})
     return files
 
@@ -50,7 +54,7 @@ def stale(home: Path) -> list[str]:
 
 def _items(given: params.Params, pipeline: str) -> dict[str, Any]:
     """For a data set, a setup, a comparison: what a pipeline has of them, and which entries hold for each."""
-    main = pipeline == "main"
+    main = pipeline != "studies"
     data, training = (getattr(given.scales[given.scale], part) for part in ("data", "training"))
     setups = given.setups if main else given.study_setups
     return {
@@ -88,13 +92,14 @@ def _stage(
     )
     parts = body["code"] if isinstance(body["code"], list) else [body["code"]]
     modules = dict.fromkeys(path for part in parts for path in code[part])
+    own = [f"{pipeline['home']}params.yaml"] if pipeline["home"] else []
     stage = {
         "desc": body["desc"],
         "wdir": _up(pipeline),
         "cmd": " ".join(["python -m arvae.notebook", source, executed, *values])
         + (f" && {body['then']}" if "then" in body else ""),
         "params": body.get("params"),
-        "deps": [source, *body["deps"], *modules],
+        "deps": [source, *own, *body["deps"], *modules],
         "outs": [
             *body.get("outs", ()),
             *({path: {"cache": False}} for path in (executed, *body["committed"])),

@@ -104,7 +104,7 @@ def copy_project(copy: Path) -> Path:
     )
     for name in filter(None, listed.stdout.split("\0")):
         if (
-            name.startswith(("reports/", "studies/reports/"))
+            name.startswith(("reports/", "studies/reports/", "overnight/reports/"))
             or name.endswith("dvc.lock")
             or not (ROOT / name).is_file()
         ):
@@ -113,9 +113,10 @@ def copy_project(copy: Path) -> Path:
         shutil.copy2(ROOT / name, copy / name)
     if (ROOT / "data" / "raw").is_dir():  # what was downloaded once need not be fetched again
         shutil.copytree(ROOT / "data" / "raw", copy / "data" / "raw")
-    text = (copy / "params.yaml").read_text()
-    assert "\nscale: laptop" in text
-    (copy / "params.yaml").write_text(text.replace("\nscale: laptop", "\nscale: smoke"))
+    for name, scale in (("params.yaml", "laptop"), ("overnight/params.yaml", "overnight")):
+        text = (copy / name).read_text()
+        assert f"\nscale: {scale}" in text
+        (copy / name).write_text(text.replace(f"\nscale: {scale}", "\nscale: smoke"))
     run(copy, "git", "init", "--quiet")
     run(copy, "git", "add", "--all")
     run(copy, "git", "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "-qm", "copy")

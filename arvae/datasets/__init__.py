@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from arvae.datasets.contract import SPLITS, DataError, Dataset, PackedImages, Split
-from arvae.paths import root
+from arvae.paths import project, root
 
 __all__ = ["SPLITS", "DataError", "Dataset", "PackedImages", "Split", "examples", "load", "prepare"]
 
@@ -66,7 +66,7 @@ def prepare(
     if (like or name) in known:
         module = importlib.import_module(f"arvae.datasets.{like or name}")
         with sources.own_folder(folder):
-            dataset = module.prepare(sizes, source, _place(raw, "raw"), _place(cache, "cache"), log=log)
+            dataset = module.prepare(sizes, source, _shared(raw, "raw"), _shared(cache, "cache"), log=log)
     elif folder is None:
         raise DataError(
             f"no data set {name!r}: it is one of {', '.join(known)}, or your own, which needs a folder"
@@ -88,6 +88,11 @@ def prepare(
         dataset = power(dataset)
     dataset.save(_place(directory, "prepared", name))
     return dataset
+
+
+def _shared(given: Path | str | None, inside: str) -> Path:
+    """The folder given, else the one that all pipelines of the project share."""
+    return Path(given) if given is not None else project() / "data" / inside
 
 
 def _place(given: Path | str | None, *inside: str) -> Path:

@@ -5,6 +5,7 @@ setup = params.setup("mnist", "arvae")     # all that decides one training: data
 """
 
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -19,8 +20,15 @@ __all__ += ["Schedule", "Setup", "load"]
 
 
 def load(path: Path | str | None = None) -> Params:
-    """Read and check params.yaml (default: the project's). Raises ParamsError naming every fault found."""
+    """Read and check params.yaml (default: the one of `paths.root`). ParamsError names every fault found.
+
+    A file with the key `base` has what stands in that one, beside it, but for what it says itself.
+    """
     path = Path(path) if path is not None else paths.root() / "params.yaml"
+    return checked(Params, _read(path), path.name)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
@@ -29,4 +37,18 @@ def load(path: Path | str | None = None) -> Params:
         raise ParamsError(f"{path.name} is not valid YAML and must be corrected: {error}") from error
     if not isinstance(raw, dict):
         raise ParamsError(f"{path.name} holds {type(raw).__name__}: it must be a mapping of keys to values")
-    return checked(Params, raw, path.name)
+    if (base := raw.pop("base", None)) is None:
+        return raw
+    if not (below := path.parent / str(base)).is_file():
+        raise ParamsError(f"{path}: base: there is no file {base}; name the parameters that hold below these")
+    return _merged(_read(below), raw)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`above` over `below`, mapping by mapping; a list is replaced as a whole."""
+    both = {
+        key: _merged(below[key], above[key])
+        for key in below.keys() & above.keys()
+        if isinstance(below[key], dict) and isinstance(above[key], dict)
+    }
+    return below | above | both

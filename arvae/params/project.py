@@ -6,6 +6,7 @@ from typing import Annotated, Any, NamedTuple, Self, get_args
 
 from pydantic import Field, model_validator
 
+from arvae import paths
 from arvae.datasets import catalogue
 from arvae.params.faults import ParamsError, checked, unknown
 from arvae.params.schema import (
@@ -26,7 +27,7 @@ from arvae.params.schema import (
     ScaleParams,
     Schedule,
     Section,
-    Seed,
+    Seeds,
     Studies,
 )
 
@@ -79,7 +80,7 @@ class Params(Section):
     """
 
     scale: Scale
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
+    seeds: Seeds
     datasets: dict[str, DatasetParams]
     networks: dict[str, Network]
     models: dict[str, ModelByKind]
@@ -91,8 +92,9 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError(f"seeds: {list(self.seeds)} has a seed twice; give each run its own")
+        for where, seeds in self._all_seeds().items():
+            if len(set(seeds)) != len(seeds):
+                raise ValueError(f"{where}: {list(seeds)} has a seed twice; give each run its own")
         if self.scale not in self.scales:
             raise ValueError(unknown("scale", self.scale, self.scales))
         for name in set(self.datasets) & set(self.studies.datasets):
@@ -124,6 +126,17 @@ class Params(Section):
         if grid not in (known := self.setups | self.study_setups):
             raise ValueError(unknown("studies.grid", grid, known))
         return self
+
+    def _all_seeds(self) -> dict[str, tuple[int, ...]]:
+        """All lists of seeds by where they stand; those of a scale are of known data sets or kinds."""
+        found = {"seeds": self.seeds}
+        for scale, sizes in self.scales.items():
+            for name, seeds in sizes.seeds.items():
+                where = f"scales.{scale}.seeds.{name}"
+                if name not in (known := [*self.sources, *KINDS]):
+                    raise ValueError(unknown(where, name, known))
+                found[where] = seeds
+        return found
 
     def _check_entries(self, where: str, section: Mapping[str, object]) -> None:
         for name in sorted(set(section) - {*self.sources, *KINDS}):
@@ -225,7 +238,7 @@ class Params(Section):
         key, known = f"{dataset}-{model}", self.setups | self.study_setups
         if key not in known:
             raise ParamsError(unknown("setup", key, known))
-        training = self.scales[self.scale].training
+        training, seeds = self.scales[self.scale].training, self.scales[self.scale].seeds
         try:
             network = self._network(dataset)
         except ValueError as error:
@@ -238,7 +251,7 @@ class Params(Section):
             scale=self.scale,
             hyperparameters=getattr(self.models[model], known[key].kind),
             schedule=training[self.entry(training, dataset)],
-            seeds=self.seeds,
+            seeds=seeds.get(self.entry({*seeds, known[key].kind}, dataset), self.seeds),
             engine=self.engine,
             **network,
         )
@@ -257,6 +270,10 @@ class Params(Section):
             for delta in sizes.delta
         }
         return setup, settings
+
+    def folder(self, dataset: str) -> Path | None:
+        """The folder of a data set's own files; a relative one starts at the project's root."""
+        return _absolute(self.sources[dataset].folder)
 
     def data_sizes(self, dataset: str) -> dict[str, int | None]:
         """How many examples of each split the data stage keeps at the chosen scale."""
@@ -281,7 +298,14 @@ def _table(name: str, source: DatasetParams) -> tuple[str, ...]:
     if source.folder is None:
         raise ParamsError(f"datasets.{name} is no known data set and has no folder; give it one")
     try:
-        _, names, *_ = custom.read_table(Path(source.folder).expanduser() / custom.TABLE)
+        _, names, *_ = custom.read_table(_absolute(source.folder) / custom.TABLE)
     except ValueError as error:
         raise ParamsError(f"datasets.{name}: {error}") from error
     return (*names, *source.own)
+
+
+def _absolute(folder: str | None) -> Path | None:
+    if folder is None:
+        return None
+    path = Path(folder).expanduser()
+    return path if path.is_absolute() else paths.project() / path

@@ -10,13 +10,14 @@ Kind = Literal["images", "music"]
 _MODELS = (Path(__file__).parents[1] / "models").glob("[a-z]*.py")
 _OBJECTIVES = sorted(path.stem for path in _MODELS if "\ndef loss(" in path.read_text(encoding="utf-8"))
 Objective = Literal[tuple(_OBJECTIVES)]
-Scale = Literal["smoke", "laptop", "paper"]
+Scale = Literal["smoke", "laptop", "overnight", "paper"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
 
 
 class Section(BaseModel):
@@ -187,10 +188,14 @@ class GridSizes(Section):
 
 
 class ScaleParams(Section):
-    """All that a scale changes: sizes, lengths and schedules; never architecture or loss."""
+    """All that a scale changes: sizes, lengths, schedules, seeds; never architecture or loss.
+
+    seeds: of the kinds or data sets named there, instead of the seeds at the top.
+    """
 
     data: dict[str, Sizes]
     training: dict[str, Schedule]
+    seeds: dict[str, Seeds] = {}
     classifier: ClassifierSchedule
     evaluation: EvaluationSizes
     grid: GridSizes

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from arvae import paths
 from arvae.metrics import statistics
 from arvae.report import labels
 
@@ -42,7 +43,7 @@ def published(root: Path | str) -> pd.DataFrame:
 
     Digits read right are given once more relative to what the paper's classifier reads right of originals.
     """
-    found = pd.read_csv(Path(root) / "data" / "published" / "ar_vae_2020_metrics.csv")
+    found = pd.read_csv(paths.project(root) / "data" / "published" / "ar_vae_2020_metrics.csv")
     digits = found[found.metric.str.startswith("digit")]
     relative = digits.metric.str.replace("_percent", "_relative_percent")
     return pd.concat(

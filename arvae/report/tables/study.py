@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from arvae import paths
 from arvae.datasets.contract import Dataset
 from arvae.metrics import statistics
 from arvae.params import Setup
@@ -25,7 +26,7 @@ BASELINE = (0.40, 94.5)  # where the published figure marks the beta-VAE: interp
 
 def published(root: Path | str) -> pd.DataFrame:
     """The paper's 35 settings on MNIST at beta 1: gamma, delta, and VALUES."""
-    return pd.read_csv(Path(root) / "data" / "published" / "ar_vae_2020_hyperparameters_mnist.csv")
+    return pd.read_csv(paths.project(root) / "data" / "published" / "ar_vae_2020_hyperparameters_mnist.csv")
 
 
 def caption(what: str, setup: Setup, data: Dataset, codes: int) -> str:
