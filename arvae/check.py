@@ -17,10 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from arvae import machine, paths, pipeline
+from arvae import machine, paths, pipeline, weights
 
-RESULTS = ("dvc.lock", "studies/dvc.lock", "reports", "studies/reports")
-
+RESULTS = tuple(f"{home}{name}" for home in ("", "studies/", "overnight/") for name in ("dvc.lock", "reports"))
 KEPT_BY_DVC = ("data/", "overnight/data/")
 
 
@@ -147,10 +146,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     for name in not_run(home):
         print(f"{name} was not run with this version: its reports are not committed")
+    for line in (shipped := weights.stale(home)):
+        print(f"data/weights: {line}; run `python -m arvae.weights` and commit")
     if found := stale(home):
         print("committed results are stale; run `dvc repro` and commit dvc.lock and reports/:")
         print("\n".join(f"  {line}" for line in found))
-    if files or found:
+    if files or found or shipped:
         return 1
     print("dvc.yaml, dvc.lock, reports, parameters and code belong together")
     return strict(home) if given else 0

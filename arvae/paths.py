@@ -18,10 +18,11 @@ def root(start: Path | str | None = None) -> Path:
     )
 
 
-def project(home: Path | str | None = None) -> Path:
-    """The folder of the whole project, which holds pipeline.yaml; `home` itself where none above it does.
+def project(start: Path | str | None = None) -> Path:
+    """The folder of the whole project, upwards from `start` (default: here): the one with pipeline.yaml.
 
-    A pipeline with parameters of its own, such as overnight/, is a home inside the project.
+    A pipeline with parameters of its own, such as overnight/, is a root (`root`) inside the project. Where no
+    folder has a pipeline.yaml: `start` itself.
     """
-    home = root(home)
-    return next((folder for folder in (home, *home.parents) if (folder / "pipeline.yaml").is_file()), home)
+    here = Path(start or root()).resolve()
+    return next((folder for folder in (here, *here.parents) if (folder / "pipeline.yaml").is_file()), here)

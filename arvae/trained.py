@@ -14,6 +14,7 @@ import contextlib
 import copy
 import dataclasses
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,6 +38,7 @@ from arvae.training import checkpoints, load_model
 from arvae.training.precision import plan
 from arvae.training.runs import setup_from
 
+SHIPPED = Path("data/weights")  # weights that come with the project, see arvae.weights
 LOW, HIGH = -4.0, 4.0  # the range of a latent dimension that the paper traverses (section 4.4)
 Values = Sequence[float] | np.ndarray
 SAMPLES = {"images": 2000, "music": 4000}  # test codes that controls are measured on
@@ -78,7 +80,8 @@ class TrainedModel:
 
     network: in eval mode; measurer: see `arvae.datasets.measuring`, None where attributes are not computed
     from the example; controls: in the order of the attributes, empty until `fitted`; information: mutual
-    information (d, k) of latent dimensions and attributes in nats.
+    information (d, k) of latent dimensions and attributes in nats; origin: where it was loaded from, in
+    words; examples: a few test examples that came with it, None with a model that was trained here.
     """
 
     setup: Setup
@@ -90,12 +93,17 @@ class TrainedModel:
     measurer: Measure | None = None
     controls: tuple[Control, ...] = ()
     information: np.ndarray | None = None
+    origin: str = ""
+    examples: np.ndarray | None = None
 
     @classmethod
     def load(
         cls, name: str, run: str | None = None, home: Path | None = None, data: Dataset | None = None
     ) -> Self:
         """A trained model with its controls, measured once on the test split and then kept in data/cache.
+
+        Where none of that name is trained here, the weights that come with the project (`SHIPPED`), whose
+        controls were measured when they were made: these need no data.
 
         Args:
             name: a data set ("folk": its AR-VAE), a setup ("folk-betavae"), or a folder with weights.
@@ -110,24 +118,40 @@ class TrainedModel:
         folder, run = find(name, run, home)
         path = folder / f"{run}.safetensors"
         try:
-            setup = setup_from(checkpoints.read_tensors(path)[1]["setup"])
+            record = checkpoints.read_tensors(path)[1]
+            setup, network = setup_from(record["setup"]), load_model(folder, run)
+            if "controls" in record:
+                return cls._shipped(path, record, network)
             prepared = home / "data" / "prepared" / setup.dataset
-            facts = _facts(prepared)
-            model = cls.of(setup, run, load_model(folder, run), facts)
+            facts = manifest(prepared)
+            model = cls.of(setup, run, network, _facts(facts))
         except checkpoints.DamagedError as error:
-            raise ModelError(f"{error}: train it again with `dvc repro -f train@{folder.name}`") from error
-        key = f"{_VERSION} {sha256(path)} {facts.files['test.npz']['sha256']}"
+            remedy = "git checkout" if folder.name == SHIPPED.name else f"dvc repro -f train@{folder.name}"
+            raise ModelError(f"{error}: make it again with `{remedy}`") from error
+        model = dataclasses.replace(model, origin=f"trained here: {_within(path)}")
+        key = f"{_VERSION} {sha256(path)} {facts['files']['test.npz']['sha256']}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
         kept = home / "data" / "cache" / "controls" / f"{folder.name}-{run}-{digest}.json"
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # not there yet, or damaged
-            known = read_json(kept)
-            controls = tuple(Control(**fields) for fields in known["controls"])
-            return dataclasses.replace(model, controls=controls, information=np.array(known["information"]))
+            return model._with(read_json(kept))
         data = data or datasets.load(setup.dataset, prepared)
         model = model.fitted(*model.test_codes(data, SAMPLES[setup.kind]))
         controls = [dataclasses.asdict(control) for control in model.controls]
         write_json(kept, {"controls": controls, "information": model.information.tolist()})
         return model
+
+    @classmethod
+    def _shipped(cls, path: Path, record: dict[str, Any], network: nn.Module) -> Self:
+        setup = setup_from(record["setup"])
+        model = cls.of(setup, record["name"], network, _facts(record["facts"]))._with(record)
+        origin = f"comes with the project: {_within(path)} (scale {setup.scale}, {record['name']})"
+        examples = checkpoints.read_tensors(path)[0]["examples"].numpy()
+        return dataclasses.replace(model, origin=origin, examples=examples)
+
+    def _with(self, known: dict[str, Any]) -> Self:
+        """The same model with controls as they were kept."""
+        controls = tuple(Control(**fields) for fields in known["controls"])
+        return dataclasses.replace(self, controls=controls, information=np.array(known["information"]))
 
     @classmethod
     def of(cls, setup: Setup, run: str, network: nn.Module, data: Any) -> Self:
@@ -368,13 +392,18 @@ def as_shown(examples: np.ndarray) -> np.ndarray:
 
 def find(name: str, run: str | None = None, home: Path | None = None) -> tuple[Path, str]:
     """The folder with weights and the run that a name means; see `TrainedModel.load`."""
-    models = (home or paths.root()) / "data" / "models"
-    choices = [models / name, models / f"{name}-arvae", Path(name)]
+    home = home or paths.root()
+    models, shipped = home / "data" / "models", paths.project(home) / SHIPPED
+    names = [name, f"{name}-arvae"]
+    choices = [*map(models.joinpath, names), Path(name)]
     folder = next((folder for folder in choices if any(folder.glob("*.safetensors"))), None)
     if folder is None:
+        if run is None and (come := [one for one in names if (shipped / f"{one}.safetensors").is_file()]):
+            return shipped, come[0]
         there = sorted(path.name for path in models.glob("*") if any(path.glob("*.safetensors")))
         raise ModelError(
-            f"no trained model {name!r} (trained here: {', '.join(there) or 'none'}): "
+            f"no trained model {name!r}{'' if run is None else f' with a {run}'} (trained here: "
+            f"{', '.join(there) or 'none'}): "
             f"train it with `dvc repro train@{name if '-' in name else name + '-arvae'}`"
         )
     runs = sorted((path.stem for path in folder.glob("*.safetensors")), key=lambda run: (len(run), run))
@@ -383,14 +412,23 @@ def find(name: str, run: str | None = None, home: Path | None = None) -> tuple[P
     return folder, run or runs[0]
 
 
-def _facts(prepared: Path) -> SimpleNamespace:
-    """What the manifest of a prepared data set says, without reading its arrays."""
+def manifest(prepared: Path) -> dict[str, Any]:
+    """What a prepared data set says of itself, without reading its arrays; ModelError where it is missing."""
     path = prepared / "manifest.json"
     if not path.is_file():
         raise ModelError(
             f"the range of each control is measured on {prepared.name}, which is not in {prepared}: "
             f"make it with `dvc repro data@{prepared.name}`"
         )
-    facts = read_json(path)
-    vocabulary = Vocabulary(**facts["vocabulary"]) if facts["vocabulary"] else None
-    return SimpleNamespace(**(facts | {"vocabulary": vocabulary}))
+    return read_json(path)
+
+
+def _facts(said: dict[str, Any]) -> SimpleNamespace:
+    """A manifest with the attributes that `TrainedModel.of` asks of a data set."""
+    vocabulary = Vocabulary(**said["vocabulary"]) if said["vocabulary"] else None
+    return SimpleNamespace(**(said | {"vocabulary": vocabulary}))
+
+
+def _within(path: Path) -> str:
+    """A path from the working directory, where it is in there."""
+    return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path)

@@ -15,7 +15,8 @@ SAYS = {  # what a box is for, and the column that it is drawn in
     "datasets": ("four, and your own", 1), "params": ("params.yaml, checked", 1),
     "notebook": ("runs a stage", 0), "pipeline": ("writes dvc.yaml", 1), "check": ("is anything stale?", 1),
     "models": ("a network, a loss", 2), "fast": ("drop-in twins", 2), "training": ("runs, resumable", 2),
-    "trained": ("TrainedModel", 3), "evaluation": ("codes and outputs", 4),
+    "trained": ("TrainedModel", 3), "weights": ("that ship", 1),
+    "evaluation": ("codes and outputs", 4),
     "report": ("figures, tables, site", 4), "edit": ("your file, edited", 2),
     "playground": ("page, notebook, tutorial", 2),
 }  # fmt: skip

@@ -59,11 +59,54 @@ def test_the_papers_values_are_the_defaults():
 
 def test_scale_changes_neither_architecture_nor_loss(raw, tmp_path):
     fixed = set()
-    for scale in ("smoke", "laptop", "paper"):
+    for scale in ("smoke", "laptop", "overnight", "paper"):
         raw["scale"] = scale
         setup = load(raw, tmp_path).setup("dsprites", "arvae")
-        fixed.add(setup.model_dump_json(exclude={"scale", "schedule"}))
+        fixed.add(setup.model_dump_json(exclude={"scale", "schedule", "seeds"}))
     assert len(fixed) == 1
+
+
+def test_a_scale_may_have_seeds_of_its_own(raw, tmp_path):
+    raw |= {"scale": "smoke", "seeds": [5]}
+    raw["scales"]["smoke"]["seeds"] = {"images": [1, 2], "dsprites": [3]}
+    given = load(raw, tmp_path)
+    seeds = [given.setup(name, "arvae").seeds for name in ("dsprites", "mnist", "bach")]
+    assert seeds == [(3,), (1, 2), (5,)]
+    for fault, message in (({"dsprties": [1]}, "did you mean dsprites"), ({"music": [1, 1]}, "seed twice")):
+        raw["scales"]["smoke"]["seeds"] = fault
+        with pytest.raises(params.ParamsError, match=message):
+            load(raw, tmp_path)
+
+
+def test_a_file_may_change_some_of_those_above_it(tmp_path):
+    """overnight/params.yaml: its scale, its setups; all else is the project's."""
+    night, day = params.load(ROOT / "overnight" / "params.yaml"), params.load(ROOT / "params.yaml")
+    assert night.scale == "overnight" and night.setups.keys() - day.setups.keys() == {
+        "dsprites-betavae1",
+        "mnist-betavae1",
+    }
+    assert (night.models, night.networks, night.engine) == (day.models, day.networks, day.engine)
+    path = tmp_path / "params.yaml"
+    path.write_text("base: ../nothing.yaml\n")
+    with pytest.raises(params.ParamsError, match=r"there is no file ../nothing.yaml"):
+        params.load(path)
+    path.write_text(
+        f"base: {ROOT / 'params.yaml'}\nmodels: {{arvae: {{images: {{gamma: 3.0}}}}}}\nsceeds: 1\n"
+    )
+    with pytest.raises(params.ParamsError, match="did you mean seeds"):
+        params.load(path)
+    path.write_text(path.read_text().replace("sceeds: 1", "seeds: [7]"))
+    given = params.load(path)
+    assert (given.models["arvae"].images.gamma, given.models["arvae"].images.beta) == (3.0, 1.0)
+    assert given.seeds == (7,)
+
+
+def test_a_data_set_more_may_name_its_folder_from_the_projects_root(raw, tmp_path, monkeypatch):
+    raw["datasets"]["mine"] = {"kind": "music", "folder": "tunes"}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pipeline.yaml").touch()
+    assert load(raw, tmp_path).folder("mine") == tmp_path / "tunes"
+    assert load(raw, tmp_path).folder("folk") is None
 
 
 def test_replace_is_checked():

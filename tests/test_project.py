@@ -171,8 +171,9 @@ def test_every_path_the_pipelines_depend_on_exists():
 
 def test_a_data_set_more_is_one_entry(tmp_path):
     """Its stages appear in dvc.yaml, those that were there stay as they are."""
-    for name in ("pipeline.yaml", "params.yaml"):
-        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "overnight").mkdir()
+    for name in ("pipeline.yaml", "params.yaml", "overnight/params.yaml"):
+        shutil.copy(ROOT / name, tmp_path / name)
     text = (tmp_path / "params.yaml").read_text()
     text = text.replace(
         "\n  folk: {kind: music}\n", "\n  folk: {kind: music}\n  mine: {kind: music, folder: a}\n"
@@ -181,7 +182,7 @@ def test_a_data_set_more_is_one_entry(tmp_path):
     before, after = (
         YAML(typ="safe").load(pipeline.written(home)["dvc.yaml"])["stages"] for home in (ROOT, tmp_path)
     )
-    assert pipeline.stale(tmp_path) == ["dvc.yaml", "studies/dvc.yaml"]
+    assert pipeline.stale(tmp_path) == ["dvc.yaml", "studies/dvc.yaml", "overnight/dvc.yaml"]
     for stage in before:
         assert before[stage].get("do") == after[stage].get("do")
         if isinstance(new := after[stage].get("foreach"), dict):

@@ -1,17 +1,20 @@
 """TrainedModel: which dimension belongs to which attribute, codes, traversals, controls that are kept."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
+from arvae import weights
 from arvae.datasets import dsprites, examples
 from arvae.datasets.contract import PackedImages
-from arvae.files import read_json
+from arvae.files import read_json, sha256, write_json
 from arvae.trained import ModelError, TrainedModel, as_bytes, as_shown, find, same
-from arvae.training.checkpoints import write_tensors
+from arvae.training.checkpoints import read_tensors, write_tensors
 from arvae.training.runs import Run, describe
+from tests.conftest import ROOT
 from tests.small import fresh_model, music_dataset, small_setup, sprites_dataset
 
 
@@ -231,10 +234,69 @@ def test_without_the_data_set_there_are_no_controls(home):
 def test_damaged_weights_are_refused(home):
     path = home / "data" / "models" / "bach-arvae" / "seed2.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ModelError, match="train it again"):
+    with pytest.raises(ModelError, match="dvc repro -f train@bach-arvae"):
         TrainedModel.load("bach", home=home)
 
 
 def test_a_folder_with_weights_is_a_name_too(home):
     folder = home / "data" / "models" / "bach-betavae"
     assert find(str(folder), home=home) == (folder, "seed2")  # seed2 before seed10
+
+
+# ------------------------------------------------------------------ weights that come with the project
+
+
+@pytest.fixture
+def shipped(home):
+    """The same project, whose two models were evaluated and shipped, and are then trained here no more."""
+    (home / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    for name in ("bach-arvae", "bach-betavae"):
+        path = home / "data" / "models" / name / "seed2.safetensors"
+        tensors, record = read_tensors(path)
+        write_tensors(path, tensors, record | {"fast": True})
+        report = {
+            "runs": {"seed2": dict.fromkeys(weights.SCORES, 0.5)},
+            "provenance": {"weights": {"seed2": sha256(path)}},
+        }
+        write_json(home / "reports" / "metrics" / f"{name}.json", report)
+        assert weights.ship(name, home) == home / "data" / "weights" / f"{name}.safetensors"
+    return home
+
+
+def test_shipped_weights_speak_where_nothing_is_trained_or_prepared(shipped):
+    here = TrainedModel.load("bach", home=shipped)
+    assert here.origin.startswith("trained here")
+    shutil.rmtree(shipped / "data" / "models")
+    shutil.rmtree(shipped / "data" / "prepared")
+    model = TrainedModel.load("bach", home=shipped)
+    assert "comes with the project" in model.origin and "seed2" in model.origin
+    assert (model.run, model.controls, model.regularized) == (here.run, here.controls, here.regularized)
+    assert TrainedModel.load("bach-betavae", home=shipped).setup.model == "betavae"
+    x = model.examples
+    assert len(x) and np.isin(x, [-1, -2, *range(128)]).all()
+    np.testing.assert_allclose(model.encode(x)[0], here.encode(x)[0], atol=2e-3)
+    assert (model.decode(here.encode(x)[0]) == here.decode(here.encode(x)[0])).mean() > 0.99
+    with pytest.raises(ModelError, match="bach-glsr"):
+        TrainedModel.load("bach-glsr", home=shipped)
+
+
+def test_shipped_weights_are_tied_to_the_report_of_their_run_and_to_the_code(shipped):
+    assert weights.stale(shipped) == []
+    path = shipped / "reports" / "metrics" / "bach-arvae.json"
+    write_json(path, read_json(path) | {"provenance": {"weights": {"seed2": "0" * 64}}})
+    (line,) = weights.stale(shipped)
+    assert "bach-arvae.safetensors: not the run that reports tells of" in line
+    path = shipped / "data" / "weights" / "bach-betavae.safetensors"
+    tensors, record = read_tensors(path)
+    write_tensors(path, tensors, record | {"code": "0" * 64})
+    assert "bach-betavae.safetensors: the code of training has changed" in weights.stale(shipped)[-1]
+
+
+def test_damaged_shipped_weights_are_refused(shipped):
+    shutil.rmtree(shipped / "data" / "models")
+    path = shipped / "data" / "weights" / "bach-arvae.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-5000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="git checkout"):
+        TrainedModel.load("bach", home=shipped)

@@ -6,7 +6,7 @@ from typing import Any
 from arvae import metrics
 from arvae.datasets.contract import Dataset, write_npz
 from arvae.evaluation.scores import Items, RunEvaluation, runs_in
-from arvae.files import read_json, write_json
+from arvae.files import read_json, sha256, write_json
 from arvae.metrics import statistics
 from arvae.params import Setup
 
@@ -53,7 +53,8 @@ def write(
         "seeds": [result["seed"] for result in results.values()],
         "runs": results,
         "attributes": list(dataset.attribute_names),
-        "provenance": provenance(setup, dataset, len(items.index), runs_in(directory)),
+        "provenance": provenance(setup, dataset, len(items.index), runs_in(directory))
+        | {"weights": {name: sha256(directory / f"{name}.safetensors") for name in results}},
     }
     write_json(reports / "metrics" / f"{setup.name}.json", report)
     scores = {name: report["mean"][name] for name in SCORES if report["mean"].get(name) is not None}

@@ -18,6 +18,8 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
+from arvae import paths
+
 TEMPLATES = Path(__file__).parents[2] / "templates"
 # What is shown of an output that comes in several forms, the first that there is.
 SHOWN = (
@@ -129,7 +131,7 @@ class Converter:
             for output in cell.get("outputs", [])
             if output["output_type"] == "error"
         ]
-        bases = (self.home / "notebooks", path.parent, self.home)
+        bases = (paths.project(self.home) / "notebooks", path.parent, self.home)
         return self._finish(written, path, bases, self.reports / folder, errors)
 
     def document(self, path: Path, text: str) -> Body:
