@@ -19,7 +19,9 @@ from typing import Any
 
 from arvae import machine, paths, pipeline, weights
 
-RESULTS = tuple(f"{home}{name}" for home in ("", "studies/", "overnight/") for name in ("dvc.lock", "reports"))
+RESULTS = tuple(
+    f"{home}{name}" for home in ("", "studies/", "overnight/") for name in ("dvc.lock", "reports")
+)
 KEPT_BY_DVC = ("data/", "overnight/data/")
 
 
