@@ -4,6 +4,8 @@ A reproducible compendium of Pati & Lerch, "Attribute-based Regularization of La
 Variational Auto-Encoders" (2020, doi 10.1007/s00521-020-05270-2). Where to find what: docs/architecture.md.
 """
 
+from arvae.interrupts import in_commands
+
 __all__ = [
     "datasets",  # load, prepare
     "evaluation",
@@ -16,3 +18,5 @@ __all__ = [
     "training",  # train
 ]
 __version__ = "0.1.0"
+
+in_commands()

@@ -30,7 +30,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from arvae import machine, params, paths
+from arvae import interrupts, machine, params, paths
 from arvae.files import BARRED, MAKE_ROOM, atomic_write
 from arvae.params.faults import unknown
 from arvae.progress import clock
@@ -182,9 +182,7 @@ def end_with(processes: list[psutil.Process], every: float = 0.2) -> None:
     def watch() -> None:
         while all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes):
             time.sleep(every)
-        for child in psutil.Process().children(recursive=True):
-            child.kill()
-        os.kill(os.getpid(), signal.SIGKILL)
+        interrupts.end(interrupts.STAGE, 128 + signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
 
@@ -213,6 +211,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{given.target}: dvc has ended meanwhile, so nothing is run", file=sys.stderr)
             return 1
         end_with(above)
+    shown = ("Interrupted", interrupts.STAGE)
+    interrupts.end_at_once(interrupts.STAGE, before=lambda: _normalise(given.target, True, shown))
     try:
         minutes = params.load(paths.root(given.target.parent) / "params.yaml").engine.timeout_minutes
         run(given.source, given.target, dict(given.parameter), 60 * minutes if minutes else None)

@@ -1,0 +1,96 @@
+"""Ctrl-C and SIGTERM: any command ends within two seconds with one line, and no traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from arvae import interrupts, paths
+from tests.conftest import environment
+from tests.test_notebook import project, write  # noqa: F401 (project is a fixture)
+
+ROOT = paths.root(__file__)
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+
+
+def interrupted(command, number, folder, begun):
+    """Start a command in a group of its own, signal it all once it has `begun`; (seconds it took, output)."""
+    environ = environment() | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while not begun() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert process.poll() is None, process.communicate()[0]
+        start = time.monotonic()
+        os.killpg(process.pid, number)  # as a terminal does
+        output, _ = process.communicate(timeout=30)
+        return time.monotonic() - start, output
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def check_said(seconds, output, line):
+    assert output.count(line) == 1 and "Traceback" not in output, output
+    assert seconds < 2, f"{seconds:.1f} seconds"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_notebook_is_left_with_what_it_had_shown(project, number):  # noqa: F811
+    cell = "import time; print('how far', flush=True); open('begun', 'w').close(); time.sleep(60)"
+    source = write(project, ("print('before')", []), (cell, []))
+    command = [sys.executable, "-m", "arvae.notebook", str(source), "out.ipynb"]
+    seconds, output = interrupted(command, number, project, (project / "begun").exists)
+    check_said(seconds, output, interrupts.STAGE)
+    kept = (project / "out.ipynb").read_text()
+    assert "before" in kept and "Interrupted" in kept and "papermill" not in kept
+    kernels = subprocess.run(["pgrep", "-f", str(project)], capture_output=True, text=True, check=False)
+    assert not kernels.stdout, "a kernel goes on"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_dvc_repro_ends_with_the_stage(project, number):  # noqa: F811
+    """DVC adds one line of its own; after SIGTERM, of which it says nothing, none."""
+    write(project, ("import time; open('begun', 'w').close(); time.sleep(60)", []))
+    stage = "stages: {one: {cmd: python -m arvae.notebook book.ipynb out.ipynb, outs: [out.ipynb]}}"
+    (project / "dvc.yaml").write_text(stage)
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=project, env=environment(), check=True)
+    command = [sys.executable, "-m", "dvc", "repro"]
+    seconds, output = interrupted(command, number, project, (project / "begun").exists)
+    check_said(seconds, output, interrupts.STAGE)
+    assert len(output[output.index(interrupts.STAGE) :].splitlines()) <= 2, output
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("module", ["arvae.edit", "arvae.pipeline", "arvae.check", "arvae.report.site"])
+def test_a_command_ends_with_a_line_while_it_still_imports(module, number, tmp_path):
+    """Imports take seconds: whoever mistyped need not wait for them."""
+    hang = "import time\nopen('begun', 'w').close()\ntime.sleep(60)\n"
+    for name in ("torch", "ruamel", "jinja2"):  # one of them is imported by every command
+        (tmp_path / f"{name}.py").write_text(hang)
+    command = [sys.executable, "-m", module]
+    seconds, output = interrupted(command, number, tmp_path, (tmp_path / "begun").exists)
+    check_said(seconds, output, interrupts.COMMAND)
+
+
+def test_an_ignored_signal_stays_ignored():
+    """nohup and background jobs: the caller has decided."""
+    code = (
+        "import signal; from arvae import interrupts; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        "interrupts.end_at_once('x'); assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN; "
+        "assert callable(signal.getsignal(signal.SIGTERM))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_importing_the_package_changes_no_handler():
+    code = "import signal; import arvae; assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
