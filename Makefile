@@ -62,26 +62,42 @@ mutate: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run $(ARGS)
 	$(BIN)/python -m mutmut results
 
-# The environment: exactly the versions of requirements.lock, and this package, editable.
+# The environment: exactly the versions of requirements.lock, by their hashes, and this package, editable.
+# PyTorch comes apart, in one of two builds: TORCH=cpu, without CUDA (the default on Linux where there is no
+# nvidia-smi), or TORCH=gpu, PyPI's, by hashes, which on Linux brings CUDA and on macOS does not.
 # The .pth line lets `.venv/bin/dvc repro` find its own python without activating anything.
-$(VENV)/ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
-	@echo 'Installing the environment into $(VENV) (a few minutes the first time) ...'
+TORCH ?= $(if $(filter Linux,$(shell uname)),$(if $(shell command -v nvidia-smi),gpu,cpu),gpu)
+TORCH_VERSION := $(shell sed -n 's/^torch==\([^ ]*\).*/\1/p' requirements-torch.lock)
+ifeq ($(TORCH),cpu)
+TORCH_FROM := --no-deps --retries 1 --extra-index-url https://download.pytorch.org/whl/cpu torch==$(TORCH_VERSION)+cpu
+else
+TORCH_FROM := --require-hashes --no-deps -r requirements-torch.lock
+endif
+# Runs pip such that Ctrl-C ends it at once, with one line.
+pip = $(BIN)/python -m pip install -qq --disable-pip-version-check $(1) & pid=$$!; \
+	trap 'kill $$pid; echo; echo "Interrupted. What was downloaded is kept: the same command goes on from there"; exit 130' INT TERM; \
+	wait $$pid
+$(VENV)/ready: requirements.lock requirements-torch.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11.5 to 3.14 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...") if not (3, 11, 5) <= sys.version_info[:3] < (3, 15) else None'
+	@echo 'Installing the environment into $(VENV), with PyTorch $(TORCH_VERSION) for $(TORCH) (a few minutes the first time) ...'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
+	@$(call pip,--require-hashes --no-deps -r requirements.lock)
+	@$(call pip,$(TORCH_FROM)) || { echo 'PyTorch could not be installed. Without its index of builds for the CPU: make TORCH=gpu'; exit 1; }
+	@$(call pip,--no-deps --editable .)
 	@echo 'import os, sys; os.environ["PATH"] = os.path.join(sys.prefix, "bin") + os.pathsep + os.environ.get("PATH", "")' \
 		> "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/environment_first_on_path.pth"
 	touch $@
 
-# New versions of everything: resolve pyproject.toml afresh in an empty environment and write them down.
+# Resolve pyproject.toml for Python 3.11 to 3.14 on Linux and macOS; versions stay as they are where they can:
+# `make lock ARGS=--upgrade` takes the newest, ARGS='--upgrade-package NAME' one.
+UV = $(VENV)-lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11.5 --no-annotate \
+	--custom-compile-command 'make lock' $(ARGS)
 lock:
-	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/python -m pip install -qq torch==2.13.0
-	$(VENV)-lock/bin/python -m pip install -qq '.[test]'
-	(echo '# Written by `make lock`: every version that `make repro` and `make test` install.'; \
-	 $(VENV)-lock/bin/python -m pip freeze --exclude arvae --exclude pip | sed 's/+cpu$$//') > requirements.lock
-	rm -rf $(VENV)-lock build *.egg-info
+	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install -qq uv
+	echo torch==$(TORCH_VERSION) | $(UV) - --constraints requirements.lock --output-file requirements-torch.lock
+	$(UV) pyproject.toml --extra test --constraints requirements-torch.lock --output-file requirements.lock \
+		$$(sed -nE 's/^(torch|triton|cuda-[a-z]+|nvidia-[a-z0-9-]+)==.*/--no-emit-package \1/p' requirements-torch.lock)
+	rm -rf $(VENV)-lock
 
 clean:
 	rm -rf $(VENV) data/cache data/checkpoints

@@ -17,6 +17,6 @@ __all__ = [
     "trained",  # TrainedModel
     "training",  # train
 ]
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 in_commands()

@@ -10,7 +10,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "arvae"
 SAYS = {  # what a box is for, and the column that it is drawn in
     "files": ("atomic writes", 0), "paths": ("where the project is", 1), "progress": ("lines, not bars", 4),
-    "machine": ("times, apart", 2),
+    "machine": ("times, apart", 2), "interrupts": ("Ctrl-C", 3),
     "losses": ("the formulas", 2), "metrics": ("one file each", 3), "music": ("readers, writers", 1),
     "datasets": ("four, and your own", 1), "params": ("params.yaml, checked", 1),
     "notebook": ("runs a stage", 0), "pipeline": ("writes dvc.yaml", 1), "check": ("is anything stale?", 1),
