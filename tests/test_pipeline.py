@@ -338,7 +338,7 @@ def test_dvc_killed_as_it_writes_down_what_came_out(done, stage):
     after = results(done)
     assert {name for name in before | after if before.get(name) != after.get(name)} == set()
     assert "up to date" in dvc(done, "repro").stdout
-    assert [name for name in stages_of_status(done) if not name.startswith("studies/")] == []
+    assert [name for name in stages_of_status(done) if not name.startswith(("studies/", "overnight/"))] == []
 
 
 @pytest.mark.slow
@@ -363,6 +363,21 @@ def test_the_studies_run_on_what_is_there(done):
         assert (studies / "pages" / f"{page}.html").stat().st_size > 10_000
     assert (studies / "index.html").exists()
     assert "up to date" in dvc(done, "repro", "studies/dvc.yaml").stdout
+
+
+@pytest.mark.slow
+def test_overnight_runs_in_a_home_of_its_own(done):
+    before = results(done)
+    command = [sys.executable, "-m", "arvae.pipeline"]  # its scale is smoke here
+    subprocess.run(command, cwd=done, env=environment(), check=True)
+    dvc(done, "repro", "overnight/dvc.yaml")
+    night = params.load(done / "overnight" / "params.yaml")
+    for name in night.setups:
+        report = json.loads((done / "overnight" / "reports" / "metrics" / f"{name}.json").read_text())
+        assert report["scale"] == "smoke" and len(report["runs"]) == len(night.seeds)
+    assert (done / "overnight" / "reports" / "pages" / "tutorial.html").exists()
+    assert results(done) == before
+    assert "up to date" in dvc(done, "repro", "overnight/dvc.yaml").stdout
 
 
 @pytest.mark.slow

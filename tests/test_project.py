@@ -199,6 +199,24 @@ def test_every_path_the_pipelines_depend_on_exists():
             )
 
 
+def test_pipelines_share_no_output_and_a_home_keeps_all_its_own():
+    """DVC refuses a file that two stages make; overnight/ writes nothing outside of itself."""
+    night = YAML(typ="safe").load(pipeline.written(ROOT)["overnight/dvc.yaml"])["stages"]
+    assert night.keys() >= {"data", "train", "evaluate", "results", "playground", "tutorial", "site"}
+    for stage in night.values():
+        stage = stage.get("do", stage)
+        outs = [*stage["outs"], *stage.get("metrics", ()), *stage.get("plots", ())]
+        assert {(out if isinstance(out, str) else next(iter(out))).split("/")[0] for out in outs} == {
+            "overnight"
+        }
+        assert "overnight/params.yaml" in stage["deps"]
+    listed = subprocess.run(
+        [sys.executable, "-m", "dvc", "stage", "list", "--all", "--name-only"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    assert {"train@dsprites-arvae", "overnight/dvc.yaml:train@dsprites-betavae1"} <= {*listed}
+
+
 def test_a_data_set_more_is_one_entry(tmp_path):
     """Its stages appear in dvc.yaml, those that were there stay as they are."""
     (tmp_path / "overnight").mkdir()

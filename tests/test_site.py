@@ -426,6 +426,20 @@ def test_the_studies_have_pages_of_their_own_that_lead_back(home):
     assert page(home, "results").select_one(".side a[href='../../studies/reports/index.html']")
 
 
+def test_a_home_inside_the_project_has_a_site_whose_links_lead_to_the_projects_notebooks(home):
+    (home / "pipeline.yaml").touch()
+    night = home / "overnight"
+    shutil.copytree(home / "reports", night / "reports")
+    (night / "params.yaml").touch()
+    site.build(night)
+    text = (night / "reports" / "pages" / "results.html").read_text()
+    assert "1_data" not in text
+    write_notebook(night, "results", "# Results\n\n[Data](1_data.ipynb)")
+    site.build(night)
+    soup = BeautifulSoup((night / "reports" / "pages" / "results.html").read_text(), "html.parser")
+    assert soup.select_one("article p > a")["href"] == "../../../notebooks/1_data.ipynb"
+
+
 def test_the_size_of_the_studies_is_limited_too(home):
     aside = home / "studies" / "reports"
     (aside / "notebooks").mkdir(parents=True)

@@ -63,7 +63,7 @@ def _documents(home: Path, reports: Path) -> dict[str, Path]:
     """The pages that are written in Markdown, by name."""
     found = {"glossary": GLOSSARY}
     if reports == home / "reports":
-        found = {"your-own-data": home / "docs" / "your_own_data.md", **found, "cite": CITE}
+        found = {"your-own-data": paths.project(home) / "docs" / "your_own_data.md", **found, "cite": CITE}
     return {name: path for name, path in found.items() if path.is_file()}
 
 

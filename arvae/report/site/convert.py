@@ -137,7 +137,8 @@ class Converter:
     def document(self, path: Path, text: str) -> Body:
         """The page of a Markdown file that holds `text`."""
         written = f'<section class="prose">{markdown(text)}</section>'
-        return self._finish(written, path, (path.parent, self.home), self.reports / "pages", [])
+        bases = (path.parent, paths.project(self.home))
+        return self._finish(written, path, bases, self.reports / "pages", [])
 
     def _finish(
         self, written: str, path: Path, bases: Sequence[Path], folder: Path, faults: list[str]
@@ -170,7 +171,7 @@ class Converter:
             return ""  # an anchor of this page: checked with the finished site
         for base in bases:
             target = (base / unquote(parts.path)).resolve()
-            if target in self.pages or (target.exists() and target.is_relative_to(self.home)):
+            if target in self.pages or (target.exists() and target.is_relative_to(paths.project(self.home))):
                 tag[attribute] = way(folder, target) + (f"#{parts.fragment}" if parts.fragment else "")
                 return ""
         return f"{value} does not exist"

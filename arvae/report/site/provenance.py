@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arvae import machine
+from arvae import machine, paths
 from arvae.files import read_json
 from arvae.progress import clock
 from arvae.report.labels import DATASETS, dataset_label
@@ -79,8 +79,7 @@ def sources(home: Path) -> dict[str, str]:
             ", ".join(f"{found['examples'][split]:,}" for split in ("train", "validation", "test")),
         ]
         rows.append(f"| {' | '.join(cells)} |")
-    weights = home / "data" / "weights"
-    kept = [path.name for path in sorted(weights.iterdir()) if path.is_dir()] if weights.is_dir() else []
+    kept = sorted(path.stem for path in (paths.project(home) / "data" / "weights").glob("*.safetensors"))
     said = f" Trained weights of {', '.join(kept)} are in [data/weights](data/weights)." if kept else ""
     return {"sources": "\n".join(rows), "weights": said}
 
