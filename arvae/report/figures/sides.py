@@ -14,7 +14,7 @@ from IPython.display import Markdown
 
 from arvae.datasets import examples, sprites
 from arvae.datasets.contract import Dataset
-from arvae.files import read_json
+from arvae.files import read_json, write_text
 from arvae.report import labels
 from arvae.report.figures import animation, images, style
 from arvae.trained import TrainedModel, as_shown
@@ -151,5 +151,8 @@ def show_measures(
     above = {f"{n}, {labels.model_label(m)}": curves[m][n] for n in names for m in both}
     spoken = {name: labels.model_label(name).replace("β", "beta") for name in both}  # for names of files
     heard = {f"{right}, {spoken[name]}": rows[right] for name, rows in moved.items()}
+    two = [name for name in staves if name.startswith(f"{right}, ")]
+    front = music.score({name: staves[name] for name in two}, {name: above[name] for name in two})
+    write_text(figures / "score.svg", front)  # for the front page
     shown += [music.show(music.score(staves, above)), music.listen(heard, folder=figures)]
     return item, [*shown, Markdown("All attributes of each model can be heard on its own page.")]
