@@ -1,6 +1,7 @@
-"""The playground page: trained decoders, items and program in one HTML file that works from disk, offline."""
+"""The playground page: trained models, items and program in one HTML file that works from disk, offline."""
 
 import base64
+import dataclasses
 import html
 import json
 import re
@@ -20,38 +21,65 @@ from arvae.report.labels import model_label
 from arvae.trained import Control, TrainedModel
 
 LIMIT = 15_000_000  # bytes
-SCRIPTS = ("decoder.js", "music.js", "draw.js", "sound.js", "page.js", "melody.js")
+SCRIPTS = (
+    "decoder.js", "encoder.js", "music.js", "key.js", "score.js", "abc.js", "midi.js", "musicxml.js", "read.js",
+    "write.js", "draw.js", "sound.js", "page.js", "controls.js", "measure.js", "digit.js", "picture.js", "strip.js", "melody.js",
+)  # fmt: skip
+NO_OWN = ("dsprites",)  # data sets whose panel takes nothing of one's own: no encoder is needed
 CHECKED = 3  # items of a model whose decoding by torch the page carries, to compare its own with
 # What a panel says of itself; the numbers behind it are in the report.
 ABOUT = {
-    "mnist": "A digit of MNIST's test images, from its code. The shape of the stroke is the decoder's guess.",
+    "mnist": "A digit of MNIST's test images, or your own, from its code. The shape of the stroke is the "
+    "decoder's guess.",
     "dsprites": "One shape on black. The regularization asks each dimension to grow with one attribute; "
     "orientation, which runs in a circle, and shape, which has no order, are the hard ones.",
-    "music": "Four measures of a tune that was not trained on, each with a code of its own. Outlines: the "
-    "tune as it was written; filled: what the model makes of the codes. Beside each slider: the attribute of "
-    "the original and, measured, of what you hear.",
+    "music": "A tune that was not trained on, or your own, each measure with a code of its own. What you leave "
+    "alone stays as it was written; outlines: as written, filled: as it is now. Beside each slider: the "
+    "attribute as written and, measured, of what you hear.",
 }
 TITLES = {"mnist": "A digit", "dsprites": "A shape", "folk": "Folk tunes", "bach": "Bach chorales"}
 KNOWN = ("mnist", "dsprites", "folk", "bach")  # data sets in the order of the page's panels
 
 
-def write(path: Path | str, models: Mapping[str, tuple[TrainedModel, Dataset]], made: str) -> dict[str, int]:
+def write(
+    path: Path | str,
+    models: Mapping[str, tuple[TrainedModel, Dataset]],
+    made: str,
+    beside: Mapping[str, TrainedModel] | None = None,
+) -> dict[str, int]:
     """Write the page for trained models by data set name; the parts' sizes in bytes.
 
-    made: a line on where the models come from, for the page's foot. ValueError for data sets that the page
-    has no panel for (`items.choose`), for none at all, and for a page over 15 MB.
+    made: a line on where the models come from, for the page's foot. beside: models of the same data sets that
+    can be shown beside them, making the same moves. ValueError for data sets that the page has no panel for
+    (`items.choose`), for none at all, and for a page over 15 MB.
     """
     panels, styles, programs, blobs = [], [], {}, {}
+
+    def add(name: str, trained: TrainedModel, chosen: Sequence[Item]) -> list[dict[str, Any]]:
+        small = trained.setup.kind == "images"
+        exported = weights.export(trained.network, encoder=trained.setup.dataset not in NO_OWN)
+        program, blobs[name] = weights.packed(*exported, small)
+        programs[name] = {"program": program, "check": check(trained, chosen)}
+        return [_control(control) for control in trained.controls]
+
     for name, (trained, data) in models.items():
         chosen = items.choose(trained, data)
-        program, blobs[name] = weights.packed(*weights.export(trained.network))
-        programs[name] = {"program": program, "check": check(trained, chosen)}
         panel = {
             "name": name,
             "title": TITLES.get(name, name),
-            "controls": [_control(control) for control in trained.controls],
+            "controls": add(name, trained, chosen),
             "items": [_item(item) for item in chosen],
         }
+        other = (beside or {}).get(name)
+        if other is not None:
+            codes = [other.encode(item.original)[0] for item in chosen]
+            recoded = [dataclasses.replace(i, z=z) for i, z in zip(chosen, codes, strict=True)]
+            panel["beside"] = {
+                "name": f"{name}-beside",
+                "title": model_label(other.setup.model),
+                "controls": add(f"{name}-beside", other, recoded),
+                "codes": [_codes(z) for z in codes],
+            }
         if data.kind == "images":
             panels.append(panel | {"kind": "images", "about": ABOUT[name]})
         else:
@@ -74,20 +102,24 @@ def write(path: Path | str, models: Mapping[str, tuple[TrainedModel, Dataset]], 
 def made(runs: Mapping[str, str], model: str, scale: str) -> str:
     """The line at the page's foot that says where its models come from."""
     listed = ", ".join(f"{name} {run}" for name, run in runs.items())
-    return f"Decoders of {model_label(model)}, trained at scale {scale} (run of each data set: {listed})."
+    return f"Models: {model_label(model)}, trained at scale {scale} (run of each data set: {listed})."
 
 
 def _control(control: Control) -> dict[str, Any]:
     """A control as the page's sliders take it."""
     numbers = {key: round(getattr(control, key), 5) for key in ("low", "high", "sd")}
-    return {"attribute": control.attribute, "dimension": control.dimension} | numbers
+    kept = ("attribute", "unit", "dimension", "sign")
+    return {key: getattr(control, key) for key in kept} | numbers
 
 
 def _item(item: Item) -> dict[str, Any]:
-    z = np.round(item.z.astype(np.float64), 5).tolist()
-    if item.original.dtype == np.uint8:
-        return {"name": item.name, "z": z[0], "original": _base64(item.original)}
-    return {"name": item.name, "z": z, "original": item.original.tolist()}
+    image = item.original.dtype == np.uint8
+    original = _base64(item.original) if image else item.original.tolist()
+    return {"name": item.name, "z": _codes(item.z), "original": original}
+
+
+def _codes(z: np.ndarray) -> list[list[float]]:
+    return np.round(z.astype(np.float64), 5).tolist()
 
 
 def _base64(array: np.ndarray) -> str:

@@ -1,5 +1,5 @@
 "use strict";
-// The trained decoders, run in the browser. A model is a list of tensors and a small description of what to do with
+// The trained decoders (encoder.js: the encoders), run in the browser. A model is a list of tensors and a small description of what to do with
 // them, both written by arvae/playground/weights.py. Nothing here is learned or tuned: change nothing but speed.
 
 const activations = {
@@ -9,19 +9,44 @@ const activations = {
 };
 const sigmoid = (v) => 1 / (1 + Math.exp(-v));
 
-/** Base64 text -> {name: Float32Array}; index: {name: [first number, size]}. */
-function unpack(text, index) {
-  const numbers = new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
-  const parts = Object.entries(index).map(([name, [from, size]]) => [name, numbers.subarray(from, from + size)]);
-  return Object.fromEntries(parts);
+/** All 65,536 half-precision numbers, by their bits. */
+let halves = null;
+function half(bits) {
+  halves ??= Float32Array.from({ length: 65536 }, (_, n) => {
+    const sign = n >> 15 ? -1 : 1, power = (n >> 10) & 31, part = n & 1023;
+    return sign * (power ? 2 ** (power - 15) * (1 + part / 1024) : 2 ** -14 * (part / 1024));
+  });
+  return halves[bits];
 }
 
-/** bias + weight x: weight (rows, x.length), row by row. */
+/** Base64 text -> {name: Float32Array}; index: {name: [first byte, rows, columns, "f": float16, "i": factors, int8]}. */
+function unpack(text, index) {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
+  const read = ([from, rows, columns, kind]) => {
+    const size = rows * columns;
+    if (kind === "f") return Float32Array.from(new Uint16Array(bytes.slice(from, from + 2 * size)), half);
+    const factors = new Float32Array(bytes.slice(from, from + 4 * rows)), whole = new Int8Array(bytes, from + 4 * rows, size);
+    return Float32Array.from(whole, (value, i) => value * factors[Math.floor(i / columns)]);
+  };
+  return Object.fromEntries(Object.entries(index).map(([name, place]) => [name, read(place)]));
+}
+
+/** bias + weight x: weight (rows, x.length). Four rows at a time: sums that do not wait for each other. */
 function linear(weight, bias, x, activation = activations.none) {
   const rows = bias.length, columns = x.length, out = new Float32Array(rows);
-  for (let r = 0, at = 0; r < rows; r++) {
+  let r = 0;
+  for (; r + 3 < rows; r += 4) {
+    const a = r * columns, b = a + columns, c = b + columns, d = c + columns;
+    let s = bias[r], t = bias[r + 1], u = bias[r + 2], v = bias[r + 3];
+    for (let i = 0; i < columns; i++) {
+      const value = x[i];
+      s += weight[a + i] * value; t += weight[b + i] * value; u += weight[c + i] * value; v += weight[d + i] * value;
+    }
+    out[r] = activation(s); out[r + 1] = activation(t); out[r + 2] = activation(u); out[r + 3] = activation(v);
+  }
+  for (; r < rows; r++) {
     let sum = bias[r];
-    for (let c = 0; c < columns; c++) sum += weight[at++] * x[c];
+    for (let i = 0; i < columns; i++) sum += weight[r * columns + i] * x[i];
     out[r] = activation(sum);
   }
   return out;
@@ -101,8 +126,8 @@ function gruStep(feed, weight, still, h) {
 }
 
 /**
- * Decoder of MeasureVAE: z -> {tokens, logits}. Four beats are made from the code; each beat starts the ticks, and every
- * tick hears the symbol that the tick before found likeliest.
+ * Decoder of MeasureVAE: (z, allowed) -> {tokens, logits}. Four beats are made from the code; each beat starts the ticks,
+ * and every tick hears the symbol that the tick before found likeliest, of those that are `allowed` (null: all).
  */
 function measureDecoder(model, tensors) {
   const { beats, ticks, layers, hidden, vocabulary } = model;
@@ -111,7 +136,7 @@ function measureDecoder(model, tensors) {
   const heard = (level, layer, x) => linear(t[`${level}.${layer}.w`], t[`${level}.${layer}.b`], x);
   const step = (level, layer, feed, h) => gruStep(feed, t[`${level}.${layer}.u`], t[`${level}.${layer}.c`], h);
   const split = (x) => Array.from({ length: layers }, (_, layer) => x.slice(layer * hidden, (layer + 1) * hidden));
-  return (z) => {
+  return (z, allowed = null) => {
     const tokens = [], logits = [];
     const beat = split(linear(t["beat start.w"], t["beat start.b"], z, activations.selu));
     let last = vocabulary; // the table's extra row: before the first symbol
@@ -131,11 +156,18 @@ function measureDecoder(model, tensors) {
           tick[layer] = step("tick", layer, feed, tick[layer]);
         }
         const scores = linear(t["logits.w"], t["logits.b"], tick[layers - 1], activations.relu);
-        last = scores.indexOf(Math.max(...scores));
+        last = likeliest(scores, allowed);
         tokens.push(last);
         logits.push(scores);
       }
     }
     return { tokens, logits };
   };
+}
+
+/** The first of the highest scores, among the symbols that are allowed. */
+function likeliest(scores, allowed) {
+  let best = -1;
+  for (let i = 0; i < scores.length; i++) if ((!allowed || allowed[i]) && (best < 0 || scores[i] > scores[best])) best = i;
+  return best;
 }

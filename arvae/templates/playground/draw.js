@@ -5,7 +5,7 @@ const svg = (width, height, label, inside) =>
   `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}">${inside}</svg>`;
 const fixed = (value) => Math.round(value * 100) / 100;
 
-const ROLL = { unit: 4.2, tall: 6.5, left: 40, lowest: 55, highest: 84 };
+const ROLL = { unit: 4.2, tall: 6.5, left: 40 };
 
 /** Piano roll: filled bars are `notes`, outlines are `original`; the chosen measures are lit. */
 function rollRow(notes, original, first, count, chosen, range) {
@@ -18,7 +18,7 @@ function rollRow(notes, original, first, count, chosen, range) {
     out += `<rect class="ground${lit}" data-measure="${m}" x="${x(m * MEASURE)}" y="0" width="${MEASURE * unit}" height="${height}"/>`;
   }
   for (let pitch = low; pitch <= high; pitch++) {
-    if (sharps[pitch % 12].length > 1) {
+    if ([1, 3, 6, 8, 10].includes(pitch % 12)) {
       out += `<rect class="black" x="${left}" y="${y(pitch)}" width="${wide}" height="${tall}"/>`;
     }
     if (pitch % 12 === 0) out += `<text class="name" x="${left - 6}" y="${y(pitch) + tall}">C${pitch / 12 - 1}</text>`;
@@ -39,7 +39,6 @@ function rollRow(notes, original, first, count, chosen, range) {
 }
 
 const GAP = 8, STAFF = { left: 40, measure: 262, top: 46, height: 126 };
-const steps = { C: 0, D: 1, E: 2, F: 3, G: 4, A: 5, B: 6 };
 // Note values by their length in twelfths of a beat: [hollow, stem, dots, flags]; plain ones, and those of a triplet.
 const value = ([hollow, stem, dots, flags], triplet) => ({ hollow: !!hollow, stem: !!stem, dots, flags, triplet });
 const table = (rows, triplet) => new Map(rows.map(([length, ...how]) => [length, value(how, triplet)]));
@@ -74,26 +73,38 @@ function inTriplet(start, end) {
     : [{ start, length: end - start, value: plainValues.get(12) }]; // a whole beat
 }
 
-/** A staff in the treble clef, accidentals where they are needed, no key signature. */
-function staffRow(notes, first, count, names) {
-  const { left, measure, top, height } = STAFF, wide = left + count * measure;
+const SIGN_PLACES = { 1: [38, 35, 39, 36, 33, 37, 34], "-1": [34, 37, 33, 36, 32, 35, 31] }; // of a key signature
+
+/** A staff in the treble clef with the key's signature; `chosen` measures are lit, and each can be clicked. */
+function staffRow(notes, first, count, key, chosen, label) {
+  const { measure, top, height } = STAFF, many = Math.abs(key.fifths), left = STAFF.left + 8 * many, wide = left + count * measure;
   const middle = top + 2 * GAP; // the line of B4
   let out = "";
+  for (let m = first; m < first + count; m++) {
+    const lit = chosen(m) ? " lit" : "";
+    out += `<rect class="ground${lit}" data-measure="${m}" x="${left + (m - first) * measure}" y="14" width="${measure}" height="${height - 24}"/>`;
+    out += `<text class="number" x="${left + (m - first) * measure + 3}" y="24">${m + 1}</text>`;
+  }
   for (let line = 0; line < 5; line++) {
     out += `<line class="staff" x1="2" x2="${wide}" y1="${top + line * GAP}" y2="${top + line * GAP}"/>`;
   }
   out += `<path class="clef" transform="translate(7 ${top + 3 * GAP})" d="${CLEF}"/>`;
+  const way = Math.sign(key.fifths);
+  for (let i = 0; i < many; i++) {
+    out += `<text class="sign" x="${38 + 8 * i}" y="${middle - ((SIGN_PLACES[way][i] - 34) * GAP) / 2 + 4}">${SIGNS[way]}</text>`;
+  }
   for (let m = first; m < first + count; m++) {
-    const pieces = piecesOf(notes, m, names), begin = left + (m - first) * measure;
+    const pieces = piecesOf(notes, m, key), begin = left + (m - first) * measure;
     const x = (at) => fixed(begin + 16 + (at / MEASURE) * (measure - 22));
     out += measureOf(pieces, x, middle);
     out += `<line class="barline" x1="${begin + measure}" x2="${begin + measure}" y1="${top}" y2="${top + 4 * GAP}"/>`;
   }
-  return svg(wide + 1, height, `Score of measures ${first + 1} to ${first + count}`, out);
+  return svg(wide + 1, height, `${label}, measures ${first + 1} to ${first + count}`, out);
 }
 
-/** The notes and rests of measure m as single written values: {at, value, step, sign, tied}; rests have step null. */
-function piecesOf(notes, m, names) {
+/** The notes and rests of measure m as single written values: {at, length, value, note, spelled, step, sign, tied}; rests have
+ * step null. tied: to what follows. */
+function piecesOf(notes, m, key) {
   const from = m * MEASURE, pieces = [], signs = {}, spans = [];
   let now = 0;
   for (const note of notes) {
@@ -107,14 +118,15 @@ function piecesOf(notes, m, names) {
   const triplets = new Set(spans.flatMap(([start]) => (start % 12 === 4 || start % 12 === 8 ? [Math.floor(start / 12)] : [])));
   for (const [start, end, note] of spans) {
     const parts = cut(start, end, triplets);
-    parts.forEach(({ start: at, value }, index) => {
-      const piece = { at, value, step: null, sign: "", tied: false };
+    parts.forEach(({ start: at, length, value }, index) => {
+      const piece = { at, length, value, note, spelled: null, step: null, sign: "", tied: false };
       if (note) {
-        const [letter, mark = ""] = names[note.pitch % 12];
-        piece.step = steps[letter] + 7 * Math.floor(note.pitch / 12 - 1);
+        const spelled = piece.spelled = key.spell(note.pitch), before = index > 0 || note.start < from;
+        piece.step = STEPS.indexOf(spelled.step) + 7 * spelled.octave;
         piece.tied = index < parts.length - 1 || note.start + note.length > from + end;
-        if ((signs[piece.step] ?? "") !== mark && index === 0) piece.sign = mark || "♮";
-        signs[piece.step] = mark;
+        piece.tiedBefore = before;
+        if ((signs[piece.step] ?? key.alters[spelled.step]) !== spelled.alter && !before) piece.sign = SIGNS[spelled.alter] || "♮";
+        if (!before) signs[piece.step] = spelled.alter;
       }
       pieces.push(piece);
     });

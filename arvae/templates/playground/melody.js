@@ -1,77 +1,134 @@
 "use strict";
-// The melody's panel: several measures, each with a code of its own; a slider moves one measure's code or all of them.
+// The melody's panel: a tune of any length, each measure with a code of its own; controls move the codes of all measures, of
+// some, or of one. A measure whose code nobody moved stays as it was written.
 
 function melodyPanel(panel) {
-  const { name } = panel;
-  let style; // the model and the melodies it was given: folk or bach
-  let item;
-  const state = { style: panel.styles[0].name, item: 0, measure: null, shifts: [], measures: [], milliseconds: 0 };
-  const kept = new Map(); // measure -> {key, symbols}: what did not change is not decoded again
-  const sliders = panel.styles[0].controls.map((control, i) => slider(name, control, [control.low, control.high], (value) => turn(i, value)));
-  const stylePicker = element("select", { id: `${name}-style`, onchange: () => pickStyle(stylePicker.value) },
-    ...panel.styles.map((one) => element("option", { value: one.name, text: one.title })));
-  const itemPicker = element("select", { id: `${name}-item`, onchange: () => pickItem(Number(itemPicker.value)) });
-  const scope = element("fieldset", {}, element("legend", { text: "the sliders move" }));
+  const { name } = panel, SLICE = 30; // milliseconds of decoding before something is shown
+  let style, item; // the model and its melodies; the melody
+  const own = []; // melodies from files
+  const state = { style: panel.styles[0].name, item: 0, chosen: null, first: 0, shifts: [], measures: [], others: [], plain: [],
+    inKey: false, beside: false, hearing: "now", milliseconds: 0 };
+  const kept = new Map(); // what did not change is not decoded again
+  const history = new History(snapshot, restore);
+  const done = () => history.mark();
+
+  // ---------------------------------------------------------------- what can be operated
+  const sliders = panel.styles[0].controls.map((control, i) => slider(name, control, (value) => turn(i, value), done));
+  const choice = (id, label, options, onchange) => {
+    const picker = element("select", { id: `${name}-${id}`, onchange: () => onchange(picker.value) }, ...options);
+    return [picker, element("span.pair", {}, element("label", { for: picker.id, text: label }), picker)];
+  };
+  const check = (id, text, onchange) => {
+    const box = element("input", { type: "checkbox", id: `${name}-${id}`, onchange: () => { onchange(box.checked); done(); } });
+    const label = element("label", { for: box.id }, box, element("span", { text: ` ${text}` }));
+    return [box, label];
+  };
+  const [stylePicker, styleRow] = choice("style", "model", panel.styles.map((one) => element("option", { value: one.name, text: one.title })),
+    (value) => { pickStyle(value, true); done(); });
+  const [itemPicker, itemRow] = choice("item", "melody", [], (value) => { pickItem(Number(value)); done(); });
+  const strip = measureStrip(name, (chosen) => { choose(chosen); done(); });
+  const square = plane(name, panel.styles[0].controls, sliders, done);
   const staff = element("div.music.score", { role: "group", "aria-label": "score" });
-  const roll = element("div.music.roll", { role: "group", "aria-label": "piano roll", onclick: (event) => {
-    const measure = event.target.dataset?.measure;
-    if (measure !== undefined) select(state.measure === Number(measure) ? null : Number(measure));
-  } });
+  const roll = element("div.music.roll", { role: "group", "aria-label": "piano roll" });
+  for (const one of [staff, roll]) {
+    one.addEventListener("click", (event) => {
+      const measure = event.target.dataset?.measure;
+      if (measure === undefined) return;
+      const only = state.chosen?.size === 1 && state.chosen.has(Number(measure));
+      choose(only ? null : new Set([Number(measure)]));
+      done();
+    });
+  }
   const words = element("p.unseen", { role: "status" });
-  const play = element("button.play", { type: "button", text: "▶ Play", onclick: () => (player.playing ? player.stop() : begin()) });
-  const original = element("input", { type: "checkbox", id: `${name}-original`, onchange: () => soon(draw) });
-  const tempo = element("input", { type: "range", id: `${name}-tempo`, min: 50, max: 200, value: 110,
-    oninput: () => { player.beatsPerMinute = Number(tempo.value); } });
+  const play = button("▶ Play", () => (player.playing ? player.stop() : start()), { class: "play" });
+  const hold = holdButton("Hold: the original", (on) => { state.hearing = on ? "original" : "now"; soon(draw); });
+  const tempo = element("input", { type: "range", id: `${name}-tempo`, min: 40, max: 220, value: 110,
+    oninput: () => { player.beatsPerMinute = Number(tempo.value); tempoSaid.textContent = tempo.value; }, onchange: done });
+  const tempoSaid = element("output", { for: tempo.id, text: "110" });
+  const [keyBox, keyLabel] = check("in-key", "in key", (on) => { state.inKey = on; soon(draw); });
+  const [besideBox, besideLabel] = check("beside", "the other model beside, same moves", (on) => { state.beside = on; soon(draw); });
+  const [besideHeard, besideHeardLabel] = check("beside-heard", "hear that one", (on) => { state.hearing = on ? "beside" : "now"; soon(draw); });
+  const cost = element("p.cost", { role: "status" });
+  const page = (by) => { state.first = clamp(state.first + by * shownAtOnce(), 0, item.original.length - 1); soon(draw); };
+  const earlier = button("←", () => page(-1), { "aria-label": "earlier measures" }), further = button("→", () => page(1), { "aria-label": "later measures" });
   const player = new Player((measure) => heard().filter((note) => note.measure === measure)
-    .map((note) => ({ ...note, start: note.start - measure * MEASURE })), 1, () => {
+    .map((note) => ({ ...note, pitch: note.pitch - item.shift, start: note.start - measure * MEASURE })), 1, () => {
     play.textContent = "▶ Play";
     soon(moveHead);
   });
 
-  const heard = () => toNotes(original.checked ? item.original : state.measures);
-  function begin() {
-    player.beatsPerMinute = Number(tempo.value);
-    player.start(state.measure ?? 0);
-    play.textContent = "■ Stop";
-    moveHead();
-  }
-  function pickStyle(value) {
-    player.stop();
-    state.style = stylePicker.value = value;
-    style = panel.styles.find((one) => one.name === value);
-    itemPicker.replaceChildren(...style.items.map((one, i) => element("option", { value: i, text: one.name })));
-    pickItem(0);
-  }
-  function pickItem(index) {
-    player.stop();
-    item = style.items[index];
-    kept.clear();
-    Object.assign(state, { item: index, measure: null, shifts: item.z.map(() => style.controls.map(() => 0)) });
-    itemPicker.value = index;
-    player.measures = item.z.length;
-    const choices = [["all", "all measures"], ...item.z.map((_, m) => [m, `measure ${m + 1}`])];
-    scope.replaceChildren(scope.firstChild, ...choices.map(([value, text]) => element("label", {},
-      element("input", { type: "radio", name: `${name}-scope`, value, onchange: () => select(value === "all" ? null : value) }), text)));
-    select(null);
-  }
-  function select(measure) {
-    state.measure = measure;
-    scope.querySelectorAll("input")[measure === null ? 0 : measure + 1].checked = true;
-    soon(draw);
-  }
-  const chosen = (m) => state.measure === null || state.measure === m;
-  const moved = () => item.z.map((_, m) => m).filter(chosen);
-
+  // ---------------------------------------------------------------- what is chosen, and how far it is moved
+  const shownAtOnce = () => (staff.clientWidth > 620 ? 8 : 4);
+  const chosen = (m) => state.chosen === null || state.chosen.has(m);
+  const moved = () => item.original.map((_, m) => m).filter(chosen);
+  const touched = (m) => state.shifts[m].some((shift) => shift !== 0);
+  const heard = () => toNotes({ original: item.original, beside: state.others }[state.hearing] ?? state.measures);
+  const codeOf = (m) => {
+    item.z[m] ??= codecs[state.style].encode(toTokens(item.original[m], style.vocabulary));
+    return item.z[m];
+  };
+  const otherCode = (m) => {
+    item.other[m] ??= codecs[style.beside.name].encode(toTokens(item.original[m], style.vocabulary));
+    return item.other[m];
+  };
   // A slider's value is how far the chosen measures' codes are moved; each stays within what codes of the data span.
   const code = (m) => {
-    const z = [...item.z[m]];
+    const z = [...codeOf(m)];
     style.controls.forEach((control, i) => {
       const at = z[control.dimension];
       z[control.dimension] = clamp(at + state.shifts[m][i], Math.min(control.low, at), Math.max(control.high, at));
     });
     return z;
   };
-  const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+  const scale = () => item.key.scale(item.original.flat().filter((symbol) => symbol >= 0).map((pitch) => pitch - item.shift));
+  /** Which tokens may be chosen: pitches of the scale, as the tune sounds, and all that are none. */
+  const allowed = () => {
+    const own = scale(), { lowest, pitches } = style.vocabulary;
+    return Array.from({ length: pitches + 4 }, (_, token) => token >= pitches || own.has((token + lowest - item.shift + 144) % 12));
+  };
+
+  function pickStyle(value, keep = false) {
+    player.stop();
+    const before = keep && state.item >= style?.items.length ? state.item - style.items.length : null;
+    state.style = stylePicker.value = value;
+    style = panel.styles.find((one) => one.name === value);
+    for (const one of [besideLabel, besideHeardLabel]) one.hidden = !style.beside;
+    if (style.beside) besideLabel.lastChild.textContent = ` ${style.beside.title} beside, same moves`;
+    listItems();
+    pickItem(before === null ? 0 : style.items.length + before);
+  }
+  function listItems() {
+    const all = [...style.items, ...own];
+    itemPicker.replaceChildren(...all.map((one, i) => element("option", { value: i, text: one.title ?? one.name })));
+  }
+  function pickItem(index) {
+    player.stop();
+    const given = index < style.items.length ? style.items[index] : own[index - style.items.length];
+    const original = given.original ?? given.measures, beside = style.beside?.codes[index];
+    item = { name: given.name, title: given.title ?? given.name, original, shift: given.shift ?? 0, tempo: given.tempo ?? null,
+      z: given.z ? [...given.z] : [], other: given.z && beside ? [...beside] : [] };
+    item.key = given.key ?? estimateKey(asWritten(original, original, item.shift));
+    kept.clear();
+    Object.assign(state, { item: index, chosen: null, first: 0, shifts: original.map(() => style.controls.map(() => 0)) });
+    itemPicker.value = index;
+    player.measures = original.length;
+    if (item.tempo) setTempo(clamp(Math.round(item.tempo), 40, 220));
+    keyLabel.lastChild.textContent = ` in key: ${item.key}${item.key.estimated ? " (estimated from the notes)" : " (given)"}`;
+    strip.reset(original.length);
+    soon(draw);
+  }
+  function setTempo(value) {
+    tempo.value = player.beatsPerMinute = value;
+    tempoSaid.textContent = value;
+  }
+  function choose(measures) {
+    state.chosen = measures;
+    const seen = (m) => m >= state.first && m < state.first + shownAtOnce();
+    const first = measures === null ? null : Math.min(...measures);
+    if (first !== null && !seen(first)) state.first = Math.floor(first / shownAtOnce()) * shownAtOnce();
+    soon(draw);
+  }
+  const select = (measure) => choose(measure === null ? null : new Set([measure]));
   function turn(index, value) {
     for (const m of moved()) state.shifts[m][index] = value;
     soon(draw);
@@ -79,41 +136,159 @@ function melodyPanel(panel) {
   function reset() {
     for (const m of moved()) state.shifts[m].fill(0);
     soon(draw);
+    done();
   }
-  function decode() {
-    const start = performance.now();
-    state.measures = item.z.map((_, m) => {
-      const z = code(m), key = z.join();
-      if (kept.get(m)?.key !== key) kept.set(m, { key, symbols: toSymbols(decoders[state.style](z).tokens, style.vocabulary) });
-      return kept.get(m).symbols;
-    });
-    state.milliseconds = performance.now() - start;
+
+  // ---------------------------------------------------------------- melodies of one's own
+  const file = element("input", { type: "file", class: "unseen", tabindex: -1, "aria-hidden": "true",
+    accept: Object.values(ENDINGS).flat().join(","), onchange: () => {
+      if (file.files[0]) open(file.files[0]);
+      file.value = "";
+    } });
+  const pasted = element("textarea", { id: `${name}-pasted`, rows: 6, spellcheck: "false", placeholder: "X:1\nT:Title\nM:4/4\nL:1/8\nK:G\nGABc d2 e2 | ..." });
+  const fault = element("div.refusal", { role: "alert" }), adapted = element("p.about", { role: "status" });
+  const open = async (given) => read(given.name, new Uint8Array(await given.arrayBuffer()));
+  async function read(title, bytes, options = {}) {
+    fault.replaceChildren();
+    adapted.textContent = "";
+    try {
+      const found = await readMelody(title, bytes, style.vocabulary, options);
+      adapted.textContent = found.adapted.join("; ");
+      addOwn(found);
+      history.mark();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      const again = (more, text) => button(text, () => read(title, bytes, { ...options, ...more }));
+      const asked = { monophonic: "Keep the highest voice", quantize: "Move onsets to the grid", transpose: "Transpose into the range" };
+      fault.replaceChildren(element("p.fault", { text: error.message }), element("div.row", {},
+        ...(error.options.length ? [again(Object.fromEntries(error.options.map((one) => [one, true])), error.options.map((one) => asked[one]).join(" and "))] : []),
+        ...(error.choices ?? []).map(([kind, value, text]) => again({ [kind]: value }, text))));
+    }
   }
+  function addOwn(melody) {
+    own.push(melody);
+    listItems();
+    pickItem(style.items.length + own.length - 1);
+  }
+
+  // ---------------------------------------------------------------- undo, and the link that takes a state along
+  function snapshot() {
+    const shifts = Object.fromEntries(state.shifts.flatMap((row, m) => (touched(m) ? [[m, row.map((v) => Math.round(1e3 * v) / 1e3)]] : [])));
+    const mine = state.item - style.items.length;
+    return { style: state.style, item: state.item, shifts, chosen: state.chosen && [...state.chosen], inKey: state.inKey, beside: state.beside,
+      tempo: Number(tempo.value), ...(mine >= 0 ? { own: { ...own[mine], key: own[mine].key && { ...own[mine].key } } } : {}) };
+  }
+  function restore({ style: wanted, item: index, shifts, chosen: measures, inKey, beside, tempo: beats, own: given }) {
+    const playing = player.playing;
+    if (wanted !== state.style) pickStyle(wanted);
+    let place = index;
+    if (given) {
+      let mine = own.findIndex((one) => one.name === given.name && String(one.measures) === String(given.measures));
+      if (mine < 0) {
+        const { alters, tonic, mode, estimated } = given.key ?? {};
+        mine = own.push({ ...given, key: given.key && new Key(alters, tonic, mode, estimated) }) - 1;
+        listItems();
+      }
+      place = style.items.length + mine;
+    }
+    if (place !== state.item || !item || wanted !== state.style) pickItem(place);
+    state.shifts = item.original.map((_, m) => shifts[m] ?? style.controls.map(() => 0));
+    Object.assign(state, { inKey, beside: beside && Boolean(style.beside) });
+    keyBox.checked = inKey;
+    besideBox.checked = state.beside;
+    setTempo(beats);
+    choose(measures && new Set(measures));
+    if (playing && !player.playing) start();
+  }
+
+  // ---------------------------------------------------------------- decode and show
+  function decodeAll() {
+    const begun = performance.now(), filter = state.inKey ? allowed() : null, rows = item.original;
+    let complete = true;
+    const decoded = (kind, m, model, z, only) => {
+      const key = `${z.join()}|${only ? "in key" : ""}`, place = `${kind} ${m}`;
+      if (kept.get(place)?.key !== key) {
+        if (performance.now() - begun > SLICE) { // the rest in the next frame; until then what it was
+          complete = false;
+          return kept.get(place)?.symbols ?? rows[m];
+        }
+        kept.set(place, { key, symbols: toSymbols(decoders[model](z, only).tokens, style.vocabulary) });
+      }
+      return kept.get(place).symbols;
+    };
+    const order = rows.map((_, m) => m).sort((a, b) => distance(a) - distance(b));
+    const result = { measures: [], plain: [], others: [] };
+    for (const m of order) {
+      const edited = touched(m);
+      result.measures[m] = edited ? decoded("now", m, state.style, code(m), filter) : rows[m];
+      result.plain[m] = edited && filter ? decoded("plain", m, state.style, code(m), null) : result.measures[m];
+      const move = () => sameMove(otherCode(m), style.controls, style.beside.controls, state.shifts[m]);
+      result.others[m] = edited && state.beside ? decoded("beside", m, style.beside.name, move(), filter) : rows[m];
+    }
+    Object.assign(state, result, { milliseconds: performance.now() - begun });
+    if (!complete) soon(draw);
+    return complete;
+  }
+  const distance = (m) => (m >= state.first && m < state.first + shownAtOnce() ? 0 : 1000) + m;
+
   function draw() {
-    decode();
-    const shown = original.checked ? item.original : state.measures;
-    const notes = toNotes(shown), before = toNotes(item.original), names = spelling(before);
-    const pitches = [...notes, ...before].map((note) => note.pitch);
-    const range = [Math.min(60, ...pitches) - 2, Math.max(76, ...pitches) + 2];
-    const wide = staff.clientWidth > 620, row = wide ? 4 : 2, rows = [];
-    for (let m = 0; m < shown.length; m += row) rows.push([m, Math.min(row, shown.length - m)]);
-    staff.innerHTML = rows.map(([m, count]) => staffRow(notes, m, count, names)).join("");
+    state.complete = decodeAll();
+    const shown = state.hearing === "original" ? item.original : state.measures, many = shownAtOnce();
+    const key = item.key.moved(item.shift), notes = toNotes(shown), before = toNotes(item.original);
+    const pitches = [...notes, ...before].map((note) => note.pitch), range = [Math.min(...pitches) - 2, Math.max(...pitches) + 2];
+    const row = many / 2, rows = [], last = Math.min(state.first + many, shown.length);
+    for (let m = state.first; m < last; m += row) rows.push([m, Math.min(row, last - m)]);
+    const score = (some, label) => rows.map(([m, count]) => staffRow(some, m, count, key, chosen, label)).join("");
+    staff.innerHTML = (state.hearing === "original" ? score(notes, "The original") : score(notes, "Score"))
+      + (state.beside ? `<p class="about">${names(style.beside.title)}, the same moves</p>${score(toNotes(state.others), style.beside.title)}` : "");
     roll.innerHTML = rows.map(([m, count]) => rollRow(notes, before, m, count, chosen, range)).join("");
-    words.textContent = `Notes: ${inWords(notes)}`;
-    const measuredBefore = mean(moved().map((m) => musicAttributes(item.original[m])));
-    const measuredNow = mean(moved().map((m) => musicAttributes(shown[m])));
+    strip.show(shown, item.original, state.chosen, touched, [state.first, many]);
+    earlier.disabled = state.first === 0;
+    further.disabled = last >= shown.length;
+    besideHeardLabel.hidden = !state.beside;
+    words.textContent = `Notes: ${inWords(notes.filter((note) => note.measure >= state.first && note.measure < last), key)}`;
+    const values = (some) => mean(moved().map((m) => musicAttributes(some[m])));
+    const [from, now, other] = [item.original, shown, state.others].map(values);
     style.controls.forEach((control, i) => {
-      const codes = moved().map((m) => item.z[m][control.dimension]);
+      const codes = moved().map((m) => codeOf(m)[control.dimension]);
       const low = Math.min(0, control.low - Math.max(...codes)), high = Math.max(0, control.high - Math.min(...codes));
-      const shift = mean(moved().map((m) => [state.shifts[m][i]]))[0];
-      sliders[i].set(shift, [low, high],
-        `${measuredBefore[i].toFixed(2)} → <b>${measuredNow[i].toFixed(2)}</b> &ensp; ${signed(shift / control.sd)} sd`);
+      const shift = sum(moved().map((m) => state.shifts[m][i])) / codes.length;
+      sliders[i].set(shift, [low, high], 0, [[`${from[i].toFixed(2)} → `], [now[i].toFixed(2), "b"],
+        [`${signed(shift / control.sd)} sd${state.beside ? `, beside ${other[i].toFixed(2)}` : ""}`, "small"]]);
     });
+    square.follow();
+    cost.textContent = state.inKey ? costs() : "";
     if (player.playing) moveHead();
   }
-  const mean = (rows) => rows[0].map((_, i) => sum(rows.map((row) => row[i])) / rows.length);
+  /** What staying in the key costs, in words. */
+  function costs() {
+    const edited = item.original.map((_, m) => m).filter(touched);
+    if (!edited.length) return "In key: nothing is edited yet.";
+    const outside = edited.flatMap((m) => state.plain[m]).filter((s) => s >= 0 && !scale().has((s - item.shift + 144) % 12)).length;
+    const values = (some) => mean(edited.map((m) => musicAttributes(some[m]))), [free, held] = [state.plain, state.measures].map(values);
+    const changed = style.controls.flatMap(({ attribute }, i) => (Math.abs(free[i] - held[i]) < 0.005 ? []
+      : [`${attribute} ${held[i].toFixed(2)} instead of ${free[i].toFixed(2)}`]));
+    return `In key: ${outside} note${outside === 1 ? "" : "s"} outside ${item.key} avoided in the edited measures; `
+      + (changed.length ? changed.join(", ") : "no attribute changed by it") + ".";
+  }
+  function start() {
+    player.beatsPerMinute = Number(tempo.value);
+    player.start(state.chosen === null ? 0 : Math.min(...state.chosen));
+    play.textContent = "■ Stop";
+    moveHead();
+  }
   function moveHead() {
     const now = player.now();
+    if (now !== null) {
+      const measure = Math.floor(now / MEASURE), many = shownAtOnce();
+      strip.row.querySelector(".playing")?.classList.remove("playing");
+      strip.row.children[measure]?.classList.add("playing");
+      if (measure < state.first || measure >= state.first + many) {
+        state.first = Math.floor(measure / many) * many;
+        strip.scrollTo(measure);
+        soon(draw);
+      }
+    } else strip.row.querySelector(".playing")?.classList.remove("playing");
     for (const line of roll.querySelectorAll(".playhead")) {
       const first = line.dataset.first * MEASURE, here = now !== null && now >= first && now < first + line.dataset.count * MEASURE;
       const x = here ? ROLL.left + (now - first) * ROLL.unit : -9;
@@ -122,33 +297,51 @@ function melodyPanel(panel) {
     }
     if (player.playing) requestAnimationFrame(moveHead);
   }
-  function save() {
-    const file = new Blob([midiFile(heard(), Number(tempo.value))], { type: "audio/midi" });
-    const link = element("a", { href: URL.createObjectURL(file), download: `${state.style}-edited.mid` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+
+  // ---------------------------------------------------------------- to take home
+  function files() {
+    const sounding = { original: item.original, beside: state.others }[state.hearing] ?? state.measures;
+    const measures = asWritten(sounding, item.original, item.shift), beats = Number(tempo.value);
+    const how = { title: item.title, key: item.key, length: measures.length * MEASURE };
+    return { ".mid": [midiFile(toNotes(measures), beats, how), "audio/midi"],
+      ".musicxml": [musicXmlFile(measures, beats, how), "application/vnd.recordare.musicxml+xml"],
+      ".abc": [abcFile(measures, beats, how), "text/vnd.abc"] };
   }
+  const save = (ending) => () => saveFile(...files()[ending], `${item.title} edited`, ending);
+
   const root = element("section.panel.melody", { id: `panel-${name}`, "aria-label": panel.title },
-    heading(panel),
-    element("p.note", { text: panel.about }),
-    element("div.row", {},
-      element("span.pair", {}, element("label", { for: stylePicker.id, text: "model" }), stylePicker),
-      element("span.pair", {}, element("label", { for: itemPicker.id, text: "melody" }), itemPicker)),
-    staff, roll, words,
-    element("div.row", {}, play,
-      element("label", { for: original.id }, original, " the original"),
-      element("span.pair", {}, element("label", { for: tempo.id, text: "tempo" }), tempo),
-      element("button", { type: "button", text: "Save MIDI", onclick: save }),
-      element("button", { type: "button", text: "Reset", onclick: reset })),
-    scope,
-    ...sliders.map((one) => one.row));
+    element("div.head", {}, element("h2", { text: panel.title }), element("span.tools", {}, ...history.buttons, button("Reset", reset))),
+    element("p.about", { text: panel.about }),
+    element("div.row", {}, styleRow, itemRow, file, button("Open a file …", () => file.click()),
+      element("span.about", { text: "MIDI, MusicXML or ABC; or drop it here" })),
+    element("details.own", {}, element("summary", { text: "Paste ABC" }), element("label.unseen", { for: pasted.id, text: "ABC notation" }), pasted,
+      element("div.row", {}, button("Read it", () => read("pasted.abc", new TextEncoder().encode(pasted.value))))),
+    fault, adapted, strip.root,
+    element("div.sticky", {}, staff,
+      element("div.row.transport", {}, play, hold, earlier, further, element("span.pair", {}, element("label", { for: tempo.id, text: "tempo" }), tempo, tempoSaid))),
+    roll, words,
+    element("div.row", {}, keyLabel, besideLabel, besideHeardLabel),
+    cost,
+    element("div.board", {}, element("div.sliders", {}, ...sliders.map((one) => one.row),
+      element("div.row", {}, button("Randomise", () => { randomise(sliders); done(); }),
+        ...[[".mid", "MIDI"], [".musicxml", "MusicXML"], [".abc", "ABC"]].map(([ending, text]) => button(`Save ${text}`, save(ending))))), square.root));
+  root.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    root.classList.add("dropping");
+  });
+  root.addEventListener("dragleave", () => root.classList.remove("dropping"));
+  root.addEventListener("drop", (event) => {
+    event.preventDefault();
+    root.classList.remove("dropping");
+    if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
+  });
   let width = 0;
   new ResizeObserver(() => {
     if (Math.abs(staff.clientWidth - width) > 20) soon(draw);
     width = staff.clientWidth;
   }).observe(staff);
-  return { root, state, sliders, select, pickStyle, pickItem, code, draw, player,
-    begin: () => pickStyle(panel.styles[0].name), recolour: () => {} };
+  return { root, state, sliders, select, choose, pickStyle, pickItem, code, draw, player, read, files, history, snapshot, restore, strip,
+    plane: square, item: () => item, begin: () => pickStyle(panel.styles[0].name), recolour: () => {} };
 }
 
 begin();

@@ -16,6 +16,8 @@ function toSymbols(tokens, { lowest, pitches }) {
   return tokens.map((token) => (token < pitches ? token + lowest : pitches - 1 - token));
 }
 
+const toTokens = (symbols, { lowest, pitches }) => symbols.map((symbol) => (symbol >= 0 ? symbol - lowest : pitches - 1 - symbol));
+
 /** [rhythmic complexity, pitch range, note density, contour] of a measure (Pati & Lerch 2020, section 4.1.3). */
 function musicAttributes(measure) {
   const onsets = measure.filter((symbol) => symbol >= 0);
@@ -46,42 +48,22 @@ function toNotes(measures) {
   return notes;
 }
 
-const sharps = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
-const flats = ["C", "D♭", "D", "E♭", "E", "F", "G♭", "G", "A♭", "A", "B♭", "B"];
-const majorScale = [0, 2, 4, 5, 7, 9, 11];
-const flatKeys = [5, 10, 3, 8, 1]; // F, B flat, E flat, A flat, D flat
-
-/** Names of the twelve pitch classes, with flats where the notes fit a flat key best. */
-function spelling(notes) {
-  const fit = Array.from({ length: 12 }, (_, key) =>
-    sum(notes.map(({ pitch, length }) => (majorScale.includes((pitch - key + 120) % 12) ? length : 0))));
-  return flatKeys.includes(fit.indexOf(Math.max(...fit))) ? flats : sharps;
-}
-
 /** A melody in words, for those who do not see it. */
-function inWords(notes) {
-  const names = spelling(notes);
-  return notes.map(({ pitch }) => names[pitch % 12] + (Math.floor(pitch / 12) - 1)).join(" ");
+const inWords = (notes, key) => notes.map(({ pitch }) => noteName(key, pitch)).join(" ");
+function noteName(key, pitch) {
+  const { step, alter, octave } = key.spell(pitch);
+  return `${step}${SIGNS[alter]}${octave}`;
 }
 
-/** Notes -> a standard MIDI file (format 0), 480 ticks a quarter note, as Uint8Array. */
-function midiFile(notes, beatsPerMinute) {
-  const events = notes.flatMap(({ pitch, start, length }) => [
-    { at: start * 40, bytes: [0x90, pitch, 80] },
-    { at: (start + length) * 40, bytes: [0x80, pitch, 0] },
-  ]).sort((a, b) => a.at - b.at || a.bytes[0] - b.bytes[0]);
-  const tempo = Math.round(60e6 / beatsPerMinute);
-  const track = [0, 0xff, 0x51, 3, tempo >> 16, (tempo >> 8) & 255, tempo & 255, 0, 0xff, 0x58, 4, 4, 2, 24, 8];
-  let now = 0;
-  for (const { at, bytes } of events) {
-    let wait = at - now;
-    const digits = [wait & 127];
-    while ((wait >>= 7) > 0) digits.unshift((wait & 127) | 128);
-    track.push(...digits, ...bytes);
-    now = at;
+/** Measures as they are to be written: of those that were not edited, one into which a note is held that no longer sounds
+ * before it starts with that note; all moved back by `shift` semitones. */
+function asWritten(measures, original, shift) {
+  const last = (rows) => rows.flat().filter((symbol) => symbol !== CONTINUE).pop() ?? REST;
+  const kept = measures.map((measure) => [...measure]);
+  for (let m = 1; m < kept.length; m++) {
+    if (kept[m][0] !== CONTINUE || kept[m].join() !== original[m].join()) continue;
+    const held = last(original.slice(0, m));
+    if (held !== last(kept.slice(0, m))) kept[m][0] = held;
   }
-  track.push(0, 0xff, 0x2f, 0);
-  const size = [24, 16, 8, 0].map((shift) => (track.length >> shift) & 255);
-  const text = (word) => [...word].map((letter) => letter.charCodeAt(0));
-  return Uint8Array.from([...text("MThd"), 0, 0, 0, 6, 0, 0, 0, 1, 480 >> 8, 480 & 255, ...text("MTrk"), ...size, ...track]);
+  return kept.map((measure) => measure.map((symbol) => (symbol >= 0 ? symbol - shift : symbol)));
 }

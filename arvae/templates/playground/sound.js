@@ -1,5 +1,5 @@
 "use strict";
-// Plays a melody with the browser's own synthesizer. What is to be heard is asked for measure by measure, so that a control
+// Plays a melody on a struck string, made of sine waves once a pitch. What is to be heard is asked for measure by measure, so that a control
 // turned while it plays is heard from the next measure on.
 
 class Player {
@@ -16,11 +16,10 @@ class Player {
   start(measure = 0) {
     this.context ??= new AudioContext();
     this.context.resume();
-    this.output = new GainNode(this.context, { gain: 0.5 });
-    const soft = new BiquadFilterNode(this.context, { type: "lowpass", frequency: 3200 });
-    this.output.connect(soft).connect(this.context.destination);
-    // A few overtones, falling off: something between a flute and a reed.
-    this.wave = new PeriodicWave(this.context, { real: Array(6).fill(0), imag: [0, 1, 0.35, 0.22, 0.1, 0.06] });
+    this.output = new GainNode(this.context, { gain: 0.7 });
+    const room = new ConvolverNode(this.context, { buffer: roomOf(this.context) }), echo = new GainNode(this.context, { gain: 0.16 });
+    this.output.connect(this.context.destination);
+    this.output.connect(room).connect(echo).connect(this.context.destination);
     this.next = measure;
     this.begins = this.context.currentTime + 0.08; // of measure `next`
     this.begun = [];
@@ -56,17 +55,13 @@ class Player {
   }
 
   sound(pitch, at, seconds) {
-    const oscillator = new OscillatorNode(this.context, { frequency: 440 * 2 ** ((pitch - 69) / 12) });
-    oscillator.setPeriodicWave(this.wave);
-    const envelope = new GainNode(this.context, { gain: 0 });
-    const end = at + Math.max(seconds * 0.95, 0.05);
-    envelope.gain.setValueAtTime(0, at);
-    envelope.gain.linearRampToValueAtTime(0.5, at + 0.015);
-    envelope.gain.setTargetAtTime(0.3, at + 0.015, 0.15);
-    envelope.gain.setTargetAtTime(0, end - 0.02, 0.02);
-    oscillator.connect(envelope).connect(this.output);
-    oscillator.start(at);
-    oscillator.stop(end + 0.15);
+    const source = new AudioBufferSourceNode(this.context, { buffer: stringOf(this.context, pitch) });
+    const damper = new GainNode(this.context, { gain: 1 }), end = at + Math.max(seconds * 0.97, 0.06);
+    damper.gain.setValueAtTime(1, end);
+    damper.gain.setTargetAtTime(0, end, 0.06); // let go
+    source.connect(damper).connect(this.output);
+    source.start(at);
+    source.stop(end + 0.5);
   }
 
   /** Where the music is now, in twelfths from the start of the melody; null when nothing is heard. */
@@ -77,4 +72,38 @@ class Player {
     const { at, measure, twelfth } = this.begun[0] ?? {};
     return at === undefined || at > time ? null : measure * MEASURE + (time - at) / twelfth;
   }
+}
+
+const strings = new Map(); // pitch -> AudioBuffer
+/** A string struck near one end: overtones slightly sharp, the high ones softer and sooner gone; a fast and a slow decay. */
+function stringOf(context, pitch) {
+  if (strings.has(pitch)) return strings.get(pitch);
+  const rate = context.sampleRate, size = Math.round(3 * rate), buffer = context.createBuffer(1, size, rate);
+  const samples = buffer.getChannelData(0), base = 440 * 2 ** ((pitch - 69) / 12);
+  for (let k = 1; k <= 14; k++) {
+    const frequency = base * k * Math.sqrt(1 + 0.00035 * k * k);
+    if (frequency > Math.min(9000, rate / 2.2)) break;
+    const loud = (Math.abs(Math.sin((Math.PI * k) / 7.3)) * Math.exp(-0.23 * k)) / k ** 0.35;
+    const turn = (2 * Math.PI * frequency) / rate, slow = (0.55 + 0.28 * k + pitch / 160) / rate;
+    for (let i = 0; i < size; i++) samples[i] += loud * Math.sin(turn * i) * (0.6 * Math.exp(-5 * slow * i) + 0.4 * Math.exp(-slow * i));
+  }
+  const attack = 0.004 * rate, loudest = samples.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  for (let i = 0; i < size; i++) samples[i] *= (0.5 / loudest) * Math.min(i / attack, 1) * Math.min((size - i) / (0.1 * rate), 1);
+  strings.set(pitch, buffer);
+  return buffer;
+}
+
+/** The echo of a small room: noise that dies away, the same every time. */
+function roomOf(context) {
+  const rate = context.sampleRate, buffer = context.createBuffer(2, Math.round(1.1 * rate), rate);
+  for (const channel of [0, 1]) {
+    const samples = buffer.getChannelData(channel);
+    let seed = 7 + channel, dull = 0;
+    for (let i = 0; i < samples.length; i++) {
+      seed = (seed * 16807) % 2147483647;
+      dull += 0.35 * (seed / 1073741823.5 - 1 - dull);
+      samples[i] = dull * Math.exp((-5.5 * i) / samples.length);
+    }
+  }
+  return buffer;
 }
