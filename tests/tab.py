@@ -12,7 +12,8 @@ from typing import Any
 
 from tornado.websocket import websocket_connect
 
-KEYS = {"ArrowRight": 39, "ArrowLeft": 37, "End": 35, "Home": 36, "Tab": 9}
+KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "End": 35, "Home": 36, "Tab": 9}
+KEYS |= {"Enter": 13, " ": 32}
 
 
 class Tab:
@@ -86,8 +87,11 @@ class Tab:
 
     def press(self, key: str) -> None:
         """Press and release a key of KEYS."""
-        for kind in ("rawKeyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key])
+        values = {"key": key, "code": key, "windowsVirtualKeyCode": KEYS[key]}
+        if key == "Enter":  # the only one that types a character by which a button is pressed
+            values["text"] = "\r"
+        for kind in ("keyDown" if key == "Enter" else "rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, **values)
 
     def picture(self, path: Path | None = None) -> bytes:
         """The whole page as PNG, saved to `path` where one is given."""

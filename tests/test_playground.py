@@ -1,4 +1,5 @@
-"""The playground page: its decoders agree with torch, in a real browser, while its sliders are moved."""
+"""The playground page, in a real browser: its models agree with torch and its readers with the project's own,
+and everything on it can be operated by mouse, by finger and from the keyboard."""
 
 import base64
 import dataclasses
@@ -10,9 +11,13 @@ import pytest
 import torch
 
 from arvae import models, params, paths
-from arvae.datasets import catalogue, dsprites
+from arvae.datasets import catalogue, dsprites, pictures
 from arvae.datasets.contract import Dataset, PackedImages, Split
+from arvae.edit import EditError, read_melody
+from arvae.edit.search import symbols
 from arvae.music import coding as music
+from arvae.music import files as scores
+from arvae.music import midi
 from arvae.playground import items, page, weights
 from arvae.trained import TrainedModel
 from tests.browser import chromium, running
@@ -20,7 +25,9 @@ from tests.tab import Tab
 
 torch.set_num_threads(1)
 ROOT = paths.root(__file__)
-NEAR = 1e-3  # how far the page may be from torch
+NEAR = 1e-3  # how far the page may be from torch, given the same weights
+ROUNDED = 0.03  # ... of a probability, with weights rounded to 8 bits
+INPUTS = sorted(path for path in (ROOT / "tests" / "inputs" / "music").iterdir() if path.suffix != ".md")
 
 
 def network(dataset, seed=0):
@@ -35,6 +42,8 @@ def network(dataset, seed=0):
                 parameter.normal_(0, 0.1, generator=random)
             elif dataset == "dsprites":
                 parameter.mul_(1.3)  # its outputs would all be near one half
+            if model.kind == "music":
+                parameter.copy_(parameter.half())  # as the page carries them
     return setup, model
 
 
@@ -96,7 +105,8 @@ def made(tmp_path_factory):
     """The page, with its four models."""
     trained = {name: run(name, seed) for seed, name in enumerate(("mnist", "dsprites", "folk", "bach"))}
     path = tmp_path_factory.mktemp("page") / "playground.html"
-    sizes = page.write(path, trained, "random weights, for a test")
+    beside = {name: run(name, seed)[0] for seed, name in enumerate(("mnist", "folk"), 7)}
+    sizes = page.write(path, trained, "random weights, for a test", beside)
     return path, trained, sizes
 
 
@@ -125,11 +135,24 @@ def decoded(trained, z):
 @pytest.mark.parametrize("dataset", ["mnist", "dsprites", "folk"])
 def test_every_tensor_is_found_again(dataset):
     program, tensors = weights.export(network(dataset)[1])
-    program, text = weights.packed(program, tensors)
-    numbers = np.frombuffer(base64.b64decode(text), "<f4")
-    assert set(program["tensors"]) == set(tensors)
-    for name, (first, size) in program["tensors"].items():
-        assert np.array_equal(numbers[first : first + size], tensors[name].ravel())
+    for small in (False, True):
+        packed, text = weights.packed(program, tensors, small)
+        content = base64.b64decode(text)
+        assert set(packed["tensors"]) == set(tensors)
+        for name, (first, rows, columns, kind) in packed["tensors"].items():
+            matrix = tensors[name].reshape(rows, columns)
+            if kind == "s":
+                found, near = np.frombuffer(content, "<f4", rows * columns, first), 0
+            elif kind == "f":
+                found, near = (
+                    np.frombuffer(content, "<f2", rows * columns, first),
+                    2**-11 * np.abs(matrix) + 1e-7,
+                )
+            else:
+                factors = np.frombuffer(content, "<f4", rows, first)[:, None]
+                found, near = np.frombuffer(content, "i1", rows * columns, first + 4 * rows), 0.501 * factors
+                found = found.reshape(rows, columns) * factors
+            assert (np.abs(found.reshape(rows, columns) - matrix) <= near).all(), name
 
 
 def test_a_layer_the_page_cannot_compute_is_refused():
@@ -227,7 +250,7 @@ def test_moving_a_slider_decodes_as_torch_does(tab, made, name):
             start[control.dimension] = value
             assert np.allclose(z, start, atol=1e-3)
             start = z
-            assert np.abs(np.array(output) - decoded(trained, [z]).ravel()).max() < NEAR
+            assert np.abs(np.array(output) - decoded(trained, [z]).ravel()).max() < ROUNDED
 
 
 def test_the_arrow_keys_move_a_slider(tab, made):
@@ -258,7 +281,8 @@ def test_moving_a_measure_decodes_as_torch_does(tab, made, style):
             input.value = Number(input.min) + {share} * (input.max - input.min);
             input.dispatchEvent(new Event("input", {{ bubbles: true }}));
             await playground.settled();
-            const codes = [0, 1, 2, 3].map(panel.code), answers = codes.map(playground.decoders.{style});
+            const codes = [0, 1, 2, 3].map(panel.code), answers = codes.map((z) =>
+                playground.decoders.{style}(z));
             return {{ codes, measures: panel.state.measures,
                 logits: answers.map((answer) => answer.logits.map((row) => [...row])),
                 attributes: panel.state.measures.map(musicAttributes) }};
@@ -272,10 +296,9 @@ def test_moving_a_measure_decodes_as_torch_does(tab, made, style):
 
 def test_the_page_checks_itself(tab):
     results = tab.run("(playground.check(), playground.check())")
-    assert set(results) == {"mnist", "dsprites", "folk", "bach"}
+    assert set(results) == {"mnist", "dsprites", "folk", "bach", "mnist-beside", "folk-beside"}
     for result in results.values():
-        assert result["worst"] < NEAR and result["differing"] == 0 and result["codes"] >= 9
-        assert result["milliseconds"] < 100
+        assert result["worst"] < ROUNDED and result["differing"] == 0 and result["codes"] >= 9
     said = tab.run(
         "new Promise(done => setTimeout(() => done(document.getElementById('verdict').textContent), 1500))"
     )
@@ -303,8 +326,448 @@ def test_it_plays_and_stops(tab):
     assert not tab.run("playground.panels.melody.player.playing")
 
 
+@pytest.mark.parametrize("name", ["mnist", "mnist-beside", "folk", "bach", "folk-beside"])
+def test_encoding_is_torchs(tab, made, name):
+    dataset = name.partition("-")[0]
+    trained = run(dataset, 7 + (dataset == "folk"))[0] if "-" in name else made[1][dataset][0]
+    x = made[1][dataset][1].test.x[:12]
+    expected, inputs = trained.encode(x)[0], x.reshape(len(x), -1).astype(float) / 255
+    if dataset != "mnist":
+        inputs = trained.vocabulary.encode(x)
+    found = tab.run(f"{inputs.tolist()}.map((x) => playground.codecs['{name}'].encode(x))")
+    scale = np.abs(expected).max()
+    assert np.abs(np.array(found) - expected).max() < (0.06 if dataset == "mnist" else NEAR) * scale
+
+
+def test_thirty_tunes_come_back_as_torch_has_them(tab, made):
+    """Encoded and decoded in the page, as its weights have it: 99.9 % of the ticks at least."""
+    trained, data = made[1]["folk"]
+    tunes = np.concatenate([data.test.x[:64]] * 4)[:240]  # 30 tunes of 8 measures
+    tunes = np.where(tunes >= 0, tunes + np.arange(240)[:, None] % 8 - 2, tunes).astype(np.int16)
+    found = tab.run(f"""{trained.vocabulary.encode(tunes).tolist()}.map((x) =>
+        playground.decoders.folk(playground.codecs.folk.encode(x)).tokens)""")
+    expected = trained.vocabulary.encode(trained.decode(trained.encode(tunes)[0]))
+    assert (np.array(found) == expected).mean() >= 0.999
+
+
+# ---------------------------------------------------------------- melodies of one's own
+
+OPTIONS = [{}, {"monophonic": True}, {"quantize": True}, {"transpose": True}, {"part": "1"}, {"tune": "1"},
+           {"monophonic": True, "quantize": True, "transpose": True}]  # fmt: skip
+READ = """(async () => {
+    const found = [];
+    for (const options of %s) {
+        try {
+            const melody = await readMelody(%s, bytesOf("%s"), { lowest: 55, pitches: 30 }, options);
+            const { measures, shift, adapted, transpose } = melody, by = -shift - transpose;
+            const key = melody.key ?? estimateKey(transposed(measures, by)), { alters, tonic, mode,
+                estimated } = key;
+            const scale = key.scale(measures.flat().filter((symbol) => symbol >= 0).map((pitch) =>
+                pitch + by));
+            found.push([measures, shift, adapted, transpose, Object.values(alters), tonic, mode, estimated,
+                [...scale].map((pitch) => (pitch - by + 144) %% 12).sort((a, b) => a - b)]);
+        } catch (error) {
+            if (!(error instanceof Refusal)) throw error;
+            found.push(error.message);
+        }
+    }
+    return found;
+})()"""
+
+
+def as_read(tab, name, content, options):
+    return tab.run(READ % (json.dumps(options), json.dumps(name), base64.b64encode(content).decode()))
+
+
+def as_expected(path, options):
+    try:
+        melody = read_melody(path, music.Vocabulary(), **options)
+    except EditError as error:
+        return str(error)
+    key = melody.key
+    return [melody.measures.tolist(), melody.shift, list(melody.adapted), melody.transpose, list(key.alters),
+            key.tonic, key.mode, key.estimated, sorted(melody.scale)]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", INPUTS, ids=lambda path: path.name)
+def test_a_file_is_read_as_on_the_command_line(tab, path):
+    """The same measures, changes and key, and the same words for what is refused."""
+    found = as_read(tab, path.name, path.read_bytes(), OPTIONS)
+    assert found == [as_expected(path, options) for options in OPTIONS]
+    assert path.name.startswith("02") or any(not isinstance(one, str) for one in found)
+
+
+HEAD = "X:1\nM:4/4\nL:1/4\nK:C\n"
+XML = """<score-partwise xmlns='urn:x'><part id='P'><measure number='7'>
+<attributes><divisions>1</divisions><key><key-step>B</key-step><key-alter>-1</key-alter></key>
+<time><beats>4</beats><beat-type>4</beat-type></time></attributes>
+<note><pitch><step>B</step><alter>-1</alter><octave>4</octave></pitch><duration>4</duration></note>
+</measure></part></score-partwise>"""
+ODD = {
+    "empty.abc": "",
+    "no.txt": "x",
+    "header.abc": "X:1\nT:x\n",
+    "metre.abc": "X:1\nM:3/4\nL:1/8\nK:G\nGABcde|",
+    "three.abc": "X:1\nK:C\nCDEF|\n\nX:2\nT:B\nK:D\nCDEF|\n\nX:3\nK:G\nGABc|",
+    "chord.abc": f"{HEAD}[CEG]2[DF]2|",
+    "wide.abc": f"{HEAD}C,,C,Cc''|",
+    "low.abc": f"{HEAD}E,,F,,G,,^D,|".replace("K:C", "K:Em"),
+    "bad.abc": f"{HEAD}CD$&&%%EF 5|",
+    "key.abc": "X:1\nK:Q\nCDEF|",
+    "long.abc": f"{HEAD}C5DEF|",
+    "percussion.abc": f"{HEAD}CDEF|".replace("K:C", "K:C perc"),
+    "broken.abc": f"{HEAD}C>D/E|",
+    "no.mid": "no MIDI",
+    "cut.mid": "MThd\0\0\0\6\0\0\0\1\1\x60MTrk\0\0\0\x20\0\x10",
+    "html.xml": "<html/>",
+    "no.mxl": "PK\3\4",
+    "bar.xml": XML.replace("<duration>4", "<duration>x"),
+    "steps.musicxml": XML,
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_cannot_be_read_is_refused_in_the_same_words(tab, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(ODD[name].encode())
+    options = [{}, {"tune": "2"}, {"part": "9"}, {"transpose": True}]
+    found, expected = (
+        as_read(tab, name, ODD[name].encode(), options),
+        [as_expected(path, given) for given in options],
+    )
+    if name == "no.mxl":  # what the unpacker itself says differs
+        found, expected = ([one.partition("(")[0] for one in some] for some in (found, expected))
+    assert found == expected
+
+
+TUNE = (
+    "X:1\nT:The House\nM:4/4\nL:1/8\nQ:1/4=132\nK:Dm\n"
+    + "DEFG A2d2|^cA (3ABA G2F2|(3DEF A4-A2-|A2 z2 B2_B2|" * 8
+)
+
+
+def opened(tab, text=TUNE):
+    """Put a tune into the page as if it had been pasted; what the page says of it."""
+    return tab.run(f"""(async () => {{
+        const panel = playground.panels.melody;
+        panel.pickStyle("folk");
+        const box = panel.root.querySelector("textarea");
+        box.value = {json.dumps(text)};
+        [...panel.root.querySelectorAll("button")].find((one) => one.textContent === "Read it").click();
+        await new Promise((done) => setTimeout(done, 50));
+        await playground.settled();
+        return {{ title: panel.item().title, measures: panel.state.measures,
+            milliseconds: panel.state.milliseconds,
+            fault: panel.root.querySelector(".refusal").textContent, tempo: panel.player.beatsPerMinute,
+            key: String(panel.item().key), buttons: panel.strip.row.children.length }};
+    }})()""")
+
+
+def test_a_pasted_tune_can_be_edited_whole_and_in_part(tab):
+    seen = opened(tab)
+    assert (seen["title"], seen["key"], seen["tempo"], seen["fault"]) == ("The House", "D minor", 132, "")
+    assert seen["buttons"] == len(seen["measures"]) == 32
+    edited = tab.run("""(async () => {
+        const panel = playground.panels.melody, { field } = panel.strip, moves = [];
+        for (const places of ["3-5, 9", "", "40"]) {
+            field.value = places;
+            field.dispatchEvent(new Event("change"));
+            await playground.settled();
+            panel.sliders[2].moveTo(Number(panel.sliders[2].input.max));
+            await playground.settled();
+            moves.push([field.getAttribute("aria-invalid"), panel.state.shifts.map((row) => row[2] !== 0),
+                panel.state.measures]);
+        }
+        return moves;
+    })()""")
+    (fine, some, measures), (_, every, _), (wrong, *_) = edited
+    assert (fine, wrong) == ("false", "true") and all(every)
+    assert [m for m, moved in enumerate(some) if moved] == [2, 3, 4, 8]
+    kept = [m for m in range(32) if m not in (2, 3, 4, 8)]
+    assert [measures[m] for m in kept] == [seen["measures"][m] for m in kept]
+
+
+def test_a_refusal_offers_what_would_help(tab):
+    seen = opened(tab, "X:1\nM:4/4\nL:1/4\nK:C\n[CE]2[DF]2|")
+    assert "--monophonic keeps the highest note" in seen["fault"]
+    notes = tab.run("""(async () => {
+        const panel = playground.panels.melody;
+        [...panel.root.querySelectorAll(".refusal button")].find((one) =>
+            one.textContent === "Keep the highest voice").click();
+        await new Promise((done) => setTimeout(done, 50));
+        await playground.settled();
+        return [panel.item().original.flat().filter((symbol) => symbol >= 0),
+            panel.root.querySelector(".refusal").textContent];
+    })()""")
+    assert notes == [[64, 65], ""]
+
+
+def test_what_is_saved_can_be_read_again(tab, tmp_path):
+    """MIDI, MusicXML and ABC hold the same notes, and the title, key and tempo of the tune."""
+    seen = opened(tab, TUNE.replace("DEFG", "D,E,F,G,"))  # too low for the model
+    assert "--transpose" in seen["fault"]
+    files = tab.run("""(async () => {
+        const panel = playground.panels.melody;
+        panel.root.querySelector(".refusal button").click();
+        await new Promise((done) => setTimeout(done, 50));
+        panel.choose(new Set([1, 2]));
+        await playground.settled();
+        panel.sliders[0].moveTo(Number(panel.sliders[0].input.max));
+        await playground.settled();
+        const { shift, original } = panel.item();
+        return { shift, notes: toNotes(asWritten(panel.state.measures, original, shift)).map((n) =>
+            [n.pitch, n.start, n.length]),
+            files: Object.entries(panel.files()).map(([ending, [content]]) => [ending,
+                typeof content === "string" ? content
+                : base64(content)]) };
+    })()""")
+    assert files["shift"] == 5
+    for ending, content in files["files"]:
+        raw = base64.b64decode(content) if ending == ".mid" else content.encode()
+        score = scores.read_score(raw, ending)
+        assert score.title == "The House" and score.tempo == pytest.approx(132, abs=0.01)
+        assert str(score.parts[0].key) == "D minor"
+        again = midi.notes(scores.measures(score.parts[0]))
+        assert [(p, s, e - s) for p, s, e in again] == [tuple(note) for note in files["notes"]], ending
+    (tmp_path / "again.abc").write_text(dict(files["files"])[".abc"], encoding="utf-8")
+    assert len(read_melody(tmp_path / "again.abc", music.Vocabulary(), transpose=True).measures) == 32
+
+
+def test_in_key_chooses_as_the_command_line_does(tab, made):
+    trained = made[1]["folk"][0]
+    opened(tab)
+    found = tab.run("""(async () => {
+        const panel = playground.panels.melody;
+        panel.sliders[1].moveTo(Number(panel.sliders[1].input.max) * 0.7);
+        document.getElementById("melody-in-key").click();
+        await playground.settled();
+        const codes = panel.state.shifts.map((_, m) => panel.code(m));
+        return { codes, measures: panel.state.measures, plain: panel.state.plain,
+            said: panel.root.querySelector(".cost").textContent,
+                label: document.getElementById("melody-in-key").parentElement.textContent };
+    })()""")
+    tab.run("(document.getElementById('melody-in-key').click(), playground.settled())")
+    scale = {2, 4, 5, 7, 9, 10, 0, 1}  # D minor with the raised seventh, which the tune has
+    expected = trained.decode(np.array(found["codes"]), symbols(trained, scale))
+    assert (np.array(found["measures"]) == expected).mean() > 0.999
+    assert (np.array(found["plain"]) == trained.decode(np.array(found["codes"]))).mean() > 0.999
+    assert {pitch % 12 for measure in found["measures"] for pitch in measure if pitch >= 0} <= scale
+    assert "D minor; 0 of its own 152 notes lie outside the scale" in found["label"]
+    assert re.match(r"In key: \d+ notes? outside D minor avoided in the edited measures; ", found["said"])
+
+
+# ---------------------------------------------------------------- what a tool needs
+
+
+def test_undo_redo_reset_and_a_link_that_holds_it_all(tab, made):
+    opened(tab)
+    found = tab.run("""(async () => {
+        const { melody, mnist } = playground.panels, states = [];
+        const note = async () => {
+            await playground.settled();
+            states.push(JSON.stringify([melody.snapshot(), mnist.snapshot()]));
+        };
+        await note();
+        melody.select(3);
+        await playground.settled();
+        melody.sliders[0].moveTo(Number(melody.sliders[0].input.min));
+        await note();
+        mnist.choose(5);
+        mnist.sliders[4].moveTo(Number(mnist.sliders[4].input.max));
+        await note();
+        melody.history.undo();
+        await note();
+        melody.history.redo();
+        await note();
+        document.getElementById("share").click();
+        await new Promise((done) => setTimeout(done, 50));
+        melody.sliders[0].row.querySelector("button").click();
+        await note();
+        return [states, location.href, melody.state.measures];
+    })()""")
+    states, link, measures = found
+    assert (
+        states[3] != states[2]
+        and json.loads(states[3])[0]["shifts"] == {} == json.loads(states[5])[0]["shifts"]
+    )
+    assert states[4] == states[2] and "#" in link
+    tab.call("Page.navigate", url="about:blank")
+    tab.call("Page.navigate", url=link)
+    again = """new Promise((done) => setTimeout(async () => {
+        await playground.settled();
+        const { melody, mnist } = playground.panels;
+        done([JSON.stringify([melody.snapshot(), mnist.snapshot()]), melody.item().title]);
+    }, 300))"""
+    for _ in range(20):
+        if tab.run("typeof playground") == "object":
+            break
+    state, title = tab.run(again)
+    assert title == "The House"
+    before, after = json.loads(states[2]), json.loads(state)
+    assert after[0]["shifts"] == before[0]["shifts"] and after[0]["own"] == before[0]["own"]
+    assert after[1]["item"] == 5 and np.allclose(after[1]["moves"], before[1]["moves"], atol=1e-3)
+    tab.open(made[0])
+
+
+def test_the_other_model_makes_the_same_move(tab, made):
+    trained, other = made[1]["mnist"][0], run("mnist", 7)[0]
+    z, shown, by = tab.run("""(async () => {
+        const panel = playground.panels.mnist;
+        panel.choose(2);
+        panel.sliders[1].moveTo(Number(panel.sliders[1].input.max));
+        document.getElementById("mnist-beside").click();
+        await playground.settled();
+        const { state } = panel, [control] = [playground.data.panels[0].controls[1]];
+        const start = playground.data.panels[0].items[2].z[0],
+            by = state.z[control.dimension] - start[control.dimension];
+        const other = playground.data.panels[0].beside, shifts = [0, by, 0, 0, 0, 0];
+        return [sameMove(other.codes[2][0], playground.data.panels[0].controls, other.controls, shifts),
+            !panel.root.querySelector(".beside").hidden, by];
+    })()""")
+    own, theirs = trained.controls[1], other.controls[1]
+    expected = other.encode(made[1]["mnist"][1].test.x[:0])[0]
+    assert expected.shape == (0, 16) and shown
+    start = items.digits(*made[1]["mnist"])[2]
+    code = other.encode(start.original)[0][0]
+    moved = code[theirs.dimension] + by / own.sd * theirs.sd * own.sign * theirs.sign
+    low, high = min(theirs.low, code[theirs.dimension]), max(theirs.high, code[theirs.dimension])
+    code[theirs.dimension] = np.clip(moved, low, high)
+    assert np.allclose(z, code, atol=1e-3)
+
+
+def test_a_digit_of_ones_own(tab, made):
+    """Drawn with the mouse: prepared as pictures are, encoded as torch does, and moved like any other."""
+    trained = made[1]["mnist"][0]
+    tab.run("document.querySelector('#panel-mnist details.own').open = true")
+    box = tab.run(
+        """(() => {
+            const canvas = document.querySelector(".drawing");
+            canvas.scrollIntoView({ block: "center" });
+            const { left, top, width } = canvas.getBoundingClientRect();
+            return [left, top, width];
+        })()"""
+    )
+    path = [(0.3, 0.3), (0.7, 0.3), (0.4, 0.8)]
+    points = [(box[0] + x * box[2], box[1] + y * box[2]) for x, y in path]
+    for kind, (x, y) in zip(
+        ("mousePressed", "mouseMoved", "mouseMoved", "mouseReleased"), [*points, points[-1]], strict=True
+    ):
+        tab.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
+    grey, pixels, z = tab.run("""(async () => {
+        await playground.settled();
+        const canvas = document.querySelector(".drawing"), rgba = canvas.getContext("2d").getImageData(0,
+            0, 280, 280).data;
+        const panel = playground.panels.mnist;
+        return [[...rgba].filter((_, i) => i % 4 === 3), [...bytesOf(panel.snapshot().pixels)],
+            panel.state.z];
+    })()""")
+    expected = pictures.digit(np.array(grey, np.uint8).reshape(280, 280))
+    assert np.abs(np.array(pixels).reshape(28, 28) - expected.astype(int)).max() <= 2
+    code = trained.encode(np.array(pixels, np.uint8).reshape(1, 28, 28))[0]
+    assert np.abs(np.array(z) - code).max() < 0.06 * np.abs(code).max()
+    tab.run("(document.querySelector('.drawing').focus(), 0)")
+    for key in (" ", "ArrowDown", "ArrowDown", "ArrowRight", " "):
+        tab.press(key)
+    drawn = tab.run(
+        "playground.settled().then(() => [...bytesOf(playground.panels.mnist.snapshot().pixels)])"
+    )
+    assert drawn != pixels
+
+
+REACH = """(() => {
+    const kinds = ["input:not([type=file])", "button", "select", "textarea", "summary", ".square"], seen = [];
+    for (const one of document.querySelectorAll(`main :is(${kinds})`)) {
+        if (one.closest("[hidden]") || one.disabled) continue;
+        one.scrollIntoView({ block: "center", inline: "center" });
+        const { left, top, width, height } = one.getBoundingClientRect();
+        if (!width) continue;
+        const hit = document.elementFromPoint(left + width / 2, top + height / 2);
+        if (one !== hit && !one.contains(hit) && !hit?.contains(one)) {
+            seen.push([one.outerHTML.slice(0, 90), hit?.outerHTML.slice(0, 90)]);
+        }
+    }
+    return seen;
+})()"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_everything_can_be_reached_by_mouse_finger_and_keys(tab, made, width):
+    tab.open(made[0], width)
+    tab.run(
+        """(document.querySelectorAll("details").forEach((one) => { one.open = true; }),
+        new Promise((done) => setTimeout(done, 400)))"""
+    )
+    assert tab.run(REACH) == []  # nothing lies over anything
+    place = """(() => {{
+        const one = {0};
+        one.scrollIntoView({{ block: "center" }});
+        const {{ left, top, width, height }} = one.getBoundingClientRect();
+        return [left + {1} * width, top + {2} * height];
+    }})()"""
+
+    def mouse(target, share=0.5, high=0.5):
+        x, y = tab.run(place.format(target, share, high))
+        for kind in ("mousePressed", "mouseReleased"):
+            tab.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def finger(target, share=0.5, high=0.5):
+        x, y = tab.run(place.format(target, share, high))
+        tab.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+        tab.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def value(of):
+        return tab.run(f"playground.settled().then(() => {of})")
+
+    for name in ("mnist", "dsprites", "melody"):
+        panel = f"playground.panels.{name}"
+        for number in range(value(f"{panel}.sliders.length")):
+            one = f"{panel}.sliders[{number}].input"
+            seen = [value(f"{one}.value")]
+            mouse(one, 0.2)
+            seen.append(value(f"{one}.value"))
+            finger(one, 0.8)
+            seen.append(value(f"{one}.value"))
+            tab.run(f"{one}.focus()")
+            tab.press("ArrowLeft")
+            seen.append(value(f"{one}.value"))
+            assert len(set(seen)) == 4, (name, number, seen)
+        square, seen = f"{panel}.plane.square", []
+        dot = f"{panel}.plane.square.lastChild.style.cssText"
+        for act in (
+            lambda to=square: mouse(to, 0.3, 0.6),
+            lambda to=square: finger(to, 0.7, 0.2),
+            lambda: tab.press("ArrowLeft"),
+        ):
+            act()
+            seen.append(value(dot))
+            tab.run(f"{square}.focus()")
+        assert len(set(seen)) == 3, (name, seen)
+        buttons = f"{panel}.root.querySelector('.tools').children"
+        before = value(f"JSON.stringify({panel}.snapshot())")
+        mouse(f"{buttons}[0]")
+        assert value(f"JSON.stringify({panel}.snapshot())") != before
+        finger(f"{buttons}[1]")
+        assert value(f"JSON.stringify({panel}.snapshot())") == before
+        hold = f"{panel}.root.querySelector('.hold')"
+        tab.run(f"{hold}.focus()")
+        held = []
+        for kind in ("rawKeyDown", "keyUp"):
+            tab.call("Input.dispatchKeyEvent", type=kind, key=" ", code="Space", windowsVirtualKeyCode=32)
+            held.append(value(f"{hold}.getAttribute('aria-pressed')"))
+        assert held == ["true", "false"]
+    bars = "playground.panels.melody.strip.row.children"
+    mouse(f"{bars}[1]")
+    finger(f"{bars}[2]")
+    assert value("[...playground.panels.melody.state.chosen]") == [2]
+    tab.run(f"{bars}[2].focus()")
+    tab.press("ArrowRight")
+    tab.press("Enter")
+    assert value("[...playground.panels.melody.state.chosen]") == [3]
+    assert tab.complaints() == []
+
+
 def test_saved_midi_is_the_melody(tab):
-    from music21 import midi
+    from music21 import midi as reader
 
     notes, content = tab.run("""(() => {
         const notes = toNotes([[60, -1, -1, 62, -1, -1, -2, -1, -1, -1, -1, -1, 72, -1, 71, -1, 69, -1, 67,
@@ -315,7 +778,7 @@ def test_saved_midi_is_the_melody(tab):
     assert [(n["pitch"], n["start"], n["length"]) for n in notes] == [
         (60, 0, 6), (62, 6, 6), (72, 24, 4), (71, 28, 4), (69, 32, 4), (67, 36, 24), (64, 60, 36)
     ]  # fmt: skip
-    file = midi.MidiFile()
+    file = reader.MidiFile()
     file.readstr(bytes(content))
     now, found = 0, []
     for event in file.tracks[0].events:
@@ -365,7 +828,7 @@ def test_the_committed_page(tmp_path):
             "new Promise((done) => setTimeout(() => done((playground.check(), playground.check())), 300))"
         )
         for result in results.values():
-            assert result["worst"] < NEAR and result["differing"] == 0 and result["milliseconds"] < 100
+            assert result["worst"] < ROUNDED and result["differing"] == 0
         assert tab.complaints() == []
         tab.close()
 

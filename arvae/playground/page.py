@@ -22,8 +22,9 @@ from arvae.trained import Control, TrainedModel
 
 LIMIT = 15_000_000  # bytes
 SCRIPTS = (
-    "decoder.js", "encoder.js", "music.js", "key.js", "score.js", "abc.js", "midi.js", "musicxml.js", "read.js",
-    "write.js", "draw.js", "sound.js", "page.js", "controls.js", "measure.js", "digit.js", "picture.js", "strip.js", "melody.js",
+    "decoder.js", "encoder.js", "music.js", "key.js", "score.js", "abc.js", "midi.js", "musicxml.js",
+    "read.js", "write.js", "draw.js", "sound.js", "page.js", "controls.js", "measure.js", "digit.js",
+    "picture.js", "strip.js", "melody.js",
 )  # fmt: skip
 NO_OWN = ("dsprites",)  # data sets whose panel takes nothing of one's own: no encoder is needed
 CHECKED = 3  # items of a model whose decoding by torch the page carries, to compare its own with
@@ -33,9 +34,9 @@ ABOUT = {
     "decoder's guess.",
     "dsprites": "One shape on black. The regularization asks each dimension to grow with one attribute; "
     "orientation, which runs in a circle, and shape, which has no order, are the hard ones.",
-    "music": "A tune that was not trained on, or your own, each measure with a code of its own. What you leave "
-    "alone stays as it was written; outlines: as written, filled: as it is now. Beside each slider: the "
-    "attribute as written and, measured, of what you hear.",
+    "music": "A tune that was not trained on, or your own, each measure with a code of its own. What you "
+    "leave alone stays as it was written; outlines: as written, filled: as it is now. Beside each slider: "
+    "the attribute as written and, measured, of what you hear.",
 }
 TITLES = {"mnist": "A digit", "dsprites": "A shape", "folk": "Folk tunes", "bach": "Bach chorales"}
 KNOWN = ("mnist", "dsprites", "folk", "bach")  # data sets in the order of the page's panels

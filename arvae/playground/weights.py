@@ -38,18 +38,18 @@ def packed(
 ) -> tuple[dict[str, Any], str]:
     """The program with where each tensor lies ([first byte, rows, columns, kind]), and all of them as base64.
 
-    Numbers are float16 ("f"); with `small` those of matrices are 8-bit integers behind one float32 factor a
-    row ("i"): half the size, for images, where no output decides the next.
+    Matrices are float16 ("f"), or with `small` 8-bit integers behind one float32 factor a row ("i"): half the
+    size, for images, where no output decides the next. Vectors, and tables of sums, are float32 ("s").
     """
     index, parts, first = {}, [], 0
     for name, tensor in tensors.items():
-        matrix = tensor.reshape(len(tensor), -1) if tensor.ndim > 1 else tensor[None]
-        if small and tensor.ndim > 1:
+        matrix = np.atleast_2d(tensor)
+        kind = "s" if tensor.ndim == 1 or name.endswith("symbols") else "i" if small else "f"
+        content = matrix.astype("<f4" if kind == "s" else "<f2").tobytes()
+        if kind == "i":
             factors = np.maximum(np.abs(matrix).max(axis=1, keepdims=True) / 127, 1e-12).astype("<f4")
             content = factors.tobytes() + np.rint(matrix / factors).astype(np.int8).tobytes()
-        else:
-            content = matrix.astype("<f2").tobytes()
-        index[name] = [first, *matrix.shape, "i" if small and tensor.ndim > 1 else "f"]
+        index[name] = [first, *matrix.shape, kind]
         parts.append(content)
         first += len(content)
     return program | {"tensors": index}, base64.b64encode(b"".join(parts)).decode()
@@ -97,9 +97,9 @@ def _operations(
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             kernel, stride, padding = layer.kernel_size[0], layer.stride[0], layer.padding[0]
             up = isinstance(layer, nn.ConvTranspose2d)
+            edge = kernel - 2 * padding
             tall, wide = (
-                (side - 1) * stride - 2 * padding + kernel if up else (side + 2 * padding - kernel) // stride + 1
-                for side in (height, width)
+                (n - 1) * stride + edge if up else (n - edge) // stride + 1 for n in (height, width)
             )
             op |= {
                 "kind": "upconvolution" if up else "convolution",

@@ -25,7 +25,8 @@ const ABC_LARGEST = 100000;
 const SEMITONES = { C: 0, D: 2, E: 4, F: 5, G: 7, A: 9, B: 11 };
 const FIFTHS = "FCGDAEB"; // the order in which sharps are added
 const ALTER = { "^": 1, "^^": 2, _: -1, __: -2, "=": 0 };
-const ABC_MODES = { "": 0, maj: 0, ion: 0, mix: -1, dor: -2, m: -3, min: -3, aeo: -3, phr: -4, loc: -5, lyd: 1 };
+const ABC_MODES = { "": "major", maj: "major", ion: "major", mix: "mixolydian", dor: "dorian", m: "minor", min: "minor",
+  aeo: "minor", phr: "phrygian", loc: "locrian", lyd: "lydian" };
 const ABC_KEY = new RegExp("^([A-G])([#b]?) ?(m(?![a-z])|(?:[mM][aA][jJ]|[iI][oO][nN]|[mM][iI][xX]|[dD][oO][rR]|[mM][iI][nN]"
   + "|[aA][eE][oO]|[pP][hH][rR]|[lL][oO][cC]|[lL][yY][dD])[a-zA-Z]*|)");
 const ABC_SETTING = new RegExp(String.raw`\b(clef|octave|transpose|name|nm|subname|snm|sname|middle|m|shift|score|sound|stem`
@@ -85,7 +86,7 @@ function readAbcTune(tune) {
   const filled = voices.filter((voice) => voice.notes.length), several = filled.length ? filled : voices.slice(0, 1);
   const tempo = /(\d{1,2})\/(\d{1,2})\s*=\s*(\d{1,4})/.exec(abcField(tune, "Q") ?? "");
   return {
-    title: abcField(tune, "T") ?? "", key: reading.signature, tempo: tempo ? (4 * tempo[1] * tempo[3]) / (Number(tempo[2]) || 4) : null,
+    title: abcField(tune, "T") ?? "", tempo: tempo ? (4 * tempo[1] * tempo[3]) / (Number(tempo[2]) || 4) : null,
     parts: several.map((voice) => voice.part(several.length > 1)),
   };
 }
@@ -117,7 +118,7 @@ class AbcVoice {
     Object.assign(this, {
       name: "", key: {}, unit: null, metre: "none", nominal: fraction(0), propagate: "pitch", transpose: 0, percussion: false,
       now: fraction(0), barStart: fraction(0), barEnd: fraction(0), section: true, lastLength: fraction(0), written: fraction(0),
-      broken: fraction(1), tuplet: fraction(1), tupletLeft: 0,
+      startKey: null, broken: fraction(1), tuplet: fraction(1), tupletLeft: 0,
     }, given, { notes: [], bars: [], accidentals: {}, last: {}, ties: {} });
   }
   fault(detail) { return new TuneError(BROKEN, `bar ${this.bars.length + 1} has ${detail}`); }
@@ -230,14 +231,14 @@ class AbcVoice {
   }
   part(named) {
     const name = this.percussion ? `${this.name} (percussion)` : this.name;
-    return { name: named ? name : "", notes: this.notes, bars: this.bars, percussion: this.percussion, transpose: 0 };
+    return { name: named ? name : "", notes: this.notes, bars: this.bars, percussion: this.percussion, transpose: 0, key: this.startKey };
   }
 }
 
 /** A tune while it is read: what its header says for all voices, and the voices. */
 class AbcTune {
   constructor() {
-    Object.assign(this, { base: new AbcVoice(), defined: new Map(), voices: new Map(), current: null, inHeader: true, signature: null });
+    Object.assign(this, { base: new AbcVoice(), defined: new Map(), voices: new Map(), current: null, inHeader: true });
   }
   voice(wanted = "") {
     if (wanted || this.current === null) {
@@ -275,17 +276,14 @@ class AbcTune {
   }
   key(voice, value) {
     this.settings(voice, value);
-    let written = value.trim() === "none" ? "" : value.replace(ABC_SETTING, "").trim();
-    if (written === "HP" || written === "Hp") {
-      voice.key = written === "Hp" ? { F: 1, C: 1 } : {};
-      return;
-    }
+    let written = value.trim() === "none" ? "" : value.replace(ABC_SETTING, "").trim(), tonic = "", mode = "";
     const found = ABC_KEY.exec(written);
-    let tonic = "", mode = "";
-    if (found) {
-      const given = found[3].slice(0, 3).toLowerCase();
-      const fifths = FIFTHS.indexOf(found[1]) - 1 + 7 * { "": 0, "#": 1, b: -1 }[found[2]] + ABC_MODES[given];
-      [tonic, mode] = [found[1] + found[2], ABC_MODE_NAMES[given]];
+    if (written === "HP" || written === "Hp") { // bagpipes: HP writes no sharps, Hp means F and C sharp
+      voice.key = written === "Hp" ? { F: 1, C: 1 } : {};
+      written = "";
+    } else if (found) {
+      [tonic, mode] = [found[1] + found[2], ABC_MODES[found[3].slice(0, 3).toLowerCase()]];
+      const fifths = FIFTHS.indexOf(found[1]) - 1 + 7 * { "": 0, "#": 1, b: -1 }[found[2]] - MODES[mode];
       voice.key = signatureOf(fifths);
       written = written.slice(found[0].length).trim();
     } else if (value.trim() === "" || value.trim() === "none") {
@@ -302,7 +300,7 @@ class AbcTune {
     if (written.replace(/([\^_=]+)([A-Ga-g])/g, "").trim()) {
       throw voice.fault(`the key ${quoted(value.slice(0, 30))}: write one such as G, Am, D mix or D phr ^f`);
     }
-    if (value.trim() && value.trim() !== "none") this.signature ??= new Key(voice.key, tonic, mode);
+    if (!voice.notes.length) voice.startKey = Object.keys(voice.key).length ? new Key(voice.key, tonic, mode) : null;
   }
   settings(voice, value) {
     let octaves = 0, moved = 0, asked = false;

@@ -19,12 +19,13 @@ function half(bits) {
   return halves[bits];
 }
 
-/** Base64 text -> {name: Float32Array}; index: {name: [first byte, rows, columns, "f": float16, "i": factors, int8]}. */
+/** Base64 text -> {name: Float32Array}; index: {name: [first byte, rows, columns, kind]}; kinds: weights.py. */
 function unpack(text, index) {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
   const read = ([from, rows, columns, kind]) => {
     const size = rows * columns;
     if (kind === "f") return Float32Array.from(new Uint16Array(bytes.slice(from, from + 2 * size)), half);
+    if (kind === "s") return new Float32Array(bytes.slice(from, from + 4 * size));
     const factors = new Float32Array(bytes.slice(from, from + 4 * rows)), whole = new Int8Array(bytes, from + 4 * rows, size);
     return Float32Array.from(whole, (value, i) => value * factors[Math.floor(i / columns)]);
   };

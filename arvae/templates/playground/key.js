@@ -4,8 +4,6 @@
 const STEPS = "CDEFGAB";
 // How many fifths above the tonic of the major key with the same signature a mode's tonic lies.
 const MODES = { major: 0, mixolydian: 1, dorian: 2, minor: 3, phrygian: 4, locrian: 5, lydian: -1 };
-const ABC_MODE_NAMES = { "": "major", maj: "major", ion: "major", mix: "mixolydian", dor: "dorian", m: "minor", min: "minor",
-  aeo: "minor", phr: "phrygian", loc: "locrian", lyd: "lydian" };
 const SIGNS = { "-2": "♭♭", "-1": "♭", 0: "", 1: "♯", 2: "♯♯" };
 // Of C major and C minor (Krumhansl & Kessler 1982).
 const PROFILES = [[6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88],
@@ -25,9 +23,10 @@ class Key {
     return new Key(signatureOf(fifths), FIFTHS[place - 7 * sharps] + (sharps < 0 ? "b" : "#").repeat(Math.abs(sharps)), mode, estimated);
   }
   toString() {
-    const count = Math.abs(this.fifths), sign = this.fifths > 0 ? "sharp" : "flat";
+    const count = Math.abs(this.fifths), sign = this.fifths > 0 ? "sharp" : "flat", usual = signatureOf(this.fifths);
     const name = this.tonic ? `${this.tonic} ${this.mode}` : count ? `${count} ${sign}${count > 1 ? "s" : ""}` : "no sharps or flats";
-    return name.replace("#", "♯").replace(/b(?= )/, "♭");
+    const changed = [...STEPS].filter((step) => this.alters[step] !== usual[step]).map((step) => step + SIGNS[this.alters[step]]);
+    return name.replace("#", "♯").replace(/^([A-G])b /, "$1♭ ") + (changed.length ? ` with ${changed.join(", ")}` : "");
   }
   /** Its pitch classes: the seven of the signature and, in minor, the raised seventh where the tune has it. */
   scale(pitches = []) {

@@ -80,11 +80,11 @@ function melodyPanel(panel) {
     });
     return z;
   };
-  const scale = () => item.key.scale(item.original.flat().filter((symbol) => symbol >= 0).map((pitch) => pitch - item.shift));
-  /** Which tokens may be chosen: pitches of the scale, as the tune sounds, and all that are none. */
+  const scale = () => item.key.scale(item.original.flat().filter((symbol) => symbol >= 0).map((pitch) => pitch - item.moved));
+  /** Which tokens may be chosen: notes of the scale, and all that are none. */
   const allowed = () => {
     const own = scale(), { lowest, pitches } = style.vocabulary;
-    return Array.from({ length: pitches + 4 }, (_, token) => token >= pitches || own.has((token + lowest - item.shift + 144) % 12));
+    return Array.from({ length: pitches + 4 }, (_, token) => token >= pitches || own.has((token + lowest - item.moved + 144) % 12));
   };
 
   function pickStyle(value, keep = false) {
@@ -105,15 +105,18 @@ function melodyPanel(panel) {
     player.stop();
     const given = index < style.items.length ? style.items[index] : own[index - style.items.length];
     const original = given.original ?? given.measures, beside = style.beside?.codes[index];
-    item = { name: given.name, title: given.title ?? given.name, original, shift: given.shift ?? 0, tempo: given.tempo ?? null,
+    item = { name: given.name, title: given.title ?? given.name, original, shift: given.shift ?? 0, tempo: given.tempo ?? null, transpose: given.transpose ?? 0,
       z: given.z ? [...given.z] : [], other: given.z && beside ? [...beside] : [] };
-    item.key = given.key ?? estimateKey(asWritten(original, original, item.shift));
+    item.moved = item.shift + item.transpose; // how far the model reads it above how it is written
+    item.key = given.key ?? estimateKey(transposed(original, -item.moved));
     kept.clear();
     Object.assign(state, { item: index, chosen: null, first: 0, shifts: original.map(() => style.controls.map(() => 0)) });
     itemPicker.value = index;
     player.measures = original.length;
     if (item.tempo) setTempo(clamp(Math.round(item.tempo), 40, 220));
-    keyLabel.lastChild.textContent = ` in key: ${item.key}${item.key.estimated ? " (estimated from the notes)" : " (given)"}`;
+    const outside = original.flat().filter((symbol) => symbol >= 0 && !scale().has((symbol - item.moved + 144) % 12)).length;
+    keyLabel.lastChild.textContent = ` in key: ${item.key}${item.key.estimated ? ", estimated from its notes" : ""}; `
+      + `${outside} of its own ${original.flat().filter((symbol) => symbol >= 0).length} notes lie outside the scale`;
     strip.reset(original.length);
     soon(draw);
   }
@@ -140,7 +143,7 @@ function melodyPanel(panel) {
   }
 
   // ---------------------------------------------------------------- melodies of one's own
-  const file = element("input", { type: "file", class: "unseen", tabindex: -1, "aria-hidden": "true",
+  const file = element("input", { type: "file", class: "unseen", tabindex: -1, "aria-label": "a melody from a file",
     accept: Object.values(ENDINGS).flat().join(","), onchange: () => {
       if (file.files[0]) open(file.files[0]);
       file.value = "";
@@ -166,9 +169,10 @@ function melodyPanel(panel) {
     }
   }
   function addOwn(melody) {
-    own.push(melody);
+    const known = own.findIndex((one) => one.name === melody.name && String(one.measures) === String(melody.measures));
+    const place = known < 0 ? own.push(melody) - 1 : known;
     listItems();
-    pickItem(style.items.length + own.length - 1);
+    pickItem(style.items.length + place);
   }
 
   // ---------------------------------------------------------------- undo, and the link that takes a state along
@@ -234,7 +238,7 @@ function melodyPanel(panel) {
   function draw() {
     state.complete = decodeAll();
     const shown = state.hearing === "original" ? item.original : state.measures, many = shownAtOnce();
-    const key = item.key.moved(item.shift), notes = toNotes(shown), before = toNotes(item.original);
+    const key = item.key.moved(item.moved), notes = toNotes(shown), before = toNotes(item.original);
     const pitches = [...notes, ...before].map((note) => note.pitch), range = [Math.min(...pitches) - 2, Math.max(...pitches) + 2];
     const row = many / 2, rows = [], last = Math.min(state.first + many, shown.length);
     for (let m = state.first; m < last; m += row) rows.push([m, Math.min(row, last - m)]);
@@ -264,7 +268,7 @@ function melodyPanel(panel) {
   function costs() {
     const edited = item.original.map((_, m) => m).filter(touched);
     if (!edited.length) return "In key: nothing is edited yet.";
-    const outside = edited.flatMap((m) => state.plain[m]).filter((s) => s >= 0 && !scale().has((s - item.shift + 144) % 12)).length;
+    const outside = edited.flatMap((m) => state.plain[m]).filter((s) => s >= 0 && !scale().has((s - item.moved + 144) % 12)).length;
     const values = (some) => mean(edited.map((m) => musicAttributes(some[m]))), [free, held] = [state.plain, state.measures].map(values);
     const changed = style.controls.flatMap(({ attribute }, i) => (Math.abs(free[i] - held[i]) < 0.005 ? []
       : [`${attribute} ${held[i].toFixed(2)} instead of ${free[i].toFixed(2)}`]));
@@ -302,9 +306,10 @@ function melodyPanel(panel) {
   function files() {
     const sounding = { original: item.original, beside: state.others }[state.hearing] ?? state.measures;
     const measures = asWritten(sounding, item.original, item.shift), beats = Number(tempo.value);
-    const how = { title: item.title, key: item.key, length: measures.length * MEASURE };
+    const how = { title: item.title, key: item.key.moved(item.transpose), length: measures.length * MEASURE };
+    const written = { title: item.title, key: item.key, transpose: item.transpose };
     return { ".mid": [midiFile(toNotes(measures), beats, how), "audio/midi"],
-      ".musicxml": [musicXmlFile(measures, beats, how), "application/vnd.recordare.musicxml+xml"],
+      ".musicxml": [musicXmlFile(transposed(measures, -item.transpose), beats, written), "application/vnd.recordare.musicxml+xml"],
       ".abc": [abcFile(measures, beats, how), "text/vnd.abc"] };
   }
   const save = (ending) => () => saveFile(...files()[ending], `${item.title} edited`, ending);

@@ -55,8 +55,9 @@ function readMidi(bytes) {
     }
   }
   const title = tracks[0]?.find((event) => event.kind === "track")?.name ?? "";
-  const key = tracks.flat().find((event) => event.kind === "key");
-  return { title, parts, key: key ? Key.of(key.fifths, key.minor ? "minor" : "major") : null, tempo: 60e6 / tempo };
+  const sign = /\xff\x59\x02([\xf9-\xff\x00-\x07])([\x00\x01])/.exec(text); // sharps, minor
+  const key = sign && Key.of((sign[1].charCodeAt(0) << 24) >> 24, sign[2] === "\x01" ? "minor" : "major");
+  return { title, parts: parts.map((part) => ({ ...part, key })), tempo: 60e6 / tempo };
 }
 
 /** The events of a track that matter, with their time in ticks. */
@@ -96,9 +97,7 @@ function midiEvents(bytes) {
       else if (kind === 0x04) events.push({ time, kind: "instrument", name: name() });
       else if (kind === 0x51 && data.length >= 3) events.push({ time, kind: "tempo", tempo: bigEndian(data.subarray(0, 3)) });
       else if (kind === 0x58 && data.length >= 2) events.push({ time, kind: "metre", top: data[0], bottom: 2 ** data[1] });
-      else if (kind === 0x59 && data.length >= 2 && Math.abs((data[0] << 24) >> 24) <= 7) {
-        events.push({ time, kind: "key", fifths: (data[0] << 24) >> 24, minor: data[1] === 1 });
-      } else events.push({ time, kind: "other" });
+      else events.push({ time, kind: "other" });
     } else if (status >= 0xf0) {
       if (status === 0xf0 || status === 0xf7) block();
       else at += { 0xf1: 1, 0xf2: 2, 0xf3: 1 }[status] ?? 0;

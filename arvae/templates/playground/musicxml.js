@@ -23,12 +23,12 @@ async function readMusicXml(bytes) {
 }
 
 const children = (node, path) => path.split("/").reduce((nodes, tag) =>
-  nodes.flatMap((one) => [...one.children].filter((child) => child.tagName === tag)), [node]);
+  nodes.flatMap((one) => [...one.children].filter((child) => child.localName === tag)), [node]);
 const child = (node, path) => children(node, path)[0] ?? null;
 const textOf = (node, path, otherwise = null) => (child(node, path) ? child(node, path).textContent : otherwise);
 
 function musicXmlScore(root) {
-  const parts = partwise(root), names = new Map([...root.getElementsByTagName("score-part")].map((e) => [e.getAttribute("id"), textOf(e, "part-name")]));
+  const parts = partwise(root), names = new Map([...root.getElementsByTagNameNS("*", "score-part")].map((e) => [e.getAttribute("id"), textOf(e, "part-name")]));
   const measures = parts.map((part) => xmlMeasures(part));
   const count = Math.min(...measures.map((bars) => bars.length));
   const nodes = children(parts[0], "measure");
@@ -39,14 +39,12 @@ function musicXmlScore(root) {
   }
   const found = parts.flatMap((part, i) => staves((names.get(part.getAttribute("id")) ?? "").trim() || `part ${i + 1}`, measures[i]));
   const title = textOf(root, "work/work-title") || textOf(root, "movement-title") || "";
-  const signed = root.getElementsByTagName("key")[0], fifths = signed && Number(textOf(signed, "fifths")), mode = signed && textOf(signed, "mode", "").trim();
-  const sounding = found[0]?.transpose ?? 0, tempo = Number(root.querySelector("sound[tempo]")?.getAttribute("tempo")) || null;
-  const key = Number.isInteger(fifths) && Math.abs(fifths) <= 7 ? Key.of(fifths, MODES[mode] === undefined ? "" : mode).moved(sounding) : null;
-  return { title: title.trim(), parts: found, key: signed ? key : null, tempo };
+  const tempo = [...root.getElementsByTagNameNS("*", "sound")].map((sound) => sound.getAttribute("tempo")).find(Boolean) ?? "";
+  return { title: title.trim(), parts: found, tempo: /^[\d.]{1,9}$/.test(tempo) ? Number(tempo) || null : null };
 }
 
 function partwise(root) {
-  if (root.tagName === "score-timewise") {
+  if (root.localName === "score-timewise") {
     const parts = new Map();
     for (const measure of children(root, "measure")) {
       for (const piece of children(measure, "part")) {
@@ -59,8 +57,8 @@ function partwise(root) {
     return [...parts.values()];
   }
   const parts = children(root, "part");
-  if (root.tagName !== "score-partwise" || !parts.length) {
-    throw new TuneError(BROKEN, `this XML is <${root.tagName}>, needed is a <score-partwise> with a part`);
+  if (root.localName !== "score-partwise" || !parts.length) {
+    throw new TuneError(BROKEN, `this XML is <${root.localName}>, needed is a <score-partwise> with a part`);
   }
   return parts;
 }
@@ -74,13 +72,14 @@ function xmlMeasures(part) {
     let now = fraction(0), last = fraction(0);
     try {
       for (const item of node.children) {
-        const tag = item.tagName, has = (name) => child(item, name) !== null;
+        const tag = item.localName, has = (name) => child(item, name) !== null;
         if (tag === "attributes") {
           const given = xmlNumber(textOf(item, "divisions"));
           if (+given) divisions = given;
           metre = xmlMetre(item, metre);
           [bar.nominal, bar.metre] = metre;
           bar.transpose = transpose = xmlTranspose(item, transpose);
+          bar.key = xmlKey(item);
         } else if (tag === "backup" || tag === "forward") {
           const step = xmlNumber(textOf(item, "duration")).by(divisions);
           now = later(tidy(tag === "forward" ? now.plus(step) : now.minus(step)), fraction(0));
@@ -159,6 +158,16 @@ function xmlTranspose(item, before) {
   return { ...before, ...Object.fromEntries(own) };
 }
 
+/** The key signature by its fifths, or step by step; null where there is none that can be read. */
+function xmlKey(item) {
+  const given = (textOf(item, "key/mode") ?? "").trim().toLowerCase(), mode = { ionian: "major", aeolian: "minor" }[given] ?? given;
+  const whole = (text) => (/^\s*[+-]?\d+\s*$/.test(text) ? Number(text) : NaN), fifths = textOf(item, "key/fifths");
+  if (fifths !== null) return Math.abs(whole(fifths)) <= 7 ? Key.of(whole(fifths), mode in MODES ? mode : "") : null;
+  const [steps, alters] = ["key/key-step", "key/key-alter"].map((path) => children(item, path).map((one) => one.textContent.trim()));
+  if (!steps.length || steps.length !== alters.length || alters.some((text) => Number.isNaN(whole(text)))) return null;
+  return new Key(Object.fromEntries(steps.map((step, i) => [step, whole(alters[i])])));
+}
+
 /** Note where sections begin and end; returns the ending that is open behind it. */
 function xmlBarline(item, bar, open) {
   const repeat = child(item, "repeat"), ending = child(item, "ending"), left = item.getAttribute("location") === "left";
@@ -184,6 +193,7 @@ function staves(name, bars) {
     return {
       name: percussion ? `${full} (percussion)` : full, notes, marks, percussion,
       bars: bars.map(({ number, length, nominal, metre, section }, i) => ({ number, start: starts[i], length, nominal, metre, section })),
+      key: bars[0]?.key ?? null,
       transpose: bars.length ? bars[0].transpose[staff] ?? bars[0].transpose[""] ?? 0 : 0,
     };
   });

@@ -17,8 +17,9 @@ class Refusal extends Error {
 }
 
 /**
- * bytes of a file called `name` -> {measures, name, title, shift, adapted, key, tempo}. given: {part, tune, monophonic,
- * transpose, quantize}, all optional. Raises Refusal.
+ * bytes of a file called `name` -> {measures, name, title, shift, transpose, adapted, key, tempo}; key as written, null: not
+ * given; transpose: by how many semitones it sounds higher than written. given: {part, tune, monophonic, transpose, quantize},
+ * all optional. Raises Refusal.
  */
 async function readMelody(name, bytes, vocabulary, given = {}) {
   const dot = name.lastIndexOf("."), ending = dot > 0 ? name.slice(dot).toLowerCase() : "", stem = dot > 0 ? name.slice(0, dot) : name;
@@ -49,7 +50,8 @@ async function readMelody(name, bytes, vocabulary, given = {}) {
   if (given.monophonic) adapted.push(`highest voice: ${measures.flat().filter((s) => s >= 0).length} of ${part.notes.length} notes kept`);
   const shift = shiftOf(measures, vocabulary, Boolean(given.transpose), name);
   if (shift) adapted.push(`moved by ${shift < 0 ? shift : `+${shift}`} semitones into the model's range, and back in what is written`);
-  return { measures: transposed(measures, shift), name: stem, title: score.title || stem, shift, adapted, key: score.key, tempo: score.tempo };
+  const { transpose = 0, key = null } = part;
+  return { measures: transposed(measures, shift), name: stem, title: score.title || stem, shift, transpose, adapted, key, tempo: score.tempo };
 }
 
 const transposed = (measures, by) => measures.map((measure) => measure.map((symbol) => (symbol >= 0 ? symbol + by : symbol)));

@@ -29,12 +29,14 @@ function midiFile(notes, beatsPerMinute, { title = "", key = null, length = 0 } 
 
 const typeOf = ({ hollow, stem, flags }) => (!stem ? "whole" : hollow ? "half" : ["quarter", "eighth", "16th", "32nd"][flags]);
 
-/** Measures -> MusicXML text. */
-function musicXmlFile(measures, beatsPerMinute, { title, key }) {
+/** Measures, as written -> MusicXML text; transpose: by how many semitones they sound higher. */
+function musicXmlFile(measures, beatsPerMinute, { title, key, transpose = 0 }) {
   const notes = toNotes(measures), line = (tag, text) => `<${tag}>${text}</${tag}>`;
   const accidental = { "♯": "sharp", "♭": "flat", "♮": "natural", "♯♯": "double-sharp", "♭♭": "flat-flat" };
   const first = `<attributes><divisions>12</divisions><key><fifths>${key.fifths}</fifths>${key.mode ? line("mode", key.mode) : ""}</key>`
-    + "<time><beats>4</beats><beat-type>4</beat-type></time><clef><sign>G</sign><line>2</line></clef></attributes>"
+    + "<time><beats>4</beats><beat-type>4</beat-type></time><clef><sign>G</sign><line>2</line></clef>"
+    + (transpose ? `<transpose><diatonic>${Math.round((transpose * 7) / 12)}</diatonic><chromatic>${transpose}</chromatic></transpose>` : "")
+    + "</attributes>"
     + "<direction placement=\"above\"><direction-type><metronome><beat-unit>quarter</beat-unit>"
     + `<per-minute>${beatsPerMinute}</per-minute></metronome></direction-type><sound tempo="${beatsPerMinute}"/></direction>`;
   const bars = measures.map((_, m) => {
