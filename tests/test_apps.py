@@ -94,7 +94,7 @@ def test_what_one_hears_is_saved(tune, tmp_path):
     assert "written" in tune.said.value
     shown = np.where(tune.decoded < music.REST, music.REST, tune.decoded)
     assert scores.read(tmp_path / "mine" / "edited.musicxml").shape == shown.shape
-    tune.file.value = str(tmp_path / "edited.wav")
+    tune.file.value = str(tmp_path / "edited.pdf")
     tune.saver.click()
     assert "<b>" in tune.said.value
 

@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from PIL import ExifTags, Image
 
@@ -484,6 +485,62 @@ def test_the_command_refuses(inside, tmp_path, capsys, monkeypatch, arguments, s
     error = capsys.readouterr().err
     assert said in error and "Traceback" not in error
     assert not (inside / "out.pdf").exists()
+
+
+def test_several_files_each_in_its_own_format(inside, tmp_path, capsys):
+    first = abc(tmp_path, "CDEF|GABc|", name="first.abc")
+    second = tmp_path / "second.mid"
+    scores.write(second, scores.read(first))
+    (tmp_path / "third.abc").write_text("X:1\nM:3/4\nK:C\nCDE|\n")
+    asked = [str(first), str(tmp_path / "third.abc"), "note_density=+1", str(second)]
+    assert command.main([*asked, "-o", f"{tmp_path}/out/"]) == 1
+    said = capsys.readouterr()
+    assert "third.abc" in said.err and "metre 3/4" in said.err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["first.abc", "second.mid"]
+    assert said.out.count("Written:") == 2 and "trained here: " in said.out
+    both = [str(first), str(second), "note_density=+1", "-o"]
+    assert command.main([*both, str(tmp_path / "busy-*.musicxml")]) == 0
+    assert (tmp_path / "busy-second.musicxml").is_file()
+    assert command.main([*both, str(tmp_path / "one.mid")]) == 1
+    assert "one file for several" in capsys.readouterr().err
+    assert command.main([str(first), "-o", str(first)]) == 1
+    assert "is the file that is read" in capsys.readouterr().err
+    assert command.main(["note_density=+1"]) == 1
+    assert "name a file to edit" in capsys.readouterr().err
+
+
+def test_variations_are_drawn_from_the_distribution_of_the_code(inside, tmp_path, capsys):
+    source, numbers = abc(tmp_path, "CDEF|GABc|cBAG|"), tmp_path / "n.json"
+    asked = [str(source), "--measures", "2-", "--variations", "3", "--seed", "7", "--json", str(numbers)]
+    assert command.main([*asked, "-o", str(tmp_path / "var.mid")]) == 0
+    said = capsys.readouterr().out
+    assert said.count("Written:") == 3 and "variation 3" in said
+    assert max(map(len, said.partition("Written")[0].splitlines()[2:])) <= 80
+    model = TrainedModel.load("folk", home=inside)
+    measures = scores.read(source)
+    found = json.loads(numbers.read_text())
+    assert [one["edited"] for one in found] == [[2, 3]] * 3
+    for number, one in enumerate(found):
+        z = model.sample(measures, 7 + number)
+        np.testing.assert_allclose(one["codes"], z, rtol=1e-6)
+        expected = np.concatenate([measures[:1], model.decode(z[1:])])
+        np.testing.assert_array_equal(search.edit(model, measures, only=(2, 3), z=z).result, expected)
+        assert (tmp_path / f"var-{number + 1}.mid").is_file()
+    assert len({tuple(one["codes"][1]) for one in found}) == 3
+
+
+@pytest.mark.parametrize("ending", [".abc", ".wav", ".mp3"])
+def test_abc_and_sound_are_written(inside, tmp_path, capsys, ending):
+    source, out = abc(tmp_path, "CDEF|GABc|"), tmp_path / f"out{ending}"
+    assert command.main([str(source), "2:note_density=+1", "-o", str(out)]) == 0
+    if ending == ".abc":
+        assert (
+            out.read_text().startswith(HEAD + "CDEF|")
+            and "all but the edited notes" in capsys.readouterr().out
+        )
+    else:
+        samples, rate = soundfile.read(out)
+        assert rate >= 22_000 and len(samples) > 4.8 * rate and np.abs(samples).max() > 0.5
 
 
 # ---------------------------------------------------------------- in key

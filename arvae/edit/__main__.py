@@ -1,7 +1,9 @@
 """Turn the controls of a trained model on a melody, a digit or a shape.
 
     python -m arvae.edit tune.abc rhythmic_complexity=+1.5 -o edited.musicxml
-    python -m arvae.edit tune.mid note_density=0.5 3-6:contour=-1 --model bach -o edited.mid
+    python -m arvae.edit tune.mid note_density=0.5 3-6:contour=-1 --model bach --in-key -o edited.mid
+    python -m arvae.edit *.abc pitch_range=+1 -o wider/           # several files, each in its own format
+    python -m arvae.edit tune.abc --variations 5 --seed 1 -o 'tune.mp3'
     python -m arvae.edit tune.musicxml                 # no wish: how faithfully each measure comes back
     python -m arvae.edit four.png slant=+1 -o slanted.png
 
@@ -21,7 +23,7 @@ from arvae.edit import melody, picture, report
 from arvae.edit.faults import EditError
 from arvae.edit.search import edit
 from arvae.edit.wishes import parse, places
-from arvae.files import write_json
+from arvae.files import write_bytes, write_json
 from arvae.music.files import ENDINGS, WRITTEN
 from arvae.params import ParamsError
 from arvae.trained import ModelError, TrainedModel
@@ -31,33 +33,68 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; exit status 1, with the reason and the remedy, where something cannot be done."""
     given = _parser().parse_intermixed_args(arguments)
     torch.set_num_threads(1)  # small batches: more threads only wait for each other
-    try:
-        is_score = given.input.suffix.lower() in ENDINGS
-        name = given.model or ("folk" if is_score else picture.model_for(given.input))
-        trained = TrainedModel.load(name, given.run)
-        music = trained.setup.kind == "music"
-        if music != is_score:
-            kind = f"melodies ({', '.join(ENDINGS)})" if music else "pictures"
-            name = trained.setup.name
-            raise EditError(f"{name} edits {kind}, {given.input.name} is none: choose another --model")
-        endings = WRITTEN if music else (".png",)
-        if given.output is not None and given.output.suffix.lower() not in endings:
-            kind = "melodies" if music else "pictures"
-            raise EditError(f"{given.output.name}: {kind} are written as {' or '.join(endings)}")
-        _run(given, trained)
-    except (EditError, ModelError, ParamsError, DataError, OSError) as error:
-        print(f"arvae.edit: {error}", file=sys.stderr)
+    wishes = [item for item in given.items if "=" in item and not Path(item).exists()]
+    inputs = [Path(item) for item in given.items if item not in wishes]
+    loaded: dict[str, TrainedModel] = {}
+    failed = 0
+    if len(inputs) != 1 and (not inputs or given.json is not None):
+        print("arvae.edit: name a file to edit, and with --json only one", file=sys.stderr)
         return 1
-    return 0
+    for path in inputs:
+        try:
+            is_score = path.suffix.lower() in ENDINGS
+            name = given.model or ("folk" if is_score else picture.model_for(path))
+            if name not in loaded:
+                loaded[name] = TrainedModel.load(name, given.run)
+            trained = loaded[name]
+            music = trained.setup.kind == "music"
+            if music != is_score:
+                kind = f"melodies ({', '.join(ENDINGS)})" if music else "pictures"
+                name = trained.setup.name
+                raise EditError(f"{name} edits {kind}, {path.name} is none: choose another --model")
+            targets = _targets(given, path, WRITTEN if music else (".png",), len(inputs) > 1)
+            _run(given, path, wishes, trained, targets)
+        except (EditError, ModelError, ParamsError, DataError, OSError) as error:
+            print(f"arvae.edit: {error}", file=sys.stderr)
+            failed = 1
+    return failed
+
+
+def _targets(given: argparse.Namespace, path: Path, endings: tuple[str, ...], several: bool) -> list[Path]:
+    """Where the result of a file, or each of its variations, is written; none where nothing is to be.
+
+    A folder takes the input's name and format; * in a name stands for the input's name.
+    """
+    if given.output is None:
+        return []
+    output = Path(given.output)
+    if output.is_dir() or given.output.endswith("/"):
+        output /= f"*{path.suffix if path.suffix.lower() in endings else endings[0]}"
+    if several and "*" not in output.name:
+        raise EditError(f"-o {given.output} is one file for several: name a folder (out/) or out/*.mid")
+    if output.suffix.lower() not in endings:
+        kind = "pictures" if endings == (".png",) else "melodies"
+        raise EditError(f"{output.name}: {kind} are written as {', '.join(endings)}")
+    output = output.with_name(output.name.replace("*", path.stem))
+    if output.resolve() == path.resolve():
+        raise EditError(f"{output} is the file that is read: name another")
+    numbers = range(1, given.variations + 1)
+    return [output.with_stem(f"{output.stem}-{number}") for number in numbers] or [output]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m arvae.edit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("input", type=Path, help="a melody (MIDI, MusicXML, ABC) or a picture")
-    parser.add_argument("wishes", nargs="*", metavar="WISH", help="NAME=+1.5, NAME=0.5, 3-6:NAME=-1")
-    parser.add_argument("-o", "--output", type=Path, help="the result: .musicxml or .mid; .png for pictures")
+    what = "melodies (MIDI, MusicXML, ABC) or pictures, and wishes: NAME=+1.5, NAME=0.5, 3-6:NAME=-1"
+    parser.add_argument("items", nargs="+", metavar="FILE_OR_WISH", help=what)
+    parser.add_argument(
+        "-o", "--output", help="the result: a file, a folder/, or with * for the input's name"
+    )
+    parser.add_argument(
+        "--variations", type=int, default=0, help="so many, from codes drawn from its distribution"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the first variation (0)")
     parser.add_argument("--model", help="a data set (its AR-VAE), a setup (folk-betavae), or a folder")
     parser.add_argument("--run", help="which training run, e.g. seed1 (default: the first)")
     parser.add_argument("--exact", action="store_true", help="turn exactly as asked, search nothing")
@@ -78,34 +115,50 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(given: argparse.Namespace, trained: TrainedModel) -> None:
+def _run(
+    given: argparse.Namespace, path: Path, asked: list[str], trained: TrainedModel, targets: list[Path]
+) -> None:
     """Read, edit, say what came of it, write."""
-    count = only = scale = None
+    count = only = scale = tune = None
     if trained.setup.kind == "music":
         names = ("part", "tune", "monophonic", "transpose", "quantize", "key")
         options = {name: getattr(given, name) for name in names}
-        tune = melody.read(given.input, trained.vocabulary, **options)
+        tune = melody.read(path, trained.vocabulary, **options)
         examples, adapted, count = tune.measures, tune.adapted, len(tune.measures)
         only = places(given.measures, count) if given.measures else None
         if given.in_key:
             scale, adapted = tune.scale, (*adapted, tune.in_key())
     else:
-        examples, adapted = picture.read(given.input, trained.setup.dataset, given.invert)
-    wishes = parse(given.wishes, trained, count)
-    edited = edit(trained, examples, wishes, only, search=not given.exact, scale=scale)
+        examples, adapted = picture.read(path, trained.setup.dataset, given.invert)
+    wishes = parse(asked, trained, count)
     size = "" if count is None else f"{count} measure{'s' if count > 1 else ''}, "
-    print(f"{given.input.name}: {size}model {trained.setup.name}, run {trained.run}")
-    print(*report.filled([f"  {line}" for line in adapted]), report.text(edited), sep="\n")
-    if given.output is not None:
-        if count is None:
-            written = picture.write(given.output, edited.result[0], given.enlarge)
+    print(f"{path.name}: {size}model {trained.setup.name}, run {trained.run}")
+    print(*report.filled([f"  {line}" for line in (trained.origin, *adapted)]), sep="\n")
+    how = {"search": not given.exact, "scale": scale}
+    if given.variations:
+        seeds = range(given.seed, given.seed + given.variations)
+        results = [
+            edit(trained, examples, wishes, only, **how, z=trained.sample(examples, seed)) for seed in seeds
+        ]
+        print(report.variations(results))
+    else:
+        results = [edit(trained, examples, wishes, only, **how)]
+        print(report.text(results[0]))
+    for edited, target in zip(results, targets, strict=False):
+        if tune is None:
+            picture.write(target, edited.result[0], given.enlarge)
+            print(f"Written: {target}")
         else:
-            written = tune.save(given.output, edited.result, given.tempo)
-        print(f"Written: {written}")
-    elif wishes:
-        print(f"Nothing written: name a file with -o ({'.png' if count is None else '.musicxml or .mid'})")
+            content, kept = tune.render(target.suffix, edited.result, given.tempo)
+            write_bytes(target, content)
+            print(f"Written: {target}")
+            if kept:
+                print(*report.filled([f"  Kept of {path.name}: {kept}"]))
+    if wishes and not targets:
+        print(f"Nothing written: name a file with -o ({'.png' if tune is None else ', '.join(WRITTEN)})")
     if given.json is not None:
-        write_json(given.json, report.as_json(edited))
+        numbers = [report.as_json(edited) for edited in results]
+        write_json(given.json, numbers if given.variations else numbers[0])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 
 from arvae.edit.faults import EditError
 from arvae.files import write_bytes
-from arvae.music import abc, files, keys, midi, patching, score
+from arvae.music import abc, audio, files, keys, midi, patching, score
 from arvae.music import coding as music
 from arvae.music.coding import CONTINUE, REST
 from arvae.music.keys import Key
@@ -81,7 +81,8 @@ class Melody:
         """
         wanted, source = self.written(measures), self.source
         composer, given = (source.score.composer, source.score.tempo) if source else ("", None)
-        kept = "title, composer, tempo and key" if source else ""
+        sound = ending.lower() in audio.FORMATS
+        kept = "tempo" if source and sound else "title, composer, tempo and key" if source else ""
         if source and tempo is None and ending.lower() in source.family:
             try:
                 return source.patched(

@@ -61,6 +61,23 @@ def text(edited: Edited) -> str:
     return "\n".join([*filled(lines), "", *_side_by_side(frame), "", *filled(findings(edited))]).strip("\n")
 
 
+def variations(results: Sequence[Edited]) -> str:
+    """A row a variation: the mean of each attribute over what was edited, and what stayed as given."""
+    rows = {
+        "as given": [*_mean(results[0].before[results[0].touched]), 1.0],
+        **{
+            f"variation {number}": [
+                *_mean(edited.after[edited.touched]),
+                same(edited.original, edited.result)[edited.touched].mean(),
+            ]
+            for number, edited in enumerate(results, 1)
+        },
+    }
+    columns = [*map(plain, results[0].trained.attribute_names), "same as given"]
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).map(_number)
+    return "\n".join(["", *_side_by_side(frame), ""])
+
+
 def filled(lines: Sequence[str]) -> list[str]:
     """Lines broken to fit a terminal."""
     return [textwrap.fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False) for line in lines]

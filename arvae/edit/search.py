@@ -64,13 +64,15 @@ def edit(
     only: Sequence[int] | None = None,
     search: bool = True,
     scale: Collection[int] | None = None,
+    z: np.ndarray | None = None,
 ) -> Edited:
     """Edit examples (measures int16 (n, 24), or images (n, h, w) as bool or bytes 0..255).
 
     only: the examples to edit, counted from 1 (None: all). One with no wish that concerns it stays as it is;
     with no wishes at all every one of them is replaced by its reconstruction. search=False: turns stay as
     asked, whatever the attribute does. scale: the pitch classes (0 to 11, 0 is C) that the decoder may choose
-    among at each tick. Raises EditError where nothing is left to edit.
+    among at each tick; z (n, d): the codes to start from (None: the means of the examples' distributions).
+    Raises EditError where nothing is left to edit.
     """
     n, wishes = len(examples), tuple(wishes)
     chosen = np.ones(n, bool) if only is None else np.isin(np.arange(1, n + 1), list(only))
@@ -79,7 +81,7 @@ def edit(
     if not touched.any():
         outside = f", and only {span(only)} may change" if only is not None else ""
         raise EditError(f"no measure is left to edit: asked for is {'; '.join(map(str, wishes))}{outside}")
-    z = trained.encode(examples)[0].astype(np.float64)
+    z = (trained.encode(examples)[0] if z is None else z).astype(np.float64)
     allowed = None if scale is None else symbols(trained, scale)
     original, reconstruction = as_shown(examples), trained.decode(z, allowed)
     before = trained.measure(original)
@@ -109,7 +111,7 @@ def edit(
         trained, wishes, original, reconstruction, result, before, rebuilt, after, z, z_after, touched,
         concerned, searched, search,
         None if scale is None else frozenset(scale),
-        None if scale is None else edit(trained, examples, wishes, only, search),
+        None if scale is None else edit(trained, examples, wishes, only, search, z=z),
     )  # fmt: skip
 
 
