@@ -105,6 +105,7 @@ def test_a_decoder_with_perfect_control_scores_so(painted):
     change = np.array(result["change"])
     assert change[3, 3] == pytest.approx(24 / 32 / 0.95, rel=0.1)  # x moved by 3 px a unit over 8 units
     assert change[3, 4] < 0.05 and change[3, 1] < 0.05
+    assert result["per_attribute"]["x"]["monotonicity_gamma"] == 1
     json.dumps(result, allow_nan=False)
 
 
@@ -155,6 +156,8 @@ def test_summarise_by_hand():
             "dimension": 3,
             "monotonicity": (1 + tied) / 2,
             "monotonicity_either_way": (1 + tied) / 2,
+            "monotonicity_gamma": 1,
+            "smoothness": 0,
             "range_covered": 1.5,
             "selectivity": 0.8,
             "measurable": 1,
@@ -165,6 +168,8 @@ def test_summarise_by_hand():
             "dimension": 1,
             "monotonicity": 0.5,
             "monotonicity_either_way": 0.5,
+            "monotonicity_gamma": 0.5,
+            "smoothness": 1,
             "range_covered": 0.75,
             "selectivity": 1 / 3,
             "measurable": 5 / 6,
@@ -179,7 +184,7 @@ def test_a_dimension_that_runs_backwards_steers_too():
     moved = Traversals(("a",), (0,), np.array([[-4.0, 0, 4]]), np.zeros((1, 1, 3)), falling)
     result = summarise(moved, np.linspace(0, 3, 40)[:, None])
     assert result["monotonicity"] == pytest.approx(-1)
-    assert result["monotonicity_either_way"] == pytest.approx(1)
+    assert result["monotonicity_either_way"] == pytest.approx(1) and result["monotonicity_gamma"] == 1
 
 
 class Echo(nn.Module):
@@ -233,7 +238,10 @@ def test_the_density_ratio_falls_with_codes_that_decode_to_nothing_known():
     low, high = np.full(6, -1.0), np.full(6, 1.0)
 
     def ratio(measurer, decoder=painter):
-        return control.latent_density_ratio(decoder(measurer), low, high, data, np.random.default_rng(0), 40)
+        model = decoder(measurer)
+        decoded = control.random_outputs(model, low, high, np.random.default_rng(0), 40)
+        inside = control.within_data(model, decoded, data)
+        return None if inside is None else inside.mean()
 
     assert 0 < ratio(sprites_factors) < 1  # sizes beyond the data's one size are outside
     assert ratio(lambda images: np.full((len(images), 5), np.nan)) == 0

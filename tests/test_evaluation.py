@@ -17,7 +17,8 @@ from arvae.music import coding as music
 from arvae.params import EvaluationSizes, ParamsError
 from arvae.paths import root
 from arvae.report import labels, tables
-from arvae.report.tables import claims, summary, typeset
+from arvae.report.figures import metrics
+from arvae.report.tables import checklist, claims, study, summary, typeset
 from arvae.training.checkpoints import write_tensors
 from arvae.training.runs import describe
 from tests.small import music_dataset, small_setup, sprites_dataset
@@ -73,7 +74,8 @@ def evaluated(home, dataset, model):
     items = evaluation.pick(data, SIZES.codes)
     folder = home / "data" / "models" / setup.name
     runs = evaluation.evaluate_setup(setup, data, items, folder, SIZES, log=lambda line: None)
-    return records.write(setup, data, items, runs, home), runs, items, data
+    bounds = evaluation.limits(setup, data, items)
+    return records.write(setup, data, items, runs, home, bounds), runs, items, data
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +121,8 @@ def test_both_conventions_are_reported(sprites_arvae, home):
     assert baseline["runs"]["seed0"]["details"]["regularized"] is None
     assert "interpretability_regularized" not in baseline["mean"]
     assert baseline["runs"]["seed0"]["monotonicity"] is not None
+    grouped = report["runs"]["seed0"]["details"]["grouped"]
+    assert 0 <= grouped["sampled"]["orientation_circular"] <= 1 and grouped["mean"]["scc"] is not None
 
 
 def test_evaluation_repeats_exactly(sprites_arvae, home):
@@ -141,6 +145,10 @@ def test_music_is_evaluated(home):
     kept = report["runs"]["seed0"]["details"]["content"]
     assert kept["what"] == "pitches" and set(kept["per_attribute"]) == set(music.ATTRIBUTE_NAMES)
     assert report["mean"]["latent_density_ratio"] is not None
+    for name in ("measures_right_unseen", "notes_right", "target_hit", "side_change_beyond_observed", "irs",
+                 "log_likelihood_observed", "monotonicity_gamma", "latent_density_plausible"):  # fmt: skip
+        assert report["mean"][name] is not None, name
+    assert report["bounds"]["floor"]["reconstruction_accuracy"] > report["bounds"]["floor"]["notes_right"]
 
 
 def test_untrained_cells_are_named(tmp_path):
@@ -333,3 +341,36 @@ def test_reports_are_loaded(home, sprites_arvae):
         records.load(home, ["mnist-arvae"])
     (home / "reports" / "metrics" / "classifier.json").write_text('{"test_accuracy": 0.99}')
     assert "classifier" not in records.load(home)
+
+
+def test_pages_of_one_setup_show_its_runs(sprites_arvae, tmp_path):
+    one = sprites_arvae[0]
+    mine = {"dsprites-arvae": one}
+    table = tables.compact(tables.with_bounds(tables.spread(tables.scalars(mine, ["scc", "iou"])), mine))
+    assert list(table.columns) == ["metric", "runs", "each run", "floor", "ceiling"]  # two runs: no mean
+    assert {"reached", "left alone", "others moved", "beyond"} <= set(tables.control(one).columns)
+    means = tables.mean_codes(one).set_index("metric")
+    assert means.loc["scc", "sampled code"] == pytest.approx(one["mean"]["scc"])
+    like = tables.realism(one)
+    assert list(like.moved) == [*dsprites.NAMES, "test items"] and like.notna().all(axis=None)
+    curves = tables.content_curves(mine)
+    assert set(curves.run) == {"seed0", "seed1"} and curves.content.between(0, 1).all()
+    metrics.content_curves(curves)
+    for name, frame in (("a", table), ("b", means.reset_index()), ("c", like)):
+        assert all(path.stat().st_size for path in typeset.write(frame, tmp_path, name, "About"))
+
+
+def test_the_papers_figures_are_listed_with_their_state(reports, tmp_path):
+    theirs = tables.published(root(__file__))
+    some = {name: one for name, one in reports.items() if not name.startswith("folk")}
+    write_json(tmp_path / "figures" / "results" / "metrics.png", {})
+    found = checklist.checklist(tmp_path, tables.runs(some), theirs, study.published(root(__file__)), 12)
+    rows = found.set_index("the paper shows")
+    assert rows.numbers.sum() == 520 + 70
+    boxes = rows.loc["Box plots of interpretability, MIG, modularity, SAP and SCC"]
+    assert (boxes.numbers, boxes["beside ours"], boxes.state) == (400, 300, "here")
+    assert rows.loc["MNIST over 35 settings of γ and δ", "beside ours"] == 24
+    missing = rows.state["Box plots of reconstruction accuracy"]
+    assert "figures/results/reconstruction.png" in missing and "make repro" in missing
+    reasons = rows[rows.state == "not reproduced"].note
+    assert len(reasons) and (reasons != "").all()

@@ -370,9 +370,11 @@ def test_gamma_does_not_punish_a_step_that_is_never_undone():
         [step, -step, np.zeros(10), np.arange(10) % 2, np.where(np.arange(10) == 3, np.nan, step)]
     )
     expected = [1, -1, 0, 5 / 25, 1]
-    np.testing.assert_allclose(outputs.gamma(rows), expected)
+    along = np.arange(10.0)
+    np.testing.assert_allclose(outputs.gamma(along, rows), expected)
+    np.testing.assert_allclose(outputs.gamma(-along, rows), -np.array(expected))
     expected = stats.somersd(np.arange(10), rows[3]).statistic  # Somers' D of untied x is gamma's cousin
-    assert np.sign(outputs.gamma(rows)[3]) == np.sign(expected)
+    assert np.sign(outputs.gamma(along, rows)[3]) == np.sign(expected)
     assert np.isnan(outputs.steps(np.arange(10.0), rows)[2])
     straight = np.arange(10.0)[None]
     assert outputs.smoothness(np.arange(10.0), straight) == 1

@@ -18,11 +18,18 @@ SIDE, NAMES = dsprites.SIDE, dsprites.NAMES
 SHAPES = ("square", "ellipse", "heart")
 #: After this turn (radians) a shape looks the same.
 PERIODS = (np.pi / 2, np.pi, 2 * np.pi)
+ORDERS = (4, 2, 1)  # of the shapes' rotational symmetry: so many periods in a turn
 LEAST_AREA = 16  # white pixels: less is no drawing (the smallest of the data set has 51)
 DISC = 3  # what a drawing without corners or axes is compared with: it is none of the three shapes
 _GRID = 32  # samples a side of a normalised drawing
 _REACH = 1.1  # half the side of the normalised window, in square roots of the area
 _BATCH = 2048
+
+
+def kinds(names: tuple[str, ...]) -> list[str]:
+    """What kind of number each attribute of a data set is, in the words of `arvae.metrics.factors`."""
+    known = {"shape": "discrete", "orientation": "circular"} if names[: len(NAMES)] == NAMES else {}
+    return [known.get(name, "continuous") for name in names]
 
 
 def estimate(images: np.ndarray) -> np.ndarray:

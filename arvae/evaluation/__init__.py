@@ -5,7 +5,8 @@ runs = evaluate_setup(setup, dataset, items, "data/models/mnist-arvae", params.e
 records.write(setup, dataset, items, runs, root)
 
 scores: what is computed for each run; control: what turning a dimension changes; content: what stays;
-judge: the classifier that reads digits; records: the files that are left.
+targets: whether a wished value is reached; realism: whether outputs look like the data; bounds: what a score
+can be at least and at most; judge: the classifier that reads digits; records: the files that are left.
 """
 
 from arvae.evaluation.scores import (
@@ -14,6 +15,7 @@ from arvae.evaluation.scores import (
     Items,
     RunEvaluation,
     evaluate_setup,
+    limits,
     pick,
     runs_in,
     study,
@@ -25,6 +27,7 @@ __all__ = [
     "Items",
     "RunEvaluation",
     "evaluate_setup",
+    "limits",
     "pick",
     "runs_in",
     "study",

@@ -8,6 +8,7 @@
 
 Each returns {"what", "original", "reconstructed", "traversed", "per_attribute", "per_class"} of shares 0..1;
 entries that make no sense for the kind are None or empty. The traversed items are the first of all items.
+Moving nothing keeps everything: `curve` sets what is kept against how far the attribute has moved.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ import numpy as np
 from arvae.datasets import sprites
 from arvae.datasets.measuring import DRAWN
 from arvae.evaluation import judge as classifiers
-from arvae.evaluation.control import Traversals
+from arvae.evaluation.control import Traversals, span
 from arvae.evaluation.judge import DigitClassifier
 
 if TYPE_CHECKING:
@@ -41,6 +42,40 @@ def preserved(
     return None
 
 
+def along(
+    items: "Items", reconstructions: np.ndarray, traversals: Traversals, judge: DigitClassifier | None
+) -> dict[str, np.ndarray]:
+    """What is kept at each point of a traversal, 0..1: {attribute: (n, p)}; empty where nothing is known."""
+    outputs, first = traversals.outputs, traversals.outputs.shape[1]
+    if items.x.ndim == 2:
+        kept = pitches_kept(reconstructions[:first, None], outputs)
+    elif judge is not None and "label" in items.extra:
+        kept = _read(judge, outputs) == items.extra["label"][:first, None]
+    elif "factors" in items.extra and "shape" in traversals.names and traversals.measured is not None:
+        shape = traversals.measured[..., sprites.NAMES.index("shape")]
+        kept = shape == items.extra["factors"][:first, 0, None]
+    else:
+        return {}
+    changed = "shape" if items.x.ndim == 3 and judge is None else None  # where it is meant to change
+    return {name: kept[i].astype(float) for i, name in enumerate(traversals.names) if name != changed}
+
+
+def curve(kept: dict[str, np.ndarray], traversals: Traversals, ranges: np.ndarray) -> list[dict[str, float]]:
+    """Content kept against range covered: a point for each width of a window around the traversal's middle,
+    {"range_covered", "content"}: means over the attributes in `kept` (see `along`) and items. ranges (k,):
+    see `control.data_range`."""
+    middle, found = traversals.outputs.shape[2] // 2, []
+    if not kept or traversals.measured is None:
+        return found
+    columns = [traversals.names.index(name) for name in kept]
+    for half in range(2, middle + 1):
+        window = slice(middle - half, middle + half)
+        moved = [span(traversals.measured[i, :, window, i]).mean() / ranges[i] for i in columns]
+        content = [values[:, window].mean() for values in kept.values()]
+        found.append({"range_covered": float(np.mean(moved)), "content": float(np.mean(content))})
+    return found
+
+
 def digits(
     judge: DigitClassifier,
     originals: np.ndarray,
@@ -49,10 +84,14 @@ def digits(
     traversals: Traversals,
 ) -> dict[str, Any]:
     """Share of digits still read as their label (n,): images uint8 (n, 28, 28), and along traversals."""
-    outputs = traversals.outputs
-    moved = classifiers.predict(judge, outputs.reshape(-1, *outputs.shape[3:])).reshape(outputs.shape[:3])
+    moved = _read(judge, traversals.outputs)
     read = (classifiers.predict(judge, images) for images in (originals, reconstructions))
     return _kept("digit", range(classifiers.DIGITS), labels, *read, moved, traversals.names)
+
+
+def _read(judge: DigitClassifier, outputs: np.ndarray) -> np.ndarray:
+    """The digit read in each output of a traversal (k, n, p, 28, 28): (k, n, p)."""
+    return classifiers.predict(judge, outputs.reshape(-1, *outputs.shape[3:])).reshape(outputs.shape[:3])
 
 
 def shapes(

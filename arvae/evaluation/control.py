@@ -6,6 +6,8 @@ too). For n test items and each attribute's dimension, the dimension is set to p
 attributes are measured on every output. From the measured values, per item and then averaged:
 
 * monotonicity: Spearman's rho of latent value and measured attribute along the traversal. 1: it only grows.
+  monotonicity_gamma: without its sign, and by Goodman & Kruskal's gamma, which does not punish a step that
+  is never undone. smoothness: see `arvae.metrics.outputs`.
 * range covered: largest minus smallest measured value, relative to the range that holds 95 % of the data.
 * change matrix [i, j]: the same for attribute j while attribute i is moved; its diagonal is the range
   covered.
@@ -20,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from arvae.datasets import sprites
-from arvae.metrics import spearman_matrix
+from arvae.metrics import outputs, spearman_matrix
 from arvae.trained import TrainedModel
 
 MIN_POINTS = 3
@@ -91,11 +93,11 @@ def summarise(traversals: Traversals, attributes: np.ndarray) -> dict[str, Any] 
     """Controllability of measured traversals, JSON-serialisable; attributes (m, k): the data's, for their
     range.
 
-    monotonicity, range_covered, selectivity: means over attributes, and monotonicity_either_way: of the
-    monotonicity without its sign, since a dimension that is not regularized may as well run backwards.
-    per_attribute[name]: the same one by one, and measurable, the share of outputs on which the attribute
-    could be measured; change[i][j] and monotonicity_matrix[i][j]: attribute j while i is
-    moved. None where nothing was measured.
+    monotonicity, monotonicity_gamma, smoothness, range_covered, selectivity: means over attributes, and
+    monotonicity_either_way: of the monotonicity without its sign, since a dimension that is not regularized
+    may as well run backwards. per_attribute[name]: the same one by one, and measurable, the share of outputs
+    on which the attribute could be measured; change[i][j] and monotonicity_matrix[i][j]: attribute j while i
+    is moved. None where nothing was measured.
     """
     measured = traversals.measured
     if measured is None:
@@ -106,17 +108,21 @@ def summarise(traversals: Traversals, attributes: np.ndarray) -> dict[str, Any] 
         [[monotonicity(traversals.values[i], measured[i, ..., j]).mean() for j in columns] for i in columns]
     )
     total = change.sum(axis=1)
+    paths = [(traversals.values[i], measured[i, ..., i]) for i in columns]
     own = {
         "monotonicity": np.diag(rho),
         "monotonicity_either_way": np.abs(np.diag(rho)),
+        "monotonicity_gamma": np.array([abs(_steered(*path).mean()) for path in paths]),
+        "smoothness": np.array([_mean(outputs.smoothness(*path)) for path in paths], dtype=float),
         "range_covered": np.diag(change),
         "selectivity": np.where(total > 0, np.diag(change) / np.where(total > 0, total, 1), 0.0),
         "measurable": np.diag(np.isfinite(measured).mean(axis=(1, 2))),
     }
     return {
-        **{name: float(values.mean()) for name, values in own.items()},
+        **{name: _mean(values) for name, values in own.items()},
         "per_attribute": {
-            name: {"dimension": int(traversals.dimensions[i])} | {key: float(v[i]) for key, v in own.items()}
+            name: {"dimension": int(traversals.dimensions[i])}
+            | {key: _mean(v[[i]]) for key, v in own.items()}
             for i, name in enumerate(traversals.names)
         },
         "change": change.tolist(),
@@ -126,30 +132,42 @@ def summarise(traversals: Traversals, attributes: np.ndarray) -> dict[str, Any] 
     }
 
 
-def latent_density_ratio(
-    model: TrainedModel,
-    low: np.ndarray,
-    high: np.ndarray,
-    attributes: np.ndarray,
-    generator: np.random.Generator,
-    samples: int,
-) -> float | None:
-    """Share of random codes that decode to something like the data, after Pati & Lerch 2021: 0 to 1.
+def _steered(values: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    enough = np.isfinite(measured).sum(axis=1) >= MIN_POINTS
+    return np.where(enough, outputs.gamma(values, measured), 0.0)
 
-    Codes are standard normal, the attributes' dimensions uniform between low and high (d,), the observed
-    range. An output counts when every attribute can be measured on it and lies within what the data (m, k)
-    show (0.1 % to 99.9 % quantile, widened by a tenth of the range that holds 95 %). A low ratio means holes
-    in the latent space. Their paper counts points whose attributes are valid; ours have no such notion, hence
-    the range. None where attributes cannot be measured, and for a Fader network, whose code has no prior.
-    """
-    if not model.measurable or model.has_inputs:
+
+def _mean(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(np.mean(known)) if len(known) else None
+
+
+def random_outputs(
+    model: TrainedModel, low: np.ndarray, high: np.ndarray, generator: np.random.Generator, samples: int
+) -> np.ndarray | None:
+    """What random codes decode to: standard normal, the attributes' dimensions uniform between low and high
+    (d,), the observed range. None for a Fader network, whose code has no prior."""
+    if model.has_inputs:
         return None
     z = generator.standard_normal((samples, len(low)))
     columns = [model.dimension_of(name) for name in model.attribute_names]
     z[:, columns] = generator.uniform(low[columns], high[columns], (samples, len(columns)))
-    measured = model.measure(model.decode(z))
+    return model.decode(z)
+
+
+def within_data(model: TrainedModel, decoded: np.ndarray | None, attributes: np.ndarray) -> np.ndarray | None:
+    """Which of `random_outputs` (n, ...) have attributes like the data's (m, k): bool (n,).
+
+    All must be measurable and lie within what the data show (0.1 % to 99.9 % quantile, widened by a tenth of
+    the range that holds 95 %). Their share is the latent density ratio, after Pati & Lerch 2021: a low one
+    means holes in the latent space. Their paper counts points whose attributes are valid; ours have no such
+    notion, hence the range: a test that music passes nearly always, whatever the notes, so that
+    `realism.Realism.plausible` asks for more. None where nothing can be measured or was decoded.
+    """
+    if not model.measurable or decoded is None:
+        return None
+    measured = model.measure(decoded)
     least, most = np.quantile(attributes, [0.001, 0.999], axis=0)
     margin = 0.1 * data_range(attributes)
     with np.errstate(invalid="ignore"):
-        inside = (measured >= least - margin) & (measured <= most + margin)
-    return float(inside.all(axis=1).mean())
+        return ((measured >= least - margin) & (measured <= most + margin)).all(axis=1)

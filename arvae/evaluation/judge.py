@@ -129,11 +129,19 @@ def _batch(images: np.ndarray) -> Tensor:
 
 def predict(model: DigitClassifier, images: np.ndarray) -> np.ndarray:
     """The digit read in each image, (n, 28, 28) uint8 0..255 or float 0..1: uint8 (n,)."""
+    return _logits(model, images).argmax(1).numpy().astype(np.uint8)
+
+
+def confidence(model: DigitClassifier, images: np.ndarray) -> np.ndarray:
+    """The probability that the classifier gives the digit it reads, images as in `predict`: (n,)."""
+    return _logits(model, images).softmax(1).amax(1).numpy()
+
+
+def _logits(model: DigitClassifier, images: np.ndarray) -> Tensor:
     model.eval()
     top = 255 if images.dtype == np.uint8 else 1
     with torch.inference_mode():
-        parts = [model(part.float() / top).argmax(1) for part in _batch(images).split(BATCH)]
-    return torch.cat(parts).numpy().astype(np.uint8)
+        return torch.cat([model(part.float() / top) for part in _batch(images).split(BATCH)])
 
 
 def accuracy(model: DigitClassifier, images: np.ndarray, labels: np.ndarray) -> float:

@@ -29,14 +29,15 @@ def write(
     items: Items,
     runs: list[RunEvaluation],
     root: Path | str,
+    bounds: dict[str, Any] | None = None,
     directory: Path | str | None = None,
     reports: Path | str | None = None,
 ) -> dict[str, Any]:
     """Write data/codes/<setup>.npz, metrics/<setup>.json and scores/<setup>.json in `reports`; the metrics.
 
     The first holds index, attributes, and z_<run>, mean_<run>; the second everything; the third the
-    means of SCORES alone, for `dvc metrics show`. directory: the trained setup, default
-    root/data/models/<setup>; reports: default root/reports.
+    means of SCORES alone, for `dvc metrics show`. bounds: see `evaluation.limits`. directory: the trained
+    setup, default root/data/models/<setup>; reports: default root/reports.
     """
     root = Path(root)
     reports = Path(reports) if reports is not None else root / "reports"
@@ -53,6 +54,7 @@ def write(
         "seeds": [result["seed"] for result in results.values()],
         "runs": results,
         "attributes": list(dataset.attribute_names),
+        "bounds": bounds,
         "provenance": provenance(setup, dataset, len(items.index), runs_in(directory))
         | {"weights": {name: sha256(directory / f"{name}.safetensors") for name in results}},
     }

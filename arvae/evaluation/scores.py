@@ -14,18 +14,24 @@ import numpy as np
 import pandas as pd
 
 from arvae import metrics
-from arvae.datasets import examples
+from arvae.datasets import examples, sprites
 from arvae.datasets.contract import Dataset
-from arvae.evaluation import content, control
+from arvae.evaluation import content, control, reconstruction, targets
+from arvae.evaluation.bounds import bounds
 from arvae.evaluation.control import Traversals
 from arvae.evaluation.judge import DigitClassifier
+from arvae.evaluation.realism import Realism
 from arvae.files import read_json
 from arvae.metrics.density import observed_range, occupancy
+from arvae.metrics.factors import circular_correlation
 from arvae.params import EvaluationSizes, Setup
 from arvae.progress import Progress
 from arvae.trained import TrainedModel, as_shown, draw, same
 from arvae.training import load_model
 
+CODES = (
+    10_000  # codes that the metrics see at most: MIG falls with their number, which must be one everywhere
+)
 SEED = 0  # of the choice of items, of the sampled codes and of the random codes of the density ratio
 DENSITY_SAMPLES = 4  # random codes of the density ratio, for each traversed item
 STUDY = (*metrics.METRICS, "interpretability_regularized", "reconstruction_accuracy_percent")
@@ -91,10 +97,16 @@ def encoded(setup: Setup, dataset: Dataset, items: Items, directory: Path | str,
     if not np.isfinite(z).all():
         raise EvaluationError(f"{setup.name} {run}: its codes are not finite: train it again")
     names = model.attribute_names
-    latent = {name: r for name, r in model.regularized.items() if r < setup.latent_dim}
-    scores = metrics.evaluate(z[:, : setup.latent_dim], items.attributes, names, latent or None)
+    scores = _scored(model, z, items.attributes)
     information = np.array([scores["mutual_information"][name] for name in names]).T
     return Codes(model.fitted(z, items.attributes, information), z, mean, scores)
+
+
+def _scored(model: TrainedModel, z: np.ndarray, attributes: np.ndarray) -> dict[str, Any]:
+    """`metrics.evaluate` of the latent dimensions of z (n, d), of at most CODES codes."""
+    d = model.setup.latent_dim
+    latent = {name: r for name, r in model.regularized.items() if r < d}
+    return metrics.evaluate(z[:CODES, :d], attributes[:CODES], model.attribute_names, latent or None)
 
 
 def evaluate_setup(
@@ -117,59 +129,125 @@ def evaluate_setup(
     if not finished:
         raise EvaluationError(f"no finished run in {directory}: run `dvc repro train@{setup.name}`")
     progress = Progress(len(finished), f"evaluate {setup.name}", "runs", log=log)
-    evaluated = []
+    realism, evaluated = Realism(dataset, items, judge), []
     for run in finished:
         codes = encoded(setup, dataset, items, directory, run["name"])
-        evaluated.append(_evaluate(codes, items, sizes, judge, run))
+        evaluated.append(_evaluate(codes, items, sizes, judge, realism, run))
         progress.update(1, f"{run['name']} done")
     progress.close()
     return evaluated
 
 
+def limits(
+    setup: Setup, dataset: Dataset, items: Items, judge: DigitClassifier | None = None
+) -> dict[str, Any]:
+    """Floors and ceilings of the scores on these items, see `arvae.evaluation.bounds`."""
+    few = slice(CODES)
+    return bounds(setup, tuple(dataset.attribute_names), items.x[few], items.attributes[few], judge)
+
+
 def _evaluate(
-    codes: Codes, items: Items, sizes: EvaluationSizes, judge: DigitClassifier | None, run: dict[str, Any]
+    codes: Codes,
+    items: Items,
+    sizes: EvaluationSizes,
+    judge: DigitClassifier | None,
+    realism: Realism,
+    run: dict[str, Any],
 ) -> RunEvaluation:
     model, z, names = codes.model, codes.z, codes.model.attribute_names
     reconstructions, points, count = model.decode(z), sizes.traversal_points, sizes.traversal_items
     columns = [model.dimension_of(name) for name in names]
     ends, (low, high) = np.array([model.range_of(name) for name in names]), observed_range(z)
     fixed = control.traverse(model, z[:count], np.linspace(*ends.T, points, axis=1))
-    few = z[: -(-count // 2)]
-    observed = control.traverse(model, few, np.linspace(low[columns], high[columns], points, axis=1))
+    few = -(-count // 2)
+    observed = control.traverse(model, z[:few], np.linspace(low[columns], high[columns], points, axis=1))
     random = np.random.default_rng(SEED)
-    density = control.latent_density_ratio(
-        model, low, high, items.attributes, random, DENSITY_SAMPLES * count
-    )
+    decoded = control.random_outputs(model, low, high, random, DENSITY_SAMPLES * count)
+    inside = control.within_data(model, decoded, items.attributes)
     filled = (occupancy(z[:, [r]], *end, points).item() for r, end in zip(columns, ends, strict=True))
+    kept = content.along(items, reconstructions, observed, judge)
+    known = realism.corpus.contains(items.x) if realism.corpus else None
     details = {
         "controllability": {
             "fixed": control.summarise(fixed, items.attributes),
             "observed": control.summarise(observed, items.attributes),
         },
         "content": content.preserved(items, reconstructions, fixed, judge),
-        "latent_density_ratio": density,
+        "content_curve": content.curve(kept, observed, control.data_range(items.attributes)),
+        "latent_density_ratio": None if inside is None else float(inside.mean()),
+        "latent_density_plausible": None
+        if inside is None
+        else float((inside & realism.plausible(decoded)).mean()),
         "occupancy": dict(zip(names, filled, strict=True)),
+        "reconstruction": reconstruction.scores(items.x, reconstructions, known),
+        "targets": targets.reached(model, z, items.attributes, few),
+        "side_change": targets.side_change(observed, items.attributes),
+        "realism": {
+            "fixed": realism.along(fixed),
+            "observed": realism.along(observed),
+            "test items": {name: float(values.mean()) for name, values in realism.usual.items()},
+        },
+        "grouped": _grouped(codes, items.attributes),
     }
-    accuracy = float(same(items.x, reconstructions).mean())
-    result = _scalars(codes.scores, details, accuracy)
-    result |= {"seed": run["seed"], "details": codes.scores | details}
+    result = _scalars(codes.scores, details) | {"seed": run["seed"], "details": codes.scores | details}
     return RunEvaluation(**vars(codes), reconstructions=reconstructions, traversals=fixed, result=result)
 
 
-def _scalars(scores: dict[str, Any], details: dict[str, Any], accuracy: float) -> dict[str, float | None]:
+def _grouped(codes: Codes, attributes: np.ndarray) -> dict[str, dict[str, float | None]]:
+    """Metrics of whole codes and of groups, and of a sprite's orientation as an angle: of "sampled" codes,
+    and of their "mean", of which there are METRICS too."""
+    model, d, some = codes.model, codes.model.setup.latent_dim, attributes[:CODES]
+    kinds, found = sprites.kinds(model.attribute_names), {}
+    for name, z in (("sampled", codes.z), ("mean", codes.mean)):
+        z = z[:CODES, :d]
+        found[name] = metrics.grouped(z, some, kinds)
+        if "circular" in kinds:
+            found[name]["orientation_circular"] = _circular(z, some[:, 0], some[:, kinds.index("circular")])
+    scores = _scored(model, codes.mean, attributes)
+    found["mean"] |= {metric: scores[metric] for metric in metrics.METRICS}
+    return found
+
+
+def _circular(z: np.ndarray, shape: np.ndarray, angle: np.ndarray) -> float:
+    """The largest circular correlation of a dimension with a sprite's orientation, shape by shape up to the
+    shape's symmetry, mean over shapes."""
+    of_shape = [(shape == i, order) for i, order in enumerate(sprites.ORDERS) if (shape == i).any()]
+    return max(
+        float(np.mean([circular_correlation(column[rows], angle[rows], order) for rows, order in of_shape]))
+        for column in z.T
+    )
+
+
+def _scalars(scores: dict[str, Any], details: dict[str, Any]) -> dict[str, float | None]:
     """The scalars of a run, and the metrics along the regularized dimensions where there are any."""
     flat: dict[str, float | None] = {metric: scores[metric] for metric in metrics.METRICS}
-    flat["reconstruction_accuracy"] = accuracy
+    flat |= details["grouped"]["sampled"] | details["reconstruction"]
     fixed, observed = (details["controllability"][key] or {} for key in ("fixed", "observed"))
-    steered = ("monotonicity", "monotonicity_either_way", "range_covered", "selectivity")
-    flat |= {name: fixed.get(name) for name in steered}
-    flat |= {f"{name}_observed": observed.get(name) for name in ("monotonicity_either_way", "range_covered")}
+    steered = (
+        "monotonicity",
+        "monotonicity_either_way",
+        "monotonicity_gamma",
+        "range_covered",
+        "selectivity",
+    )
+    flat |= {name: fixed.get(name) for name in (*steered, "smoothness")}
+    either = ("monotonicity_either_way", "monotonicity_gamma", "range_covered")
+    flat |= {f"{name}_observed": observed.get(name) for name in either}
+    aim, side = details["targets"] or {}, details["side_change"] or {}
+    flat |= {"target_hit": aim.get("hit"), "target_hit_floor": aim.get("floor")}
+    flat |= {"side_change_observed": side.get("moved"), "side_change_beyond_observed": side.get("beyond")}
     kept = details["content"] or {}
-    flat |= {f"content_{when}": kept.get(when) for when in ("reconstructed", "traversed")}
+    for when in ("reconstructed", "traversed"):
+        flat[f"content_{when}"] = share = kept.get(when)
+        if share is not None and 0 < kept["original"] < 1:  # of what is read right of the originals
+            flat[f"content_{when}_relative"] = share / kept["original"]
     if kept.get("what") == "digit":  # under the names the paper's figure has
         flat["digit_accuracy_reconstructed"] = kept["reconstructed"]
         flat["digit_accuracy_interpolated"] = kept["traversed"]
-    flat["latent_density_ratio"] = details["latent_density_ratio"]
+    flat |= {name: details[name] for name in ("latent_density_ratio", "latent_density_plausible")}
+    for ending, place in (("", "fixed"), ("_observed", "observed")):
+        found = details["realism"][place]
+        flat |= {f"{name}{ending}": value for name, value in found.items() if name != "per_attribute"}
     along = scores["regularized"] or {}
     return flat | {f"{metric}_regularized": along[metric] for metric in metrics.METRICS if metric in along}
 

@@ -2,7 +2,7 @@
 
 result = evaluate(latents, attributes, names, dimensions)   # attribute by attribute, single dimensions
 scores = grouped(latents, attributes, kinds)   # DCI, FactorVAE, BetaVAE, IRS: whole codes, groups of examples
-outputs.gamma(measured)   # of an attribute measured along a traversal
+outputs.gamma(values, measured)   # of an attribute measured along a traversal
 
 NaN or infinite values, shapes that do not fit and too few rows are refused (MetricError). A constant latent
 dimension carries nothing: its mutual information, R2 and rank correlation are 0. A constant attribute cannot

@@ -9,7 +9,7 @@ from scipy.stats import entropy
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 ROWS = 4000  # examples the forests see, half of them to learn from
-_FOREST = {"n_estimators": 20, "min_samples_leaf": 5, "n_jobs": -1}
+_FOREST = {"n_estimators": 10, "min_samples_leaf": 5, "n_jobs": -1}
 
 
 def disentanglement(importance: np.ndarray) -> float:

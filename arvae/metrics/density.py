@@ -2,7 +2,7 @@
 
 A. Pati, A. Lerch, "Is Disentanglement Enough? On Latent Representations for Controllable Music Generation",
 ISMIR 2021: a latent space with holes cannot be controlled, however disentangled it is. Here is the half that
-needs only codes; `arvae.evaluation.control.latent_density_ratio` decodes.
+needs only codes; `arvae.evaluation.control.within_data` decodes.
 """
 
 import numpy as np

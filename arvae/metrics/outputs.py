@@ -10,11 +10,11 @@ import numpy as np
 STILL = 1e-3  # a change below counts as none in `steps`, as its author's implementation has it
 
 
-def gamma(measured: np.ndarray) -> np.ndarray:
+def gamma(values: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """(pairs in order - pairs out of order) / both, of all pairs of points that differ: (n,), 0 where none
     does."""
     first, second = np.triu_indices(measured.shape[1], 1)
-    up = np.sign(measured[:, second] - measured[:, first])
+    up = np.sign(measured[:, second] - measured[:, first]) * np.sign(values[second] - values[first])
     up = np.where(np.isfinite(up), up, 0.0)
     return np.divide(up.sum(axis=1), np.abs(up).sum(axis=1), out=np.zeros(len(up)), where=np.any(up, axis=1))
 
@@ -31,7 +31,9 @@ def steps(values: np.ndarray, measured: np.ndarray) -> np.ndarray:
 def smoothness(values: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """1 - contraharmonic mean of the second differences / range of the first, at p equally spaced values:
     (n,), 1 for a straight line (Watcharasupat 2021)."""
-    step = values[1] - values[0]
+    if len(values) < 3:
+        return np.full(len(measured), np.nan)
+    step = abs(values[1] - values[0])
     slope = np.diff(measured, axis=-1) / step
     bend = np.abs(np.diff(slope, axis=-1)) / step
     total, wide = bend.sum(axis=-1), np.ptp(slope, axis=-1) / step

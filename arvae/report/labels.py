@@ -62,6 +62,18 @@ METRIC_LABELS = {
     "factorvae_score": "FactorVAE score",
     "betavae_score": "BetaVAE score",
     "irs": "IRS",
+    "iou": "IoU of what is drawn",
+    "orientation_circular": "Orientation as an angle",
+    "notes_right": "Symbols right, without continue",
+    "measures_right": "Whole measures right",
+    "measures_seen": "Measures that training has",
+    "monotonicity_gamma": "Monotonicity, gamma",
+    "target_hit": "Wishes reached",
+    "target_hit_floor": "Wishes reached, items left alone",
+    "side_change": "Others moved",
+    "side_change_beyond": "Others moved, beyond dependence",
+    "digit_accuracy_reconstructed_relative_percent": "Digits kept, reconstructed, of those read right (%)",
+    "digit_accuracy_interpolated_relative_percent": "Digits kept, traversed, of those read right (%)",
     "reconstruction_accuracy_percent": "Reconstruction accuracy (%)",
     "digit_accuracy_reconstructed_percent": "Digit accuracy, reconstructed (%)",
     "digit_accuracy_interpolated_percent": "Digit accuracy, traversed (%)",
@@ -94,8 +106,10 @@ def metric_label(name: str) -> str:
     for ending, words in (
         ("_regularized", "along the regularized dimension"),
         ("_observed", "in the observed range"),
+        ("_unseen", "of measures training does not have"),
+        ("_seen", "of measures training has"),
     ):
-        if name.endswith(ending):
+        if name.endswith(ending) and name not in METRIC_LABELS:
             return f"{metric_label(name.removesuffix(ending))} {words}"
     return METRIC_LABELS.get(name) or plain(name)[:1].upper() + plain(name)[1:]
 

@@ -113,7 +113,25 @@ def attribute_scores(scores: pd.DataFrame, metric: str) -> Figure:
     if scores.value.between(0, 1).all():
         axes.set_xlim(-0.02, 1.02)
     axes.tick_params(axis="y", length=0)
-    _legend(figure, models, Line2D([], [], color="#cfd4da", lw=3, label="between means"), marker="o", ls="")
+    bar = [Line2D([], [], color="#cfd4da", lw=3, label="between means")] if len(models) > 1 else []
+    _legend(figure, models, *bar, marker="o", ls="")
+    return figure
+
+
+def content_curves(curves: pd.DataFrame) -> Figure:
+    """Content kept against range covered, see `tables.content_curves`: a panel a data set, a line a run."""
+    datasets, models = (
+        labels.in_order(curves[c], o) for c, o in (("dataset", labels.DATASETS), ("model", labels.MODELS))
+    )
+    if curves.empty:
+        raise ValueError("no report holds a curve of content: run `dvc repro evaluate`")
+    figure, panels = style.panels(len(datasets), 2, 2.2)
+    for axes, dataset in zip(panels, datasets, strict=True):
+        for (model, _), line in curves[curves.dataset == dataset].groupby(["model", "run"], sort=False):
+            axes.plot(line.range_covered, line.content, "o-", color=style.model_colour(model), ms=4, lw=1.3)
+        axes.set(title=labels.dataset_label(dataset), xlabel="range covered", ylabel="content kept")
+        axes.set(xlim=(0, None), ylim=(0, 1.03))
+    _legend(figure, models, marker="o")
     return figure
 
 

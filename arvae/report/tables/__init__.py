@@ -9,6 +9,8 @@ from arvae.report.tables.scores import (
     beside_baseline,
     beside_published,
     caption,
+    compact,
+    content_curves,
     counts,
     differences,
     few,
@@ -20,7 +22,7 @@ from arvae.report.tables.scores import (
     spread,
     with_bounds,
 )
-from arvae.report.tables.setup import change_matrix, content, control
+from arvae.report.tables.setup import change_matrix, content, control, mean_codes, realism
 
 __all__ = [
     "Reports",
@@ -28,14 +30,18 @@ __all__ = [
     "beside_published",
     "caption",
     "change_matrix",
+    "compact",
     "content",
+    "content_curves",
     "control",
     "counts",
     "differences",
     "few",
     "least",
+    "mean_codes",
     "per_attribute",
     "published",
+    "realism",
     "runs",
     "scalars",
     "spread",

@@ -129,6 +129,27 @@ def spread(ours: pd.DataFrame, theirs: pd.DataFrame | None = None) -> pd.DataFra
     return table.assign(published=[reference.get(key, np.nan) for key in keys])
 
 
+def compact(table: pd.DataFrame, names: bool = False) -> pd.DataFrame:
+    """A `spread` as a page shows it: without columns that are empty or say what others do, and, of one setup,
+    without its `names`."""
+    kept = table.drop(columns=["sd"] if names else ["data set", "model", "sd"])
+    kept["each run"] = kept["each run"].replace("", np.nan)
+    if kept["each run"].notna().all():
+        kept = kept.drop(columns="mean")
+    return kept.dropna(axis="columns", how="all")
+
+
+def content_curves(reports: Reports) -> pd.DataFrame:
+    """Content kept against range covered, a row a point: dataset, model, run, range_covered, content."""
+    rows = [
+        {"dataset": report["dataset"], "model": report["model"], "run": run, **point}
+        for report in reports.values()
+        for run, values in report["runs"].items()
+        for point in values["details"].get("content_curve", [])
+    ]
+    return pd.DataFrame(rows, columns=["dataset", "model", "run", "range_covered", "content"])
+
+
 def differences(ours: pd.DataFrame, metric: str, dataset: str, model: str, other: str) -> list[float]:
     """`model` minus `other`, a value for each run (seed) that both have."""
     here = ours[(ours.metric == metric) & (ours.dataset == dataset)]

@@ -1,0 +1,55 @@
+"""What a score can be at least and at most on a data set: floors of models that know nothing, ceilings of
+codes that know everything."""
+
+from typing import Any
+
+import numpy as np
+
+from arvae import metrics
+from arvae.datasets import sprites
+from arvae.evaluation import judge as classifiers
+from arvae.evaluation import reconstruction
+from arvae.evaluation.judge import DigitClassifier
+from arvae.params import Setup
+
+_LIMITED = ("interpretability", "mig", "sap", "scc")  # what an orientation that cannot be seen whole lowers
+
+
+def bounds(
+    setup: Setup, names: tuple[str, ...], x: np.ndarray, attributes: np.ndarray, judge: DigitClassifier | None
+) -> dict[str, dict[str, float | None]]:
+    """{"floor": {score: value}, "ceiling": ...} of test items x and attributes (n, k) of one data set.
+
+    floor: the metrics of noise in as many dimensions as the setup has; reconstruction by nothing: an empty
+    picture, a measure of "continue"; content by guessing. ceiling: the metrics of codes that are the
+    attributes themselves, a dimension each: what the attributes' dependence on one another leaves. A sprite's
+    orientation is known up to its shape's symmetry only, as on the picture.
+    """
+    noise = np.random.default_rng(0).standard_normal((len(x), setup.latent_dim))
+    own = list(range(len(names)))
+    found: dict[str, dict[str, Any]] = {}
+    for side, codes in {"floor": noise, "ceiling": attributes}.items():
+        scores = metrics.evaluate(codes, attributes, names, own if side == "ceiling" else None)
+        found[side] = {name: scores[name] for name in metrics.METRICS}
+        found[side] |= metrics.grouped(codes, attributes, sprites.kinds(names))
+        if side == "ceiling" and names[: len(sprites.NAMES)] == sprites.NAMES:
+            seen = metrics.evaluate(visible(names, attributes), attributes, names, own)["regularized"]
+            by = scores["per_attribute"] | {"orientation": seen["per_attribute"]["orientation"]}
+            found[side] |= {m: float(np.mean([by[name][m] for name in names])) for m in _LIMITED}
+    nothing = np.full_like(x, -1 if x.ndim == 2 else 0)
+    found["floor"] |= reconstruction.scores(x, nothing)
+    classes = classifiers.DIGITS if judge is not None else len(sprites.SHAPES)
+    if judge is not None or names[: len(sprites.NAMES)] == sprites.NAMES:
+        found["floor"] |= {f"content_{when}": 1 / classes for when in ("reconstructed", "traversed")}
+    return found
+
+
+def visible(names: tuple[str, ...], attributes: np.ndarray) -> np.ndarray:
+    """Attributes (n, k) as far as the example shows them: what is expected of a sprite's orientation once it
+    is known up to the turns that its shape does not show; all else as it is."""
+    if names[: len(sprites.NAMES)] != sprites.NAMES:
+        return attributes
+    seen, (shape, turned) = attributes.astype(float), (names.index(n) for n in ("shape", "orientation"))
+    period = np.take(sprites.PERIODS, attributes[:, shape].astype(int))
+    seen[:, turned] = seen[:, turned] % period + (2 * np.pi - period) / 2
+    return seen
