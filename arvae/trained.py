@@ -81,7 +81,7 @@ class TrainedModel:
     network: in eval mode; measurer: see `arvae.datasets.measuring`, None where attributes are not computed
     from the example; controls: in the order of the attributes, empty until `fitted`; information: mutual
     information (d, k) of latent dimensions and attributes in nats; origin: where it was loaded from, in
-    words; examples: a few test examples that came with it, None with a model that was trained here.
+    words.
     """
 
     setup: Setup
@@ -94,7 +94,6 @@ class TrainedModel:
     controls: tuple[Control, ...] = ()
     information: np.ndarray | None = None
     origin: str = ""
-    examples: np.ndarray | None = None
 
     @classmethod
     def load(
@@ -145,8 +144,7 @@ class TrainedModel:
         setup = setup_from(record["setup"])
         model = cls.of(setup, record["name"], network, _facts(record["facts"]))._with(record)
         origin = f"comes with the project: {_within(path)} (scale {setup.scale}, {record['name']})"
-        examples = checkpoints.read_tensors(path)[0]["examples"].numpy()
-        return dataclasses.replace(model, origin=origin, examples=examples)
+        return dataclasses.replace(model, origin=origin)
 
     def _with(self, known: dict[str, Any]) -> Self:
         """The same model with controls as they were kept."""

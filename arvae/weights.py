@@ -1,16 +1,17 @@
 """Weights that come with the project: `python -m arvae.weights` writes data/weights from trained runs.
 
 Of each data set the first run of AR-VAE and of beta-VAE, in float16, with all that turning needs (attributes,
-vocabulary, controls, a few test examples) and a model card. `TrainedModel.load("folk")` takes them where
-nothing is trained. `stale` ties them to the reports and the code.
+vocabulary, controls) and a model card; and a few test examples. `TrainedModel.load("folk")` takes the weights
+where nothing is trained, `datasets.at_hand("folk")` the examples where nothing is prepared. `stale` ties the
+weights to the reports and the code.
 """
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from arvae import datasets, params, paths
 from arvae.files import read_json, sha256, write_text
@@ -19,7 +20,7 @@ from arvae.training import checkpoints, runs
 
 MODELS = ("betavae", "arvae")
 LARGEST = 30_000_000  # bytes of the folder
-EXAMPLES = 64  # of the test split, for what shows some
+IMAGES, TUNES = 300, 60  # of the test split, for what shows some
 SCORES = {
     "interpretability": "interpretability", "scc": "SCC", "sap": "SAP", "mig": "MIG",
     "modularity": "modularity", "reconstruction_accuracy": "reconstruction",
@@ -53,15 +54,11 @@ def ship(name: str, home: Path) -> Path:
     folder = home / "data" / "models" / name
     model = TrainedModel.load(str(folder), home=home)
     prepared = home / "data" / "prepared" / model.setup.dataset
-    data, facts = datasets.load(model.setup.dataset, prepared), manifest(prepared)
+    facts = manifest(prepared)
     tensors, record = checkpoints.read_tensors(folder / f"{model.run}.safetensors")
     for key, tensor in tensors.items():
         if tensor.is_floating_point():
             tensors[key] = tensor.half()
-            if not tensors[key].isfinite().all():
-                raise ModelError(f"{name}: {key} is too large for float16")
-    chosen = np.sort(np.random.default_rng(0).permutation(len(data.test))[:EXAMPLES])
-    tensors["examples"] = torch.from_numpy(np.ascontiguousarray(datasets.examples(data.test, chosen)))
     reports = (home / "reports").relative_to(paths.project(home))
     scores = read_json(home / "reports" / "metrics" / f"{name}.json")["runs"][model.run]
     said = {key: value for key, value in facts["provenance"].items() if key in _SAID}
@@ -92,6 +89,26 @@ def ship(name: str, home: Path) -> Path:
     return path
 
 
+def sample(name: str, home: Path) -> None:
+    """Write some test images, or all measures of some test tunes, of a data set prepared at `home`."""
+    data = datasets.load(name, home / "data" / "prepared" / name)
+    rng, test = np.random.default_rng(0), data.test
+    kept = rng.permutation(len(test))[:IMAGES]
+    if "tune" in test.extra:
+        tunes = rng.permutation(np.unique(test.extra["tune"]))[:TUNES]
+        kept = np.flatnonzero(np.isin(test.extra["tune"], tunes))
+    splits = {"train": _part(data.train, [0]), "validation": _part(data.validation, [0])}
+    small = dataclasses.replace(data, **splits, test=_part(test, np.sort(kept)))
+    small.save(paths.project(home) / SHIPPED / "samples" / name)
+
+
+def _part(split: datasets.Split, index: Sequence[int] | np.ndarray) -> datasets.Split:
+    packed = isinstance(split.x, datasets.PackedImages)
+    x = datasets.PackedImages(split.x.packed[index]) if packed else split.x[index]
+    extra = {name: values[index] for name, values in split.extra.items()}
+    return datasets.Split(x, split.attributes[index], extra)
+
+
 def _origin(home: Path, name: str, model: TrainedModel) -> dict[str, str]:
     """What the weights of a run come from, as hashes: the run's own file, its data, the code."""
     setup = model.setup
@@ -105,8 +122,7 @@ def _origin(home: Path, name: str, model: TrainedModel) -> dict[str, str]:
 def stale(project: Path) -> list[str]:
     """What ties the shipped weights no longer to this project's reports and code, a line each."""
     found = []
-    files = sorted((project / SHIPPED).glob("*.safetensors"))
-    for path in files:
+    for path in sorted((project / SHIPPED).glob("*.safetensors")):
         record = checkpoints.read_tensors(path)[1]
         setup = runs.setup_from(record["setup"])
         report = project / record["reports"] / "metrics" / f"{path.stem}.json"
@@ -115,7 +131,8 @@ def stale(project: Path) -> list[str]:
             found.append(f"{path.name}: not the run that {record['reports']} tells of")
         if record["code"] != runs.code_hash(setup.kind, setup.hyperparameters.objective, record["fast"]):
             found.append(f"{path.name}: the code of training has changed since")
-    if (size := sum(path.stat().st_size for path in files)) > LARGEST:
+    sizes = (path.stat().st_size for path in (project / SHIPPED).rglob("*") if path.is_file())
+    if (size := sum(sizes)) > LARGEST:
         found.append(f"{SHIPPED}: {size:,} bytes, more than {LARGEST:,}")
     return found
 
@@ -125,6 +142,7 @@ def main(arguments: list[str]) -> int:
     home = paths.root(arguments[0] if arguments else None)
     try:
         for dataset in params.load(home / "params.yaml").datasets:
+            sample(dataset, home)
             for model in MODELS:
                 path = ship(f"{dataset}-{model}", home)
                 print(f"{path.relative_to(paths.project(home))}: {path.stat().st_size:,} bytes")

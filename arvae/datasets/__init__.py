@@ -14,7 +14,8 @@ import numpy as np
 from arvae.datasets.contract import SPLITS, DataError, Dataset, PackedImages, Split
 from arvae.paths import project, root
 
-__all__ = ["SPLITS", "DataError", "Dataset", "PackedImages", "Split", "examples", "load", "prepare"]
+__all__ = ["SPLITS", "DataError", "Dataset", "PackedImages", "Split", "at_hand", "examples", "load"]
+__all__ += ["prepare"]
 
 
 def load(name: str, directory: Path | str | None = None) -> Dataset:
@@ -24,6 +25,14 @@ def load(name: str, directory: Path | str | None = None) -> Dataset:
     file was altered.
     """
     return Dataset.load(_place(directory, "prepared", name), name)
+
+
+def at_hand(name: str) -> Dataset:
+    """The prepared data set `name`; where it is not prepared, the few test examples of it that come with the
+    project (see `arvae.weights`): for what shows examples, not for what measures or trains."""
+    sample = _shared(None, f"weights/samples/{name}")
+    prepared = _place(None, "prepared", name)
+    return load(name, sample if sample.is_dir() and not prepared.is_dir() else prepared)
 
 
 def examples(split: Split, index: np.ndarray) -> np.ndarray:

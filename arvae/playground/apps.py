@@ -30,7 +30,7 @@ def open_app(dataset: str, run: str | None = None) -> widgets.Widget:
     """What a notebook shows for a data set: its app, or in words why there is none and what to do."""
     try:
         trained = TrainedModel.load(dataset, run)
-        data = datasets.load(trained.setup.dataset)
+        data = datasets.at_hand(trained.setup.dataset)
         app = MelodyApp if data.kind == "music" else ImageApp
         return app(trained, chosen.choose(trained, data)).root
     except (EditError, ModelError, datasets.DataError) as error:

@@ -307,5 +307,5 @@ def load_model(directory: Path | str, run: str) -> nn.Module:
         raise FileNotFoundError(f"no trained run {run!r} in {directory} (there: {there}): train it first")
     tensors, record = checkpoints.read_tensors(path)
     model = models.build(setup_from(record["setup"]), **record["build"])
-    model.load_state_dict({name: tensors[name] for name in model.state_dict()})  # not what else is kept there
+    model.load_state_dict(tensors)
     return fast.use(model).eval()
