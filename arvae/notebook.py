@@ -13,11 +13,14 @@ the executed notebook, whose folder is the notebook's working directory.
 """
 
 import argparse
+import ast
 import contextlib
 import os
 import re
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -76,6 +79,7 @@ def run(
     print(f"{target.stem}: running {source.name}", file=log, flush=True)
     fault: str | None = None
     log_lines: list[str] = []
+    sockets = tempfile.TemporaryDirectory(prefix=_sockets())  # not shared by two in one folder
     unseen: tuple[str, str] | None = None  # an error that the kernel could not write into the notebook itself
     try:
         papermill.execute_notebook(
@@ -92,7 +96,7 @@ def run(
             ),
             start_timeout=START,
             record_timing=False,
-            config=Config(KernelManager={"transport": "ipc"}) if os.name == "posix" else Config(),
+            config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets.name}/kernel"}),
             request_save_on_cell_execute=True,
         )
     except PapermillExecutionError as error:
@@ -111,6 +115,7 @@ def run(
     except OSError as error:
         fault = f"{error}: {REMEDY}"
     finally:
+        sockets.cleanup()
         try:
             if target.exists():
                 log_lines = _normalise(target, bool(fault), unseen)
@@ -128,17 +133,43 @@ def _typed(source: Path, values: dict[str, str]) -> dict[str, Any]:
     """The parameters with the types their `parameters` cell declares."""
     if not source.is_file():
         raise NotebookError(f"there is no notebook {source}")
-    declared = papermill.inspect_notebook(str(source))
+    declared = _declared(source)
     typed: dict[str, Any] = {}
     for name, text in values.items():
         if name not in declared:
             raise NotebookError(unknown(f"parameter of {source.name}", name, declared))
-        kind = declared[name]["inferred_type_name"]
+        kind = declared[name]
         try:
-            typed[name] = CASTS.get(kind, str)(text)
+            typed[name] = _cast(kind, text)
         except (ValueError, KeyError):
             raise NotebookError(f"parameter {name} of {source.name} is a {kind}, not {text!r}") from None
     return typed
+
+
+def _declared(source: Path) -> dict[str, str]:
+    """The types in the `parameters` cell: as annotated (papermill knows no `|`), else the default's."""
+    cells = nbformat.read(source, as_version=4).cells
+    texts = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    found = {}
+    for node in ast.parse("\n".join(texts)).body:
+        if isinstance(node, ast.AnnAssign):
+            found[ast.unparse(node.target)] = ast.unparse(node.annotation).strip("'")
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            found |= {ast.unparse(target): type(node.value.value).__name__ for target in node.targets}
+    return found
+
+
+def _cast(kind: str, text: str) -> Any:
+    """`text` as a value of the first type in `kind` (int | None, Optional[int], ...) that it fits."""
+    if optional := re.fullmatch(r"(?:typing\.)?Optional\[(.+)\]", kind):
+        kind = f"{optional[1]} | None"
+    kinds = [one.strip() for one in kind.split("|")]
+    if "None" in kinds and text in ("None", "null"):
+        return None
+    for one in kinds:
+        with contextlib.suppress(ValueError, KeyError):
+            return CASTS[one](text)
+    raise ValueError(text)
 
 
 def _normalise(path: Path, failed: bool, error: tuple[str, str] | None = None) -> list[str]:
@@ -171,6 +202,17 @@ def _normalise(path: Path, failed: bool, error: tuple[str, str] | None = None) -
     with atomic_write(path) as temporary:
         nbformat.write(notebook, temporary)
     return log
+
+
+def _sockets() -> str:
+    """How the names of this process's folders of sockets begin."""
+    return f"arvae-{os.getpid()}-"
+
+
+def _give_up(target: Path) -> None:
+    for folder in Path(tempfile.gettempdir()).glob(f"{_sockets()}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+    _normalise(target, True, ("Interrupted", interrupts.STAGE))
 
 
 def end_with(processes: list[psutil.Process], every: float = 0.2) -> None:
@@ -211,8 +253,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{given.target}: dvc has ended meanwhile, so nothing is run", file=sys.stderr)
             return 1
         end_with(above)
-    shown = ("Interrupted", interrupts.STAGE)
-    interrupts.end_at_once(interrupts.STAGE, before=lambda: _normalise(given.target, True, shown))
+    interrupts.end_at_once(interrupts.STAGE, before=lambda: _give_up(given.target))
     try:
         minutes = params.load(paths.root(given.target.parent) / "params.yaml").engine.timeout_minutes
         run(given.source, given.target, dict(given.parameter), 60 * minutes if minutes else None)

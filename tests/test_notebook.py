@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,39 @@ def test_a_wrong_parameter_is_refused_before_anything_runs(project, values, mess
     with pytest.raises(notebook.NotebookError, match=message):
         notebook.run(source, project / "out.ipynb", values)
     assert not (project / "ran").exists() and not (project / "out.ipynb").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("int | None = None", "3", 3), ("int | None = 3", "None", None),
+        ("Optional[float] = None", "1e-4", 1e-4),
+        ("'str | None' = None", "null", None), ("int | str = 1", "many", "many"),
+    ],
+)  # fmt: skip
+def test_a_parameter_may_be_of_several_types(project, kind, text, value):
+    source = write(project, parameters=f"from typing import Optional\ncount: {kind}")
+    assert notebook._typed(source, {"count": text}) == {"count": value}
+
+
+def test_two_notebooks_at_once_in_one_folder(project):
+    """Each has sockets of its own: none is answered by another's kernel, and none stays behind."""
+    cell = ("import time; open(name, 'w').close(); time.sleep(3); print('I am', name)", [])
+    source = write(project, cell)
+    before = set(project.iterdir())
+    command = [sys.executable, "-m", "arvae.notebook", str(source)]
+    both = [
+        subprocess.Popen(
+            [*command, f"{name}.ipynb", "-p", "name", name], cwd=project, stdout=subprocess.PIPE, text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        for name in ("one", "two", "three")
+    ]  # fmt: skip
+    for name, process in zip(("one", "two", "three"), both, strict=True):
+        said = process.communicate(timeout=120)[0]
+        assert process.returncode == 0 and f"I am {name}" in said
+    assert {path.suffix for path in set(project.iterdir()) - before} == {"", ".ipynb"}
+    assert len(set(project.iterdir()) - before) == 6
 
 
 def test_unsound_params_are_refused_before_anything_runs(project, capsys):
