@@ -9,10 +9,12 @@ import re
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageDraw
 
 from arvae import models, params, paths
 from arvae.datasets import catalogue, dsprites, pictures
 from arvae.datasets.contract import Dataset, PackedImages, Split
+from arvae.datasets.measuring import digits_morphology
 from arvae.edit import EditError, read_melody
 from arvae.edit.search import symbols
 from arvae.music import coding as music
@@ -348,6 +350,20 @@ def test_thirty_tunes_come_back_as_torch_has_them(tab, made):
         playground.decoders.folk(playground.codecs.folk.encode(x)).tokens)""")
     expected = trained.vocabulary.encode(trained.decode(trained.encode(tunes)[0]))
     assert (np.array(found) == expected).mean() >= 0.999
+
+
+def test_digits_are_measured_as_the_project_measures_them(tab):
+    digits = np.zeros((4, 28, 28), np.uint8)
+    for place, strokes in enumerate(
+        ([(5, 6), (20, 6), (9, 24)], [(14, 3), (13, 25)], [(6, 6), (22, 22), (22, 6)])
+    ):
+        image = Image.new("L", (280, 280))
+        ImageDraw.Draw(image).line([(10 * x, 10 * y) for x, y in strokes], 255, 24, joint="curve")
+        digits[place] = pictures.digit(np.array(image))
+    found = tab.run(f"{(digits.reshape(4, -1) / 255).tolist()}.map(digitAttributes)")
+    expected = digits_morphology(digits)
+    assert found[3] == [None] * 6 and np.isnan(expected[3]).all()
+    assert np.allclose(np.array(found[:3], float), expected[:3], atol=1e-4)
 
 
 # ---------------------------------------------------------------- melodies of one's own

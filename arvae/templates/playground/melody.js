@@ -41,7 +41,7 @@ function melodyPanel(panel) {
   }
   const words = element("p.unseen", { role: "status" });
   const play = button("▶ Play", () => (player.playing ? player.stop() : start()), { class: "play" });
-  const hold = holdButton("Hold: the original", (on) => { state.hearing = on ? "original" : "now"; soon(draw); });
+  const hold = holdButton("Hold: original", (on) => { state.hearing = on ? "original" : "now"; soon(draw); });
   const tempo = element("input", { type: "range", id: `${name}-tempo`, min: 40, max: 220, value: 110,
     oninput: () => { player.beatsPerMinute = Number(tempo.value); tempoSaid.textContent = tempo.value; }, onchange: done });
   const tempoSaid = element("output", { for: tempo.id, text: "110" });
@@ -251,14 +251,14 @@ function melodyPanel(panel) {
     further.disabled = last >= shown.length;
     besideHeardLabel.hidden = !state.beside;
     words.textContent = `Notes: ${inWords(notes.filter((note) => note.measure >= state.first && note.measure < last), key)}`;
-    const values = (some) => mean(moved().map((m) => musicAttributes(some[m])));
+    const number = (value) => value.toFixed(2).replace("-", "−"), values = (some) => mean(moved().map((m) => musicAttributes(some[m])));
     const [from, now, other] = [item.original, shown, state.others].map(values);
     style.controls.forEach((control, i) => {
       const codes = moved().map((m) => codeOf(m)[control.dimension]);
       const low = Math.min(0, control.low - Math.max(...codes)), high = Math.max(0, control.high - Math.min(...codes));
       const shift = sum(moved().map((m) => state.shifts[m][i])) / codes.length;
-      sliders[i].set(shift, [low, high], 0, [[`${from[i].toFixed(2)} → `], [now[i].toFixed(2), "b"],
-        [`${signed(shift / control.sd)} sd${state.beside ? `, beside ${other[i].toFixed(2)}` : ""}`, "small"]]);
+      sliders[i].set(shift, [low, high], 0, [[`${number(from[i])} → `], [number(now[i]), "b"],
+        [`${signed(shift / control.sd)} sd${state.beside ? `, beside ${number(other[i])}` : ""}`, "small"]]);
     });
     square.follow();
     cost.textContent = state.inKey ? costs() : "";
@@ -323,9 +323,11 @@ function melodyPanel(panel) {
       element("div.row", {}, button("Read it", () => read("pasted.abc", new TextEncoder().encode(pasted.value))))),
     fault, adapted, strip.root,
     element("div.sticky", {}, staff,
-      element("div.row.transport", {}, play, hold, earlier, further, element("span.pair", {}, element("label", { for: tempo.id, text: "tempo" }), tempo, tempoSaid))),
+      element("div.row.transport", {}, play, hold, earlier, further)),
     roll, words,
-    element("div.row", {}, keyLabel, besideLabel, besideHeardLabel),
+    element("div.row", {}, element("span.pair", {}, element("label", { for: tempo.id, text: "tempo" }), tempo, tempoSaid),
+      besideLabel, besideHeardLabel),
+    element("div.row", {}, keyLabel),
     cost,
     element("div.board", {}, element("div.sliders", {}, ...sliders.map((one) => one.row),
       element("div.row", {}, button("Randomise", () => { randomise(sliders); done(); }),

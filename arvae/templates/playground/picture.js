@@ -37,7 +37,7 @@ function picturePanel(panel) {
     useOwn(pixels);
     history.mark();
   }) : null;
-  const hold = holdButton("Hold: the original", (on) => { state.original = on; soon(draw); });
+  const hold = holdButton("Hold: original", (on) => { state.original = on; soon(draw); });
   const compare = beside && element("input", { type: "checkbox", id: `${name}-beside`, onchange: () => {
     state.beside = compare.checked;
     history.mark();
@@ -82,7 +82,7 @@ function picturePanel(panel) {
     paint(source, original, side);
     figure.hidden = !state.beside;
     if (state.beside) paint(second, decoders[beside.name](sameMove(item().other, controls, beside.controls, shifts())), side);
-    const before = measure?.(original, item()), now = measure?.(state.original ? original : state.output);
+    const before = measure && (item().measured ??= measure(original)), now = measure && (state.original ? before : measure(state.output));
     controls.forEach((control, i) => {
       const value = state.z[control.dimension], from = item().z[control.dimension];
       const number = (v) => (Number.isFinite(v) ? v.toFixed(Math.abs(v) < 3 ? 2 : 1).replace("-", "−") : "–");
