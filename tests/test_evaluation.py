@@ -270,7 +270,7 @@ def test_one_run_on_one_data_set_breaks_nothing(reports, tmp_path):
         ("a", tables.beside_published(ours, theirs)),
         ("b", tables.beside_baseline(ours)),
         ("c", tables.spread(ours, theirs)),
-        ("d", summary.main(ours, theirs)),
+        ("d", summary.main(ours, theirs, some)),
         ("e", summary.studies(ours)),
         ("f", table.reset_index()),
     ):
@@ -280,7 +280,7 @@ def test_one_run_on_one_data_set_breaks_nothing(reports, tmp_path):
 
 def test_front_page_quotes_the_same_verdicts(reports):
     ours, theirs = tables.runs(reports), tables.published(root(__file__))
-    row = summary.main(ours, theirs).set_index(["data set", "metric"]).loc["mnist", "scc"]
+    row = summary.main(ours, theirs, reports).set_index(["data set", "metric"]).loc["mnist", "scc"]
     beside = tables.beside_published(ours, theirs).set_index(["data set", "metric", "model"]).verdict
     assert row["ours is"] == beside["mnist", "scc", "arvae"]
     assert row["AR-VAE is"] == "higher in every run" and row["AR-VAE"] == "0.90, 0.90"

@@ -23,7 +23,7 @@ def blocks(home: Path) -> dict[str, str]:
         both = {name: report for name, report in both.items() if "-own" not in report["dataset"]}
         table = typeset.markdown(summary.studies(baselines.scores(both)))
     return {
-        "results": typeset.markdown(summary.main(tables.runs(main), tables.published(home))),
+        "results": typeset.markdown(summary.main(tables.runs(main), tables.published(home), main)),
         "studies": table,
     }
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from arvae.metrics import statistics
 from arvae.report import labels
-from arvae.report.tables.scores import differences, least
+from arvae.report.tables.scores import Reports, differences, least, with_bounds
 
 MAIN = ("interpretability", "scc", "sap", "mig", "modularity", "reconstruction_accuracy_percent")
 STUDIES = (
@@ -13,13 +13,15 @@ STUDIES = (
 )  # fmt: skip
 
 
-def main(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
+def main(ours: pd.DataFrame, theirs: pd.DataFrame, reports: Reports) -> pd.DataFrame:
     """AR-VAE and beta-VAE here, AR-VAE published: a row a data set and metric, as text (Markdown).
 
-    "it is": AR-VAE beside beta-VAE of the same seeds; "AR-VAE here is": beside the range of the published ten
-    runs. Both are the words of `arvae.metrics.statistics`.
+    "AR-VAE is": beside beta-VAE of the same seeds; "ours is": AR-VAE here beside the range of the published
+    ten runs: words of `arvae.metrics.statistics`. "possible": floor and ceiling, see `scores.with_bounds`.
     """
     rows = {}
+    keys = ours[["metric", "dataset"]].drop_duplicates().rename(columns={"dataset": "data set"})
+    bounds = with_bounds(keys, reports).set_index(["data set", "metric"])
     for dataset in labels.in_order(ours.dataset, labels.DATASETS):
         for metric in MAIN:
             here = {name: _values(ours, metric, dataset, name) for name in ("arvae", "betavae")}
@@ -33,6 +35,9 @@ def main(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
                 "β-VAE": _shown(here["betavae"], metric),
                 "AR-VAE is": statistics.direction(gaps) if gaps else "–",
                 "AR-VAE, published": f"{_number(min(paper), metric)} to {_number(max(paper), metric)}",
+                "possible": " to ".join(
+                    _number(bounds.loc[(dataset, metric), side], metric) for side in ("floor", "ceiling")
+                ),
                 "ours is": statistics.beside_range(here["arvae"], paper, least(metric)),
             }
     return _named(pd.DataFrame.from_dict(rows, orient="index"))
