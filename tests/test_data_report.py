@@ -57,7 +57,7 @@ def test_ordered_examples_raise_one_attribute_and_leave_the_others(sprites):
 
 def test_reports_on_images_are_written(sprites, tmp_path):
     for show in (data.show_samples, data.show_ordered):
-        assert show(sprites, tmp_path).alt
+        assert show(sprites, tmp_path).shown.alt and "dSprites" in show(sprites, tmp_path).caption
     assert {path.name for path in tmp_path.iterdir()} == {"samples.png", "ordered.png"}
     first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     data.show_samples(sprites, tmp_path), data.show_ordered(sprites, tmp_path)
@@ -69,9 +69,19 @@ def test_reports_on_images_are_written(sprites, tmp_path):
     assert list(tables.sizes(sprites)["examples"]) == ["300", "20", "4,000"]
 
 
+def test_captions_state_what_the_data_hold(sprites):
+    shape = sprites.train.attributes[:, 0]
+    same = np.mean(shape[:, None] == shape[None])
+    assert data.shared(sprites).startswith(f"Equal values are commonest in shape: {100 * same:.1f} % of all")
+    values = np.random.default_rng(0).normal(size=(200, 3))
+    values[:, 2] = -(values[:, 0] ** 3)
+    assert data.closest(values, ["a", "b", "c_d"]).startswith("Most closely related are a and c d (−1.00)")
+    assert data.closest(values[:, :1], ["a"]) == ""
+
+
 def test_reports_on_music_are_written(tunes, tmp_path):
     for show in (data.show_samples, data.show_ordered):
-        assert "<svg" in show(tunes, tmp_path).data
+        assert "<svg" in show(tunes, tmp_path).shown.data
     assert "note density" in (tmp_path / "ordered.svg").read_text()
     assert tables.left_out(tunes).loc["chords", "tunes"] == "1,200"
     table = tables.provenance(tunes)

@@ -338,3 +338,24 @@ def test_a_side_moves_the_dimension_of_each_attribute_and_measures_it():
 def test_a_cell_not_yet_evaluated_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="dvc repro evaluate@mnist-arvae"):
         sides.load(tmp_path, Classes(), "arvae")
+
+
+def test_how_far_training_has_levelled_is_said_from_its_history():
+    history = pd.DataFrame({"step": [10, 50, 80, 90, 100], "validation_reconstruction": [9, 5, 4.0, None, 3]})
+    other = history.assign(validation_reconstruction=[9, 5, 2.0, None, 1])
+    assert metrics.levelled({"a": history, "b": other}).endswith("went from 3 to 2.")
+    assert metrics.levelled({"a": history[["step"]]}) == ""
+
+
+def test_steadiness_is_the_mean_over_runs_and_attributes():
+    def run(x, y):
+        found = {"x": {"monotonicity": x}, "y": {"monotonicity": y}}
+        return {"details": {"controllability": {"fixed": {"per_attribute": found}}}}
+
+    side = SimpleNamespace(report={"runs": {"seed0": run(-0.5, 0.9), "seed1": run(0.7, 0.9)}})
+    assert "0.75 with AR-VAE" in sides.steadiness({"arvae": side})
+    assert "x as measured and the dimension have a rank correlation of 0.60" in sides.steadiness(
+        {"arvae": side}, "x"
+    )
+    nothing = SimpleNamespace(report={"runs": {"seed0": {"details": {"controllability": None}}}})
+    assert sides.steadiness({"arvae": nothing}) == ""

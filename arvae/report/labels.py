@@ -79,6 +79,13 @@ METRIC_LABELS = {
     "digit_accuracy_interpolated_percent": "Digit accuracy, traversed (%)",
 }
 
+# What of an item is to stay while an attribute is turned, by the `what` of a report's content.
+CONTENT_LABELS = {
+    "digit": "the share of digits that the classifier still reads as the same digit",
+    "shape": "the share of shapes still recognised by their outline (guessing gives a third)",
+    "pitches": "the share of ticks that still sound the same, and of onsets that stay",
+}
+
 
 def plain(name: str) -> str:
     """A name as people write it: `pitch_range` -> `pitch range`."""

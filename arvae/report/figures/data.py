@@ -26,6 +26,10 @@ COLUMNS = 14  # of a sheet of images
 def show_samples(dataset: Dataset, folder: Path, seed: int = 0) -> Any:
     """Training examples chosen at random, for a notebook cell to show; also samples.* in `folder`."""
     alt = f"Examples of {labels.dataset_label(dataset.name)} chosen at random from the training split"
+    caption = (
+        f"Examples of {labels.dataset_label(dataset.name)}, chosen at random from the "
+        f"{len(dataset.train):,} of the training split."
+    )
     images_shown = dataset.kind == "images"
     rows, columns = (4, COLUMNS) if images_shown else (1, 16)
     count = min(rows * columns, len(dataset.train))
@@ -33,8 +37,9 @@ def show_samples(dataset: Dataset, folder: Path, seed: int = 0) -> Any:
     if images_shown:
         columns = min(columns, count)
         grid = index[: count // columns * columns].reshape(-1, columns)
-        return style.show(_sheet(dataset.train, grid), folder / "samples", alt)
-    return _show_score(dataset.train.x[index], folder / "samples.svg", alt=alt, width=150)
+        return style.show(_sheet(dataset.train, grid), folder / "samples", alt, caption=caption)
+    score = _show_score(dataset.train.x[index], folder / "samples.svg", alt=alt, width=150)
+    return style.Captioned(score, caption)
 
 
 def show_ordered(dataset: Dataset, folder: Path) -> Any:
@@ -43,12 +48,17 @@ def show_ordered(dataset: Dataset, folder: Path) -> Any:
     alt = f"A row of examples for each of {', '.join(names)}: from little of it (left) to much"
     split, steps = dataset.test, 12 if dataset.kind == "images" else 6
     grid = np.stack([evenly_ranked(split.attributes, k, steps) for k in range(len(names))])
-    if dataset.kind == "images":
-        return style.show(_sheet(split, grid, names), folder / "ordered", alt)
-    captions = [[f"{split.attributes[i, k]:.2f}" for i in row] for k, row in enumerate(grid)]
-    return _show_score(
-        [split.x[row] for row in grid], folder / "ordered.svg", labels=names, captions=captions, alt=alt
+    caption = (
+        f"A row for each attribute of {labels.dataset_label(dataset.name)}, from little of it to much; of "
+        "the test examples with that much of it the one whose other attributes lie nearest to their "
+        "medians. So a traversal of a good model should look."
     )
+    if dataset.kind == "images":
+        return style.show(_sheet(split, grid, names), folder / "ordered", alt, caption=caption)
+    captions = [[f"{split.attributes[i, k]:.2f}" for i in row] for k, row in enumerate(grid)]
+    staves = [split.x[row] for row in grid]
+    score = _show_score(staves, folder / "ordered.svg", labels=names, captions=captions, alt=alt)
+    return style.Captioned(score, f"{caption} Above each measure stands its value.")
 
 
 def _show_score(measures: Any, path: Path, **words: Any) -> Any:
@@ -104,6 +114,31 @@ def _edges(values: np.ndarray) -> np.ndarray:
         between = (distinct[1:] + distinct[:-1]) / 2
         return np.concatenate([[2 * distinct[0] - between[0]], between, [2 * distinct[-1] - between[-1]]])
     return np.histogram_bin_edges(values, 40, np.quantile(values, [0.001, 0.999]))
+
+
+def shared(dataset: Dataset) -> str:
+    """Of which attribute the examples share values most, in a sentence for a caption."""
+    counts = [np.unique(column, return_counts=True)[1] for column in dataset.train.attributes.T]
+    shares = [float(((count / count.sum()) ** 2).sum()) for count in counts]  # of pairs with equal values
+    most = int(np.argmax(shares))
+    return (
+        f"Equal values are commonest in {labels.plain(dataset.attribute_names[most])}: "
+        f"{100 * shares[most]:.1f} % of all pairs of training examples share one of its "
+        f"{len(counts[most]):,} values."
+    )
+
+
+def closest(attributes: np.ndarray, names: Sequence[str]) -> str:
+    """Which two attributes (n, k) depend on one another most, in a sentence for a caption."""
+    if len(names) < 2:
+        return ""
+    rho = np.tril(spearman_matrix(attributes, attributes, significance=1), -1)
+    i, j = np.unravel_index(np.nanargmax(np.abs(rho)), rho.shape)
+    return (
+        f"Most closely related are {labels.plain(names[j])} and {labels.plain(names[i])} "
+        f"({labels.signed(rho[i, j], 2)}): no method can change one and leave the other as far as they are "
+        "related."
+    )
 
 
 def correlations(attributes: np.ndarray, names: Sequence[str]) -> Figure:

@@ -32,9 +32,10 @@ def information(
     k, d = matrix.shape
     figure, axes = style.subplots(width=min(style.FULL_WIDTH, 1.9 + 0.3 * d), height=1.0 + 0.27 * k)
     names = [labels.plain(name) for name in attributes]
-    bar = {"label": "mutual information (nats)"}
+    bar = {"label": "mutual\ninformation (nats)"}
     sns.heatmap(matrix, ax=axes, cmap="Blues", vmin=0, yticklabels=names, cbar_kws=bar)
     axes.tick_params(length=0, labelrotation=0)
+    axes.tick_params(axis="x", labelsize=10 if d <= 20 else 6.5)
     axes.set_title(labels.model_label(model))
     for i, dimension in enumerate(dimensions or ()):
         axes.add_patch(
@@ -67,7 +68,7 @@ def regularized(
         axes.plot(z[some, dimension], attributes[some, i], ".", ms=2.5, alpha=0.25,
                   color=style.model_colour(model), mew=0, rasterized=True)  # fmt: skip
         axes.set_title(f"ρ = {labels.signed(rho[dimension, i], 2)}")
-        axes.set(xlabel=_dimension(dimension), ylabel=labels.attribute_label(name))
+        axes.set(xlabel=_dimension(dimension), ylabel=labels.attribute_label(name).replace(" (", "\n("))
     return figure
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown
 
 from arvae.datasets import examples, sprites
 from arvae.datasets.contract import Dataset
@@ -99,6 +98,27 @@ def of_middling_density(data: Dataset, side: Side) -> int:
     return int(np.argsort(onsets, kind="stable")[len(onsets) // 2])
 
 
+def steadiness(both: Mapping[str, Side], name: str = "") -> str:
+    """How steadily an attribute, or all on average, follows its dimension, in a sentence for a caption."""
+    said = []
+    for model, side in both.items():
+        found = [
+            run["details"]["controllability"]["fixed"]["per_attribute"]
+            for run in side.report["runs"].values()
+            if run["details"].get("controllability")
+        ]
+        values = [abs(each[n]["monotonicity"]) for each in found for n in ([name] if name else each)]
+        if values:
+            said.append(f"{labels.signed(float(np.mean(values)), 2)} with {labels.model_label(model)}")
+    what = f"{labels.plain(name)}" if name else "the attributes"
+    return (
+        f"Over many test items, {what} as measured and the dimension have a rank correlation of "
+        f"{', '.join(said)}, whichever way it runs."
+        if said
+        else ""
+    )
+
+
 def show_pictures(
     both: Mapping[str, Side], data: Dataset, model: str, right: str, figures: Path
 ) -> tuple[int, list[Any]]:
@@ -112,11 +132,17 @@ def show_pictures(
     turning = {name: side.turned(items, names, animation.VALUES) for name, side in both.items()}
     path = animation.gif(turning, figures / "traversals.gif", names, classes)
     alt = f"Moving picture: {', '.join(names)} of {data.name} moved back and forth, {titles}"
-    shown: list[Any] = [style.picture(path, alt)]
+    about = (
+        "The dimension of one attribute at a time is turned from −4 to 4, all others are kept: "
+        f"{', '.join(map(labels.plain, names))}"
+    )
+    caption = f"{about}; a column each, a row for each item, {titles}. Stop it and turn it yourself."
+    shown: list[Any] = [style.picture(path, alt, caption)]
     middle = len(items) // 2
     figure = images.traversals({name: frames[middle] for name, frames in moved.items()}, names)
     alt = f"One item with {', '.join(names)} moved in rows, {titles} beside each other"
-    shown.append(style.show(figure, figures / "attributes", alt))
+    caption = f"{about}; a row each, on one item. {steadiness(both)}"
+    shown.append(style.show(figure, figures / "attributes", alt, caption=caption))
     column = names.index(right)
     one = {
         f"{name}, dimension {both[name].model.dimension_of(right)}": frames[:, column]
@@ -124,7 +150,12 @@ def show_pictures(
     }
     along = f"traversal of {labels.plain(right)}: value of the dimension"
     alt = f"Every class with {right} moved, {titles} beside each other"
-    shown.append(style.show(images.traversals(one, classes, along=along), figures / "items", alt))
+    caption = (
+        f"The dimension of {labels.plain(right)} turned, on each of the items. {steadiness(both, right)}"
+    )
+    shown.append(
+        style.show(images.traversals(one, classes, along=along), figures / "items", alt, caption=caption)
+    )
     return int(items[middle]), shown
 
 
@@ -143,10 +174,11 @@ def show_measures(
         curves[name] = music.curves(moved[name], names, side.model.measure)
         figure = music.roll(moved[name], curves[name], model=name)
         alt = f"Piano rolls of one measure with {', '.join(names)} moved, {labels.model_label(name)}"
-        shown += [
-            Markdown(f"**{labels.model_label(name)}**"),
-            style.show(figure, figures / f"roll-{name}", alt),
-        ]
+        caption = (
+            f"{labels.model_label(name)}: one measure, a row for each attribute whose dimension is turned "
+            f"from −4 to 4; right, the attribute as measured. {steadiness({name: side})}"
+        )
+        shown.append(style.show(figure, figures / f"roll-{name}", alt, caption=caption))
     staves = {f"{n}, {labels.model_label(m)}": moved[m][n] for n in names for m in both}
     above = {f"{n}, {labels.model_label(m)}": curves[m][n] for n in names for m in both}
     spoken = {name: labels.model_label(name).replace("β", "beta") for name in both}  # for names of files
@@ -154,5 +186,7 @@ def show_measures(
     two = [name for name in staves if name.startswith(f"{right}, ")]
     front = music.score({name: staves[name] for name in two}, {name: above[name] for name in two})
     write_text(figures / "score.svg", front)  # for the front page
-    shown += [music.show(music.score(staves, above)), music.listen(heard, folder=figures)]
-    return item, [*shown, Markdown("All attributes of each model can be heard on its own page.")]
+    caption = "The same as score, model below model; above each measure its attribute as measured."
+    shown.append(style.Captioned(music.show(music.score(staves, above)), caption))
+    caption = f"{labels.plain(right)}, from little to much. All attributes can be heard on each model's page."
+    return item, [*shown, style.Captioned(music.listen(heard, folder=figures), caption)]
