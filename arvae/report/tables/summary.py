@@ -34,10 +34,8 @@ def main(ours: pd.DataFrame, theirs: pd.DataFrame, reports: Reports) -> pd.DataF
                 "AR-VAE": _shown(here["arvae"], metric),
                 "β-VAE": _shown(here["betavae"], metric),
                 "AR-VAE is": statistics.direction(gaps) if gaps else "–",
-                "AR-VAE, published": f"{_number(min(paper), metric)} to {_number(max(paper), metric)}",
-                "possible": " to ".join(
-                    _number(bounds.loc[(dataset, metric), side], metric) for side in ("floor", "ceiling")
-                ),
+                "AR-VAE, published": _range(min(paper), max(paper), metric),
+                "possible": _range(*bounds.loc[(dataset, metric), ["floor", "ceiling"]], metric),
                 "ours is": statistics.beside_range(here["arvae"], paper, least(metric)),
             }
     return _named(pd.DataFrame.from_dict(rows, orient="index"))
@@ -69,7 +67,11 @@ def _shown(values: list[float], metric: str) -> str:
     one = statistics.summary(values)
     if one.low is None:
         return ", ".join(_number(value, metric) for value in values)
-    return f"{_number(one.mean, metric)} ({_number(one.low, metric)} to {_number(one.high, metric)})"
+    return f"{_number(one.mean, metric)} ({_range(one.low, one.high, metric)})"
+
+
+def _range(low: float, high: float, metric: str) -> str:
+    return "–" if pd.isna(low) and pd.isna(high) else f"{_number(low, metric)}–{_number(high, metric)}"
 
 
 def _number(value: float, metric: str) -> str:
