@@ -594,6 +594,20 @@ def test_an_edit_in_key_says_what_that_costs(inside, tmp_path, capsys):
     assert "the key 'H'" in capsys.readouterr().err
 
 
+def test_what_it_costs_to_stay_in_the_scale_over_several_tunes(inside, tmp_path):
+    model = TrainedModel.load("folk", home=inside)
+    tunes = [
+        melody.read(abc(tmp_path, body, name=f"{number}.abc"), model.vocabulary)
+        for number, body in enumerate(("CDEF|GABc|", "cBAG|"))
+    ]
+    table = report.scale_costs(model, tunes, ["note_density=+1"])
+    edits = [run(model, tune.measures, "note_density=+1", scale=tune.scale) for tune in tunes]
+    free = np.sum([keys.outside(one.free.result, one.scale) for one in edits], axis=0)
+    assert table["notes outside the scale"].loc["note_density=+1"].tolist() == [free[0] / free[1], 0]
+    changed = np.concatenate([one.after - one.free.after for one in edits]).mean(axis=0)
+    np.testing.assert_allclose(table["in key against free (mean)"].to_numpy()[0], changed)
+
+
 # ---------------------------------------------------------------- the documentation
 
 

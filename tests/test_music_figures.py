@@ -13,6 +13,7 @@ import soundfile
 from arvae.music import audio, engraving, midi
 from arvae.music import coding as music
 from arvae.music.files import to_musicxml
+from arvae.music.keys import Key
 from arvae.music.score import measures as measures_of
 from arvae.report.figures import music as figures
 from arvae.report.figures import style
@@ -91,6 +92,16 @@ def test_long_music_breaks_into_lines(measures):
 
     many = np.tile(measures, (3, 1))
     assert lines(engraving.engrave(many)) == 1 and lines(engraving.engrave(many, width=120)) > 2
+
+
+def test_a_key_signature_is_drawn_and_spells_the_accidentals():
+    measure = np.full((1, 24), music.CONTINUE, np.int16)
+    measure[0, ::6] = 66, 67, 66, 73  # F sharp, G, F sharp, C sharp
+    plain, in_g = engraving.engrave(measure), engraving.engrave(measure, key=Key.of(1))
+    d_major = engraving.engrave(measure, key=Key.of(2))
+    count = {name: svg.count("<path") for name, svg in (("C", plain), ("G", in_g), ("D", d_major))}
+    assert count["C"] == count["G"] == count["D"]  # sharps: 0, 1, 2 of two in the signature
+    assert plain != in_g != d_major
 
 
 def test_engraving_refuses_what_it_cannot_set(measures):

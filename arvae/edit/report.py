@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from arvae.edit.melody import Melody
 from arvae.edit.search import SAME, Edited, direction, edit, missed
-from arvae.edit.wishes import Wish, span
+from arvae.edit.wishes import Wish, parse, span
 from arvae.music import keys
 from arvae.report.labels import plain
 from arvae.trained import Control, TrainedModel, same
@@ -148,6 +149,24 @@ def _cost(edited: Edited) -> str:
         f"In key: {now[0]} of {now[1]} notes outside the scale; without it {before[0]} of {before[1]}. What "
         f"that changed (means): {moved}"
     )
+
+
+def scale_costs(trained: TrainedModel, tunes: Sequence[Melody], wishes: Sequence[str]) -> pd.DataFrame:
+    """What it costs to stay in the scale of each tune, a row a wish, over all measures: the share of
+    notes outside, free and in key, and by how much (mean) each attribute differs in key from free."""
+    rows = {}
+    for wish in wishes:
+        outside, changed = np.zeros((2, 2)), []
+        for tune in tunes:
+            edited = edit(
+                trained, tune.measures, parse([wish], trained, len(tune.measures)), scale=tune.scale
+            )
+            outside += [keys.outside(one.result, tune.scale) for one in (edited.free, edited)]
+            changed.append(edited.after - edited.free.after)
+        rows[wish] = [*outside[:, 0] / outside[:, 1], *_mean(np.concatenate(changed))]
+    columns = [("notes outside the scale", "free"), ("notes outside the scale", "in key")]
+    columns += [("in key against free (mean)", plain(name)) for name in trained.attribute_names]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=pd.MultiIndex.from_tuples(columns))
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from arvae.music.keys import Key
 from arvae.music.writing import to_musicxml
 
 SPACE = 45  # units between two lines of a staff, in the SVG that is returned
@@ -59,13 +60,14 @@ def engrave(
     captions: Sequence[Sequence[str]] = (),
     alt: str = "",
     width: int | None = None,
+    key: Key | None = None,
 ) -> str:
     """Measures as an SVG element: one staff (n, 24), or several that are aligned measure by measure.
 
     labels: a name above each staff; columns: a word above each measure of the first; captions: for each staff
     a word above each of its measures. alt: what a reader who cannot see it is told. width: break lines at
-    this many staff spaces (one staff only); None keeps one line. The same input gives the same text. Raises
-    ValueError where there is no measure, or labels do not match.
+    this many staff spaces (one staff only); None keeps one line. key: its signature. The same
+    input gives the same text. Raises ValueError where there is no measure, or labels do not match.
     """
     one = isinstance(staves, np.ndarray) and staves.ndim == 2
     rows = [staves] if one else list(staves)
@@ -80,7 +82,7 @@ def engrave(
         or any(len(c) != len(r) for c, r in zip(captions, rows, strict=False))
     ):
         raise ValueError(f"staves of {sorted(lengths)} measures need as many columns and captions")
-    drawn = _staves(_verovio(to_musicxml(rows), width))
+    drawn = _staves(_verovio(to_musicxml(rows, key=key), width))
     return _compose(drawn, labels, columns, captions, alt)
 
 

@@ -129,12 +129,6 @@ def title(text: str, longest: int = 60) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
-def foreign_notes(measures: np.ndarray, scale: np.ndarray) -> float:
-    """The share of notes in measures (n, 24) whose pitch class the measures `scale` do not have."""
-    notes, known = measures[measures >= 0] % 12, scale[scale >= 0] % 12
-    return float((~np.isin(notes, known)).mean()) if notes.size else 0.0
-
-
 def leaps(measures: np.ndarray) -> float:
     """The mean step from a measure's last note to the next one's first, in semitones; 0 for one measure."""
     lines = [measure[measure >= 0] for measure in measures if (measure >= 0).any()]
