@@ -115,6 +115,10 @@ def test_the_advantage_is_split_at_the_fair_baseline(reports):
         "mnist",
     }
     assert np.isnan(split[split.metric == "modularity"]["share of β"]).all()  # nothing to share out
+    worse = reports | {"mnist-betavae1": report("mnist", "betavae1", 0.1)}
+    split = baselines.decomposition(baselines.scores(worse))
+    row = split[(split.metric == "scc") & (split["data set"] == "mnist")].iloc[0]
+    assert row["by β"] < 0 < row.difference and np.isnan(row["share of β"])  # they work against each other
 
 
 def test_claims_about_baselines_follow_from_numbers(reports):

@@ -69,9 +69,9 @@ def decomposition(ours: pd.DataFrame) -> pd.DataFrame:
     """What AR-VAE gains over the published baseline, split at the fair one: by a smaller beta, by L_AR.
 
     A row a metric of SPLIT and image data set: the means of the three models; difference = by beta + by
-    regularization. "share of beta": by beta / difference, NaN where the difference is below `tables.least` or
-    not of one sign in every run, that is, where there is nothing to share out. "regularization is": see
-    `statistics.direction`.
+    regularization. "share of beta": by beta / difference, NaN where there is nothing to share out: the two
+    work against each other, or the difference is below `tables.least` or not of one sign in every run.
+    "regularization is": see `statistics.direction`.
     """
     rows = []
     for (metric, dataset), group in ours[ours.metric.isin(SPLIT)].groupby(["metric", "dataset"], sort=False):
@@ -81,11 +81,14 @@ def decomposition(ours: pd.DataFrame) -> pd.DataFrame:
         if not set(THREE) <= set(means.index) or not gaps or not by_term:
             continue
         gain = means[mine] - means[theirs]
-        clear = statistics.direction(gaps) != "mixed" and abs(gain) > least(metric)
         by_beta = means[fair] - means[theirs]
+        clear = (
+            statistics.direction(gaps) != "mixed" and abs(gain) > least(metric)
+        shared = clear and by_beta * gain >= 0 and abs(by_beta) <= abs(gain)
+        )
         rows.append(
             (metric, dataset, len(by_term), *means[list(THREE)], gain, by_beta, means[mine] - means[fair],
-             by_beta / gain if clear else np.nan, statistics.direction(by_term))
+             by_beta / gain if shared else np.nan, statistics.direction(by_term))
         )  # fmt: skip
     columns = ["difference", "by β", "by regularization", "share of β", "regularization is"]
     return ordered(pd.DataFrame(rows, columns=["metric", "data set", "runs", *THREE, *columns]))
