@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,14 +116,26 @@ def look(
     address: str, page: Path, width: int, height: int = 844, picture: bool = False, dark: bool = False
 ) -> Seen:
     """Open a page file at a width in CSS pixels and say what is wrong with it."""
+    (seen,) = looks(address, page, [(width, dark)], height, picture)
+    return seen
+
+
+def looks(
+    address: str, page: Path, views: Sequence[tuple[int, bool]], height: int = 844, picture: bool = False
+) -> list[Seen]:
+    """The same, loaded once and seen at several widths, light or dark: (width, dark)."""
     tab = Tab(address)
+    found = []
     try:
-        tab.open(page, width, height, dark)
-        seen = Seen(**json.loads(tab.run(LOOK)))
-        seen.faint = json.loads(tab.run(FAINT))
-        seen.console = tab.complaints()
-        if picture:
-            seen.picture = tab.picture()
-        return seen
+        tab.open(page, views[0][0], height, views[0][1])
+        for width, dark in views:
+            tab.view(width, height, dark)
+            seen = Seen(**json.loads(tab.run(LOOK)))
+            seen.faint = json.loads(tab.run(FAINT))
+            seen.console = tab.complaints()
+            if picture:
+                seen.picture = tab.picture()
+            found.append(seen)
+        return found
     finally:
         tab.close()

@@ -49,6 +49,14 @@ class Tab:
 
     def open(self, page: Path, width: int = 1200, height: int = 900, dark: bool = False) -> None:
         """Load a page file at a size in CSS pixels."""
+        self.view(width, height, dark)
+        self.call("Log.clear")
+        self.events.clear()
+        self.call("Page.navigate", url=page.resolve().as_uri())
+        self._loop.run_until_complete(self._loaded())
+
+    def view(self, width: int, height: int = 900, dark: bool = False) -> None:
+        """Show the page at a size in CSS pixels, light or dark."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -58,10 +66,6 @@ class Tab:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.call("Log.clear")
-        self.events.clear()
-        self.call("Page.navigate", url=page.resolve().as_uri())
-        self._loop.run_until_complete(self._loaded())
 
     async def _loaded(self) -> None:
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):

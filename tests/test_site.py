@@ -494,8 +494,8 @@ def right_everywhere(address: str, reports: Path) -> None:
         soup = BeautifulSoup(path.read_text(), "html.parser")
         bare = [image for image in soup.select("article img") if not image.find_parent("figure").figcaption]
         assert not bare, f"{path.name}: pictures without a caption"
-        for width, dark in ((390, False), (390, True), (1280, False), (1280, True)):
-            seen = browser.look(address, path, width, dark=dark)
+        views = [(390, False), (390, True), (1280, False), (1280, True)]
+        for (width, dark), seen in zip(views, browser.looks(address, path, views), strict=True):
             assert seen.width == width and seen.title
             faults = (seen.broken, seen.out, seen.wide, seen.console, seen.faint)
             assert faults == ([], [], False, [], []), f"{path.name}, {width} pixels, dark: {dark}"
