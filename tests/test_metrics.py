@@ -320,10 +320,11 @@ def test_paper_sized_evaluation_is_quick():
     a = generator.standard_normal((25_600, 6))
     z = generator.standard_normal((25_600, 32))
     z[:, 1:7] = np.tanh(a) + 0.1 * z[:, 1:7]
-    start = time.perf_counter()
+    # All threads' time together: within 60 s on 2 cores whatever else the machine does meanwhile.
+    start = time.process_time()
     evaluate(z, a, list("abcdef"), [1, 2, 3, 4, 5, 6])
     grouped(z, a)
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 60
 
 
 # ------------------------------------------------------------------ beyond the paper: other libraries' values
