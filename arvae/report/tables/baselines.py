@@ -82,10 +82,8 @@ def decomposition(ours: pd.DataFrame) -> pd.DataFrame:
             continue
         gain = means[mine] - means[theirs]
         by_beta = means[fair] - means[theirs]
-        clear = (
-            statistics.direction(gaps) != "mixed" and abs(gain) > least(metric)
+        clear = statistics.direction(gaps) != "mixed" and abs(gain) > least(metric)
         shared = clear and by_beta * gain >= 0 and abs(by_beta) <= abs(gain)
-        )
         rows.append(
             (metric, dataset, len(by_term), *means[list(THREE)], gain, by_beta, means[mine] - means[fair],
              by_beta / gain if shared else np.nan, statistics.direction(by_term))
