@@ -131,6 +131,18 @@ def test_finished_runs_are_reused_and_a_new_seed_trains_alone(data: Path, tmp_pa
     assert digest(tmp_path / "models" / "seed0.safetensors") == before
 
 
+def test_a_hyperparameter_that_is_set_back_trains_nothing(data: Path, tmp_path: Path) -> None:
+    """gamma 10, 1, 10: runs are found by their content, though the published weights were replaced."""
+    weights = []
+    for number, gamma in enumerate((10.0, 1.0, 10.0)):
+        setup = small(1.0)
+        hyperparameters = setup.hyperparameters.model_copy(update={"gamma": gamma})
+        (result,) = run(setup.model_copy(update={"hyperparameters": hyperparameters}), data, tmp_path)
+        assert result.reused == (number == 2)
+        weights.append(digest(tmp_path / "models" / "seed0.safetensors"))
+    assert weights[0] == weights[2] != weights[1]
+
+
 PROGRAM = """
 import sys, json
 from pathlib import Path
