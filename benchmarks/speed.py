@@ -68,15 +68,15 @@ def ways(cores: int, precision: str) -> list[Way]:
     return found if precision == "float32" else [*found, Way("fast, in float32", "fast-float32", cores, 1)]
 
 
-def setup_of(name: str, path: str) -> params.Setup:
-    """AR-VAE on a data set, on the processor, by a path, at the benchmark's constant rate."""
+def setup_of(name: str, path: str, **engine: Any) -> params.Setup:
+    """AR-VAE on a data set, on the processor (or as `engine` says), by a path, at a constant rate."""
     setup = params.load().setup(name, "arvae")
-    engine = {"device": "cpu", "fast": path != "plain"}
-    engine |= {"precision": "float32"} if path == "fast-float32" else {}
+    own = {"device": "cpu", "fast": path != "plain"}
+    own |= {"precision": "float32"} if path == "fast-float32" else {}
     rate = {"learning_rate": RATES[setup.kind]}
     return setup.model_copy(
         update={
-            "engine": setup.engine.model_copy(update=engine),
+            "engine": setup.engine.model_copy(update=own | engine),
             "hyperparameters": setup.hyperparameters.model_copy(update=rate),
         }
     )
@@ -280,7 +280,9 @@ def learn(name: str, steps: int, seeds: list[int], prepared: Path) -> None:
         print(f"  {metric:24}{agreement(plain, fast)}", flush=True)
 
 
-def agreement(plain: Sequence[float], fast: Sequence[float]) -> str:
+def agreement(
+    plain: Sequence[float], fast: Sequence[float], called: Sequence[str] = ("plain", "fast")
+) -> str:
     """Both means with their spread, their difference, and whether it is within the seeds' noise.
 
     Within: at most two standard deviations of the difference of single runs, and at least LEAST.
@@ -291,7 +293,7 @@ def agreement(plain: Sequence[float], fast: Sequence[float]) -> str:
     noise = max(LEAST, 2 * float(np.hypot(*(spread or 0.0 for spread in spreads))))
     parts = [
         f"{what} {mean:.3f}{'' if spread is None else f' ({spread:.3f})'}"
-        for what, mean, spread in zip(("plain", "fast"), means, spreads, strict=True)
+        for what, mean, spread in zip(called, means, spreads, strict=True)
     ]
     verdict = "equal within seed noise" if abs(gap) <= noise else "NOT EQUAL"
     return f"{', '.join(parts)}, difference {gap:+.3f}: {verdict} (±{noise:.3f})"

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks import speed
+from benchmarks import gpu, speed
 from tests.small import music_dataset
 
 
@@ -76,3 +76,28 @@ def test_equal_means_within_the_noise_of_seeds():
     assert "equal within seed noise (±0.141)" in speed.agreement([0.5, 0.6], [0.55, 0.55])
     assert "NOT EQUAL" in speed.agreement([0.5, 0.51], [0.8, 0.81])
     assert "plain 0.500, fast 0.510, difference +0.010: equal" in speed.agreement([0.5], [0.51])
+
+
+def test_a_process_of_the_comparison_with_a_gpu_times_and_learns(tmp_path):
+    music_dataset().save(tmp_path / "bach")
+    assert gpu.child("cpu", False, "bach", 1)["rate"] > 0
+    found = gpu.child_learn("cpu", False, "bach", 2, 0, tmp_path)
+    assert found == speed.child_learn("fast", "bach", 2, 0, tmp_path)  # the same run, where there is no GPU
+
+
+@pytest.mark.slow
+def test_the_comparison_with_a_gpu_runs_to_its_table_with_the_processor_in_its_place(tmp_path, capsys):
+    music_dataset().save(tmp_path / "bach")
+    how = ["bach", "--device", "cpu", "--steps", "1", "--learn", "2", "--seeds", "0"]
+    how += ["--at-once", "1", "--data", str(tmp_path), "-o", str(tmp_path / "gpu.md")]
+    assert gpu.main(how) == 0  # the same on both: the same to the last digit
+    text = (tmp_path / "gpu.md").read_text()
+    assert text in capsys.readouterr().out and "PyTorch" in text
+    row = next(line for line in text.splitlines() if line.startswith("| bach"))
+    assert row.endswith("| equal |") and row.count("/s") == 2
+    assert "* bach, scc: processor" in text and text.count("difference +0.000: equal") >= 4
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_the_comparison_says_so(capsys):
+    assert gpu.main([]) == 1 and "no CUDA device here" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -34,6 +35,22 @@ def test_two_fresh_clones_give_the_same_bytes(smoke_run, tmp_path):
     assert {"dvc.lock", *(f"reports/{name}" for name in expected)} <= second.keys()
     differing = sorted(name for name in first | second if first.get(name) != second.get(name))
     assert differing == []
+
+
+@pytest.mark.slow
+def test_a_second_clone_pulls_all_results_and_has_nothing_to_do(smoke_run, tmp_path):
+    """Through a folder as DVC remote: prepared data, weights and codes; the rest comes with git."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    shutil.copytree(smoke_run, first, symlinks=True)
+    dvc(first, "remote", "add", "--default", "store", str(tmp_path / "store"))
+    dvc(first, "push")
+    run(first, "git", "add", "--all")
+    run(first, "git", "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "-qm", "results")
+    run(tmp_path, "git", "clone", "--quiet", str(first), str(second))
+    dvc(second, "pull", "--allow-missing")  # the studies were not run
+    assert "Running stage" not in dvc(second, "repro").stdout
+    assert not run(second, "git", "status", "--porcelain").stdout
+    assert list((second / "data" / "models" / "mnist-arvae").glob("*.safetensors"))
 
 
 def melodies(threads):
