@@ -97,7 +97,7 @@ def test_what_cannot_stay_is_written_anew_and_that_is_said():
     tune = melody.read(INPUTS / "15_pickup_as_1_4.mid", music.Vocabulary())
     new = edited(tune, m0=[(0, 60)])  # before the file's first tick
     content, kept = tune.render(".mid", new)
-    assert "title, composer, tempo and key: the notes do not fit" in kept
+    assert "title, tempo, key: the notes do not fit" in kept
     assert np.array_equal(score.measures(midi.read(content).parts[0]), tune.written(new))
 
 
@@ -216,11 +216,43 @@ def test_title_composer_tempo_and_key_go_to_other_formats(tmp_path, ending):
     through = read(tmp_path, tune.render(other, tune.measures)[0], f"through{other}")
     content, kept = through.render(ending, through.measures)
     again = files.read_score(content, ending)
-    assert "title, composer, tempo and key" in kept or ending == other
+    assert "tempo, key" in kept or ending == other
     assert (again.title, round(again.tempo)) == ("A Song", 90)
     assert again.parts[0].key.fifths == 2 and np.array_equal(score.measures(again.parts[0]), tune.measures)
     if ".mid" not in (ending, other):
         assert again.composer == "Trad." and str(again.parts[0].key) == "E dorian"
+
+
+def test_chord_symbols_repeats_and_endings_go_from_abc_to_musicxml_and_back(tmp_path):
+    tune = read(tmp_path, SONG.replace('"D"^c2 z2', '"Bbm7/F"^c2 "^slow"z2'))
+    content, kept = tune.render(".musicxml", edited(tune, m2=[(0, 67)]))
+    assert kept.endswith("chord symbols, repeats")
+    xml = files.read_score(content, ".musicxml").parts[0]
+    part = tune.source.score.parts[0]
+    pick_up = Fraction(3)  # it is a whole measure now
+    assert xml.signs.chords == tuple((time + pick_up, name) for time, name in part.signs.chords)
+    assert dict(xml.signs.chords)[Fraction(12)] == "Bbm7/F" and xml.played == (
+        0,
+        1,
+        2,
+        3,
+        0,
+        1,
+        2,
+        4,
+        5,
+        6,
+        7,
+    )
+    (tmp_path / "song.musicxml").write_bytes(content)
+    again = melody.read(tmp_path / "song.musicxml", music.Vocabulary(0, 127))
+    text = again.render(".abc", again.measures)[0].decode()
+    assert "|[1 " in text and ":|[2" in text and abc.read(text)[0].parts[0].signs == xml.signs
+    assert abc.read("X:1\nM:4/4\nL:1/4\nK:C\n|: CDEF ::GABc :|\n")[0].parts[0].signs == score.Signs(
+        (), frozenset({0, 1}), frozenset({0, 1})
+    )
+    odd = XML.replace("<root-step>G</root-step>", "").encode()  # a chord symbol that cannot be read
+    assert [name for _, name in files.read_score(odd, ".xml").parts[0].signs.chords][0] == "Cm"
 
 
 def test_accidentals_are_spelled_by_the_key(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 
 from arvae.edit.faults import EditError
 from arvae.files import write_bytes
-from arvae.music import abc, audio, files, keys, midi, patching, score
+from arvae.music import abc, audio, files, keys, midi, patching, score, writing
 from arvae.music import coding as music
 from arvae.music.coding import CONTINUE, REST
 from arvae.music.keys import Key
@@ -82,7 +82,10 @@ class Melody:
         wanted, source = self.written(measures), self.source
         composer, given = (source.score.composer, source.score.tempo) if source else ("", None)
         sound = ending.lower() in audio.FORMATS
-        kept = "tempo" if source and sound else "title, composer, tempo and key" if source else ""
+        kept = "tempo" if sound else "title, composer, tempo, key, chord symbols, repeats"
+        if ending.lower() in files.MIDI:
+            kept = "title, tempo, key"
+        kept *= source is not None
         if source and tempo is None and ending.lower() in source.family:
             try:
                 return source.patched(
@@ -91,7 +94,8 @@ class Melody:
             except (UnkeptError, TuneError) as error:
                 kept += f": the notes do not fit between what else stands in the file ({error})"
         try:
-            how = self.title, tempo or given, self.transpose, self.key, composer
+            signs = writing.beside(source.score.parts[source.place]) if source else {}
+            how = self.title, tempo or given, self.transpose, self.key, composer, signs
             return files.render(ending, wanted, *how), kept
         except ValueError as error:
             raise EditError(str(error)) from error

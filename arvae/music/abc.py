@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from arvae.music.keys import FIFTHS, MODES, SEMITONES, STEPS, Key
-from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, TuneError
+from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, Signs, TuneError
 
 _NOTE = r"(?P<accidental>[\^_=]*)(?P<step>[A-Ga-g])(?P<octave>[,']*)(?P<length>\d*/*\d*)"
 _PLAIN = r"[\^_=]*[A-Ga-gz][,']*(?:\d+(?:/+\d*)?|/+\d*)?[<>]*"  # notes between two ! that end lines
@@ -232,6 +232,10 @@ class _Voice:
     tuplet_left: int = 0
     tokens: list[Token] = dataclasses.field(default_factory=list)  # of the bar under way
     sources: list[list[Token]] = dataclasses.field(default_factory=list)  # of the bars
+    chords: list[tuple[Fraction, str]] = dataclasses.field(default_factory=list)  # these four: see Signs
+    opens: set[int] = dataclasses.field(default_factory=set)
+    closes: set[int] = dataclasses.field(default_factory=set)
+    endings: dict[int, str] = dataclasses.field(default_factory=dict)
 
     def fault(self, detail: str) -> TuneError:
         return TuneError(BROKEN, f"bar {len(self.bars) + 1} has {detail}")
@@ -350,7 +354,24 @@ class _Voice:
     def part(self, named: bool) -> Part:
         notes = tuple(Note(*entry) for entry in self.notes)
         name = f"{self.name} (percussion)" if self.percussion else self.name
-        return Part(name if named else "", notes, tuple(self.bars), self.percussion, key=self.start_key)
+        signs = Signs(
+            tuple(self.chords), frozenset(self.opens), frozenset(self.closes), tuple(self.endings.items())
+        )
+        bars = tuple(self.bars)
+        return Part(name if named else "", notes, bars, self.percussion, key=self.start_key, signs=signs)
+
+    def sign(self, match: re.Match) -> None:
+        """Note chord symbols, repeats and endings, behind what closed the bar."""
+        line, place = match["bar"] or "", len(self.bars)
+        if line.startswith(":") and place:
+            self.closes.add(place - 1)
+        if line.endswith(":"):
+            self.opens.add(place)
+        ending = re.sub(r"[^\d,-]", "", match["endings"] or match["ending"] or "").strip(",-")
+        if ending:
+            self.endings[place] = ending
+        if re.match(r'"[A-G]', match[0]):
+            self.chords.append((self.now, match[0].strip('"')))
 
 
 class _Tune:
@@ -380,6 +401,10 @@ class _Tune:
                     ties={},
                     tokens=[],
                     sources=[],
+                    chords=[],
+                    opens=set(),
+                    closes=set(),
+                    endings={},
                 )
                 self.voices[name] = new
                 self.settings(new, self.defined.get(name, ""))
@@ -499,6 +524,7 @@ def _token(voice: _Voice, match: re.Match) -> None:
         voice.rest_bars(match["count"])
     elif match["overlay"]:
         voice.overlay(match["overlay"])
+    voice.sign(match)
 
 
 def _chord(voice: _Voice, inside: str, factor: Fraction) -> tuple[list, Fraction]:

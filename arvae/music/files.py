@@ -1,5 +1,6 @@
 """Melodies in files: MusicXML, MIDI, ABC to a Score and one of its parts; measures to those and to sound."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from arvae.files import write_bytes
 from arvae.music import abc, audio, midi, musicxml
 from arvae.music.keys import Key
 from arvae.music.score import BROKEN, SILENT, Part, Score, TuneError, measures
-from arvae.music.writing import to_abc, to_musicxml
+from arvae.music.writing import Beside, to_abc, to_musicxml
 
 PARTS, TUNES = "several parts", "several tunes"
 LARGEST = 4 << 20  # bytes of a file to read; a long tune has some 100 kB
@@ -94,18 +95,18 @@ def read(path: Path | str) -> np.ndarray:
 
 def render(
     ending: str, measures: np.ndarray, title: str = "", tempo: float | None = None, transpose: int = 0,
-    key: Key | None = None, composer: str = "",
+    key: Key | None = None, composer: str = "", signs: Mapping[int, Beside] = {},
 ) -> bytes:  # fmt: skip
     """Measures (n, 24) as the bytes of a file with one of the endings WRITTEN.
 
-    tempo: quarter notes a minute (None: 100, where one is needed); transpose, key: see `to_musicxml`. Raises
-    ValueError for another ending or tempo.
+    tempo: quarter notes a minute (None: 100, where one is needed); transpose, key, signs: see `to_musicxml`.
+    Raises ValueError for another ending or tempo.
     """
     ending = ending.lower()
     if ending in MUSICXML[:2]:
-        return to_musicxml(measures, (), title, transpose, key, tempo, composer).encode()
+        return to_musicxml(measures, (), title, transpose, key, tempo, composer, signs).encode()
     if ending in ABC:
-        return to_abc(measures, title, transpose, key, tempo, composer).encode()
+        return to_abc(measures, title, transpose, key, tempo, composer, signs).encode()
     if ending in MIDI[:2]:
         return midi.encode(measures, tempo or 100, title, None if transpose else key)
     if ending in audio.FORMATS:

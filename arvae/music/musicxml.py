@@ -15,11 +15,18 @@ from xml.etree import ElementTree
 
 from arvae.files import DAMAGED
 from arvae.music.keys import MODES, SEMITONES, STEPS, Key
-from arvae.music.score import BROKEN, LONGEST, MARKS, Bar, Note, Part, Score, TuneError
+from arvae.music.score import BROKEN, LONGEST, MARKS, Bar, Note, Part, Score, Signs, TuneError
 
 _LARGEST = 12 << 20  # bytes of one uncompressed score; the largest chorale has under 1 MB
 _SHORT = {f"{2**n}{'nd' if n == 5 else 'th'}": Fraction(4, 2**n) for n in range(4, 11)}
 _TYPES = {"long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2), **_SHORT}
+#: Kinds of chords, and what stands behind the root in a chord symbol.
+CHORDS = {
+    "major": "", "minor": "m", "dominant": "7", "minor-seventh": "m7", "major-seventh": "maj7",
+    "diminished": "dim", "augmented": "+", "suspended-fourth": "sus4", "major-sixth": "6",
+    "minor-sixth": "m6",     "diminished-seventh": "dim7", "half-diminished": "m7b5", "dominant-ninth": "9",
+    "suspended-second": "sus2",
+}  # fmt: skip
 _FINE, _NEAR = 24, Fraction(1, 128)  # quarter notes: times this near to a 24th are on it
 _ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -42,6 +49,7 @@ class _Measure:
     forward: bool = False
     times: int = 0  # how often a repeat that ends here is played; 0: none does
     endings: frozenset[int] = frozenset()
+    chords: list[tuple[Fraction, str]] = field(default_factory=list)
 
 
 def read(content: bytes) -> Score:
@@ -122,6 +130,8 @@ def _measures(part: ElementTree.Element) -> Iterator[_Measure]:
                     start = last if item.find("chord") is not None else now
                     _note(item, bar, start, duration)
                     last, now = start, max(now, start + duration)
+                elif item.tag == "harmony":
+                    bar.chords += _chord(item, now, divisions)
                 elif item.tag == "barline":
                     endings = _barline(item, bar, endings)
                 # Time skipped at the end is an unwritten rest, but in a last bar it is what the pick-up took.
@@ -132,6 +142,27 @@ def _measures(part: ElementTree.Element) -> Iterator[_Measure]:
         bar.endings = bar.endings or endings
         section = bar.closes
         yield bar
+
+
+def _chord(item: ElementTree.Element, now: Fraction, divisions: Fraction) -> list[tuple[Fraction, str]]:
+    """A <harmony> as when in the bar it stands and its symbol ("Bbm7", "D/F#"); [] where it has none."""
+    try:
+        time = now + number(item.findtext("offset")) / divisions
+        return [(time, _symbol(item))] if item.find("root") is not None else []
+    except _ODD:
+        return []
+
+
+def _symbol(item: ElementTree.Element) -> str:
+    names = []
+    for at in ("root", "bass"):
+        alter = int(number(item.findtext(f"{at}/{at}-alter")))
+        names.append((item.findtext(f"{at}/{at}-step") or "").strip() + ("#" * alter or "b" * -alter))
+    kind = item.find("kind")
+    text = kind.get("text") if kind is not None else None
+    if text is None:
+        text = CHORDS.get("" if kind is None else (kind.text or "").strip(), "")
+    return names[0] + text + f"/{names[1]}" * bool(names[1])
 
 
 def _note(item: ElementTree.Element, bar: _Measure, start: Fraction, duration: Fraction) -> None:
@@ -294,8 +325,27 @@ def _staves(name: str, bars: Sequence[_Measure]) -> Iterator[tuple[str, Part]]:
                 played=played,
                 transpose=next((b.transpose.get(staff, b.transpose.get("", 0)) for b in bars), 0),
                 key=bars[0].key,
+                signs=_signs(bars, starts),
             ),
         )
+
+
+def _signs(bars: Sequence[_Measure], starts: Sequence[Fraction]) -> Signs:
+    before = [frozenset(), *(bar.endings for bar in bars)]
+    endings = [
+        (place, ",".join(map(str, sorted(bar.endings))))
+        for place, (bar, last) in enumerate(zip(bars, before, strict=False))
+        if bar.endings and bar.endings != last
+    ]
+    chords = [
+        (start + at, name)
+        for bar, start in zip(bars, starts, strict=False)
+        for at, name in bar.chords
+        if name
+    ]
+    opens = frozenset(place for place, bar in enumerate(bars) if bar.forward)
+    closes = frozenset(place for place, bar in enumerate(bars) if bar.times)
+    return Signs(tuple(chords), opens, closes, tuple(endings))
 
 
 def _add(notes: list[Note], note: Note, tied: bool) -> None:

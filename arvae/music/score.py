@@ -6,7 +6,7 @@ as it is *written*, each repeat and each ending once; `unfold` gives it as it is
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -75,6 +75,17 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class Signs:
+    """What stands beside the notes of a part: chord symbols as (quarter notes from the start, name), bars
+    (from 0) that a repeat opens before and closes after, those an ending starts with, with its numbers."""
+
+    chords: tuple[tuple[Fraction, str], ...] = ()
+    opens: frozenset[int] = frozenset()
+    closes: frozenset[int] = frozenset()
+    endings: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """One part of a score: notes, which may overlap (chords, voices), and the bars, in order, without gap."""
 
@@ -86,6 +97,7 @@ class Part:
     played: tuple[int, ...] = ()  # the bars, from 0, in the order in which they are played; (): as they stand
     transpose: int = 0  # by how many semitones it sounds higher than it is written
     key: Key | None = None  # its signature at the start, as written; None: the file gives none
+    signs: Signs = field(default=Signs(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,10 @@ note can say (padding, what goes on from before the measure) is a grey rest, so 
 again as it was; ABC has a plain rest there.
 """
 
-from collections.abc import Sequence
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import groupby
 from xml.etree import ElementTree
@@ -17,8 +20,9 @@ from arvae.music import coding as music
 from arvae.music import notation
 from arvae.music.coding import BEATS, REST
 from arvae.music.keys import FIFTHS, MODES, STEPS, Key
+from arvae.music.musicxml import CHORDS
 from arvae.music.notation import BEAT, Glyph
-from arvae.music.score import MARKS
+from arvae.music.score import MARKS, Part, layout
 
 _COLOUR = {symbol: colour for colour, symbol in MARKS.items()}
 #: Note value, dots, flags by length in twelfths of a quarter note; a triplet has three in the time of two.
@@ -52,6 +56,35 @@ def _add(parent: Element, tag: str, text: object = None, **attributes: str) -> E
     node = SubElement(parent, tag, attributes)
     node.text = None if text is None else str(text)
     return node
+
+
+@dataclass
+class Beside:
+    """What stands beside the notes of one measure: chord symbols as (twelfths of a quarter note, name); a
+    repeat that opens before it, closes after it; the numbers of an ending that starts with it."""
+
+    chords: list[tuple[int, str]] = field(default_factory=list)
+    opens: bool = False
+    closes: bool = False
+    ending: str = ""
+
+
+def beside(part: Part) -> dict[int, Beside]:
+    """The signs of a part by the measures of 24 ticks they stand at. One within a measure is left out."""
+    found: dict[int, Beside] = defaultdict(Beside)
+    laid, signs, endings = layout(part), part.signs, dict(part.signs.endings)
+    for place, (index, start, end) in enumerate(laid):
+        bar, whole = part.bars[index], BEAT * BEATS
+        if place == 0 or laid[place - 1][2] <= start // whole * whole:  # the first of its measure
+            found[start // whole].opens |= index in signs.opens
+            found[start // whole].ending = endings.get(index, "")
+        if place == len(laid) - 1 or laid[place + 1][1] >= -(-end // whole) * whole:  # the last
+            found[(end - 1) // whole].closes |= index in signs.closes
+        for time, name in signs.chords:
+            if bar.start <= time < bar.start + bar.length:
+                at = start + int((time - bar.start) * BEAT)
+                found[at // whole].chords.append((at % whole, name))
+    return dict(found)
 
 
 # ------------------------------------------------------------------ MusicXML
@@ -150,13 +183,14 @@ def signature(key: Key) -> Element:
 
 def to_musicxml(
     staves: np.ndarray | Sequence[np.ndarray], names: Sequence[str] = (), title: str = "", transpose: int = 0,
-    key: Key | None = None, tempo: float | None = None, composer: str = "",
+    key: Key | None = None, tempo: float | None = None, composer: str = "", signs: Mapping[int, Beside] = {},
 ) -> str:  # fmt: skip
     """Coded measures as MusicXML: treble clef, 4/4; the same measures give the same text.
 
     staves: (n, 24) for one staff, or a sequence of such for several; names: what stands before each staff;
     transpose: by how many semitones it sounds higher than it is written (-2: a clarinet in B flat); key: as
-    written; tempo: quarter notes a minute. Raises ValueError where a measure holds what is no symbol.
+    written; tempo: quarter notes a minute; signs: what stands beside measures, from 0.
+    Raises ValueError where a measure holds what is no symbol.
     """
     root = Element("score-partwise", version="4.0")
     if title:
@@ -176,8 +210,57 @@ def to_musicxml(
             if index == 0:
                 _start(measure, transpose, key, tempo)
             measure.extend(elements(glyphs, key or PLAIN_KEY, BEAT))
+        _sign(part, signs)
     ElementTree.indent(root)
     return _HEAD + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _sign(part: Element, signs: Mapping[int, Beside]) -> None:
+    """Chord symbols, repeats and endings."""
+    measures, ending = list(part), ""
+    for place, measure in enumerate(measures):
+        own, following = signs.get(place, Beside()), signs.get(place + 1, Beside())
+        head = int(measure[0].tag == "attributes")
+        for at, name in sorted(own.chords, reverse=True):
+            measure.insert(head, _harmony(at, name))
+        ending, starts = own.ending or ending, bool(own.ending)
+        if own.opens or starts:
+            measure.insert(
+                0, _barline("left", ending if starts else "", "start", "forward" if own.opens else "")
+            )
+        over = ending and (own.closes or following.ending or place == len(measures) - 1)
+        if own.closes or over:
+            measure.append(
+                _barline("right", ending if over else "", "stop", "backward" if own.closes else "")
+            )
+        ending = "" if over else ending
+
+
+def _barline(location: str, ending: str, kind: str, repeat: str) -> Element:
+    node = Element("barline", location=location)
+    if ending:
+        _add(node, "ending", number=ending, type=kind)
+    if repeat:
+        _add(node, "repeat", direction=repeat)
+    return node
+
+
+def _harmony(at: int, name: str) -> Element:
+    """A chord symbol, `at` twelfths of a quarter note from the start of its measure."""
+    root, alter, kind, bass, low = re.fullmatch(r"([A-G])([#b]?)([^/]*)(?:/([A-G])([#b]?))?.*", name).groups()
+    node = Element("harmony")
+    for tag, step, sign in (("root", root, alter), ("bass", bass, low)):
+        if tag == "bass":
+            known = next((word for word, text in CHORDS.items() if text == kind), "other")
+            _add(node, "kind", known).set("text", kind)
+        if step:
+            inside = _add(node, tag)
+            _add(inside, f"{tag}-step", step)
+            if sign:
+                _add(inside, f"{tag}-alter", 1 if sign == "#" else -1)
+    if at:
+        _add(node, "offset", at)
+    return node
 
 
 def _start(measure: Element, transpose: int, key: Key | None, tempo: float | None) -> None:
@@ -259,7 +342,7 @@ def key_field(key: Key) -> str:
 
 def to_abc(
     measures: np.ndarray, title: str = "", transpose: int = 0,
-    key: Key | None = None, tempo: float | None = None, composer: str = "",
+    key: Key | None = None, tempo: float | None = None, composer: str = "", signs: Mapping[int, Beside] = {},
 ) -> str:  # fmt: skip
     """Coded measures (n, 24) as a tune in ABC; see `to_musicxml`."""
     music.check(np.asarray(measures))
@@ -268,7 +351,19 @@ def to_abc(
     fields["Q"] = "" if tempo is None else f"1/4={round(tempo)}"
     fields["K"] = key_field(key) + (f" transpose={transpose}" if transpose else "")
     head = [f"{letter}:{' '.join(text.split())}" for letter, text in fields.items() if text]
-    written = notation.notate(music.transpose(np.asarray(measures), -transpose))
-    bars = [bar_text(glyphs, key, Fraction(1, 2)) for glyphs in written]
-    lines = [" | ".join(bars[at : at + _PER_LINE]) + " |" for at in range(0, len(bars), _PER_LINE)]
-    return "\n".join([*head, *lines]) + "]\n"
+    cuts = {place: {at for at, _ in own.chords if at % BEAT == 0} for place, own in signs.items()}
+    written = notation.notate(music.transpose(np.asarray(measures), -transpose), cuts)
+    text = "|:" * signs.get(0, Beside()).opens
+    for place, glyphs in enumerate(written):
+        own, following = signs.get(place, Beside()), signs.get(place + 1, Beside())
+        words = [(at, f'"{name}"') for at, name in own.chords]
+        text += (
+            bar_text(glyphs, key, Fraction(1, 2), words)
+            + " "
+            + ":" * own.closes
+            + "|"
+            + ":" * following.opens
+        )
+        text += f"[{following.ending}" if following.ending else ""
+        text += "\n" if place % _PER_LINE == _PER_LINE - 1 else " "
+    return "\n".join([*head, text.rstrip() + "]" * (not signs.get(len(written) - 1, Beside()).closes), ""])
