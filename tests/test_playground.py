@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from arvae import models, params, paths
-from arvae.datasets import catalogue, dsprites, pictures
+from arvae.datasets import catalogue, dsprites, pictures, sprites
 from arvae.datasets.contract import Dataset, PackedImages, Split
 from arvae.datasets.measuring import digits_morphology
 from arvae.edit import EditError, read_melody
@@ -364,6 +364,22 @@ def test_digits_are_measured_as_the_project_measures_them(tab):
     expected = digits_morphology(digits)
     assert found[3] == [None] * 6 and np.isnan(expected[3]).all()
     assert np.allclose(np.array(found[:3], float), expected[:3], atol=1e-4)
+
+
+def test_shapes_are_measured_as_the_project_measures_them(tab):
+    """Scale, x and y to the same numbers; shape and orientation with templates in 16 levels of grey."""
+    random = np.random.default_rng(3)
+    factors = np.stack([random.integers(0, count, 24) for count in dsprites.COUNTS], axis=1)
+    images = dsprites.render(factors).astype(float)
+    found = tab.run(f"{images.reshape(24, -1).tolist()}.map(shapeAttributes)")
+    found, expected = np.array(found, float), sprites.estimate(images)
+    same = found[:, 0] == expected[:, 0]
+    assert same.mean() > 0.9 and np.allclose(
+        found[same][:, [1, 3, 4]], expected[same][:, [1, 3, 4]], atol=0.03
+    )
+    period = np.take(sprites.PERIODS, expected[:, 0].astype(int))
+    turned = np.abs(sprites.angle_difference(found[:, 2], expected[:, 2], period))
+    assert (turned[same] < 0.17).mean() > 0.9  # one step of 9 degrees
 
 
 # ---------------------------------------------------------------- melodies of one's own

@@ -54,7 +54,7 @@ def _estimate(white: np.ndarray) -> np.ndarray:
     if not drawn.any():
         return result
     area, centre = area[drawn], centre[drawn]
-    template = _Templates()
+    template = Templates()
     best = _iou(_normalised(white[drawn], area, centre), template.drawings).argmax(axis=1)
     shape = template.shape[best]
     known = shape != DISC
@@ -97,7 +97,7 @@ def _iou(drawings: np.ndarray, templates: np.ndarray) -> np.ndarray:
 
 
 @functools.cache  # drawn once
-class _Templates:
+class Templates:
     """Every shape at every orientation and four of the six scales, and discs; normalised."""
 
     def __init__(self) -> None:

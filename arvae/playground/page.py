@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from arvae.datasets import sprites
 from arvae.datasets.contract import Dataset
 from arvae.files import atomic_write
 from arvae.playground import items, weights
@@ -23,8 +24,8 @@ from arvae.trained import Control, TrainedModel
 LIMIT = 15_000_000  # bytes
 SCRIPTS = (
     "decoder.js", "encoder.js", "music.js", "key.js", "score.js", "abc.js", "midi.js", "musicxml.js",
-    "read.js", "write.js", "draw.js", "sound.js", "page.js", "controls.js", "measure.js", "digit.js",
-    "picture.js", "strip.js", "melody.js",
+    "read.js", "write.js", "draw.js", "sound.js", "page.js", "controls.js", "measure.js", "shape.js",
+    "digit.js", "picture.js", "strip.js", "melody.js",
 )  # fmt: skip
 NO_OWN = ("dsprites",)  # data sets whose panel takes nothing of one's own: no encoder is needed
 CHECKED = 3  # items of a model whose decoding by torch the page carries, to compare its own with
@@ -82,7 +83,8 @@ def write(
                 "codes": [_codes(z) for z in codes],
             }
         if data.kind == "images":
-            panels.append(panel | {"kind": "images", "about": ABOUT[name]})
+            shapes = {"templates": _templates()} if name == "dsprites" else {}
+            panels.append(panel | {"kind": "images", "about": ABOUT[name]} | shapes)
         else:
             known = {key: getattr(trained.vocabulary, key) for key in ("lowest", "pitches")}
             styles.append(panel | {"vocabulary": known})
@@ -113,6 +115,16 @@ def _control(control: Control) -> dict[str, Any]:
     return {key: getattr(control, key) for key in kept} | numbers
 
 
+def _templates() -> dict[str, Any]:
+    """What a drawing's shape and orientation are read off with (`sprites.estimate`): samples in 16 levels."""
+    known = sprites.Templates()
+    levels = np.rint(known.drawings * 15).astype(np.uint8)
+    lists = {
+        key: getattr(known, key).round(5).tolist() for key in ("shape", "orientation", "offset", "unit_area")
+    }
+    return lists | {"periods": sprites.PERIODS, "drawings": _base64(levels[:, ::2] << 4 | levels[:, 1::2])}
+
+
 def _item(item: Item) -> dict[str, Any]:
     image = item.original.dtype == np.uint8
     original = _base64(item.original) if image else item.original.tolist()
@@ -129,7 +141,7 @@ def _base64(array: np.ndarray) -> str:
 
 def check(trained: TrainedModel, chosen: Sequence[Item]) -> dict[str, Any]:
     """Codes, some with a control turned as far as it goes, and what torch decodes them to, for the page to
-    compare. output: float32 as base64: probabilities of images, scores of symbols of music."""
+    compare. output as base64: probabilities of images, float16; scores of symbols of music, float32."""
     codes = []
     for number, item in enumerate(chosen[:CHECKED], 1):
         row = np.round(item.z.astype(np.float64), 5)
@@ -140,8 +152,9 @@ def check(trained: TrainedModel, chosen: Sequence[Item]) -> dict[str, Any]:
     z = np.concatenate(codes)
     with torch.inference_mode():
         logits = trained.network.decode(torch.from_numpy(z.astype(np.float32)))
-    output = logits.sigmoid() if trained.setup.kind == "images" else logits
-    return {"z": z.tolist(), "output": _base64(output.numpy().astype("<f4"))}
+    images = trained.setup.kind == "images"
+    output = (logits.sigmoid() if images else logits).numpy().astype("<f2" if images else "<f4")
+    return {"z": z.tolist(), "output": _base64(output)}
 
 
 def render(data: Mapping[str, Any], blobs: Mapping[str, str], made: str) -> str:

@@ -59,15 +59,16 @@ const base64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(b
 function check() {
   const results = {};
   for (const [name, { program, check: { z, output } }] of Object.entries(data.models)) {
-    const expected = new Float32Array(bytesOf(output).buffer), each = expected.length / z.length;
+    const { buffer } = bytesOf(output), images = program.kind === "images";
+    const expected = images ? Float32Array.from(new Uint16Array(buffer), half) : new Float32Array(buffer), each = expected.length / z.length;
     let worst = 0, symbols = 0, milliseconds = Infinity;
     z.forEach((code, index) => {
       const start = performance.now(), answer = decoders[name](code);
       milliseconds = Math.min(milliseconds, performance.now() - start);
       const wanted = expected.subarray(index * each, (index + 1) * each);
-      const found = program.kind === "images" ? answer : answer.logits.flatMap((scores) => [...scores]);
+      const found = images ? answer : answer.logits.flatMap((scores) => [...scores]);
       // A symbol that ties in the rounded weights may differ; what follows it then differs too, and is not compared.
-      const same = program.kind === "images" || answer.tokens.every((token, tick) => {
+      const same = images || answer.tokens.every((token, tick) => {
         const scores = wanted.subarray(tick * program.vocabulary, (tick + 1) * program.vocabulary);
         return token === scores.indexOf(Math.max(...scores));
       });

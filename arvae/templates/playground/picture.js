@@ -85,7 +85,7 @@ function picturePanel(panel) {
     const before = measure && (item().measured ??= measure(original)), now = measure && (state.original ? before : measure(state.output));
     controls.forEach((control, i) => {
       const value = state.z[control.dimension], from = item().z[control.dimension];
-      const number = (v) => (Number.isFinite(v) ? v.toFixed(Math.abs(v) < 3 ? 2 : 1).replace("-", "−") : "–");
+      const number = (v) => (Number.isFinite(v) ? v.toFixed(Math.abs(v) < 10 ? 2 : 1).replace("-", "−") : "–");
       const measured = before ? [[`${number(before[i])} → `], [`${number(now[i])} ${control.unit}`, "b"]] : [];
       sliders[i].set(value, range(control), from, [...measured, [`${signed((value - from) / control.sd)} sd`, "small"]]);
     });
