@@ -51,5 +51,7 @@ def visible(names: tuple[str, ...], attributes: np.ndarray) -> np.ndarray:
         return attributes
     seen, (shape, turned) = attributes.astype(float), (names.index(n) for n in ("shape", "orientation"))
     period = np.take(sprites.PERIODS, attributes[:, shape].astype(int))
-    seen[:, turned] = seen[:, turned] % period + (2 * np.pi - period) / 2
+    # A whole turn, which the data set has beside none, counts as the end of a period: a bound, not a guess.
+    within = np.where(np.isclose(seen[:, turned], 2 * np.pi), period, seen[:, turned] % period)
+    seen[:, turned] = within + (2 * np.pi - period) / 2
     return seen
