@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
@@ -228,6 +229,18 @@ def test_code_logs_and_provenance_stand_folded_at_the_foot(home):
     assert soup.select_one("article a.to-code")["href"] == f"#{code['id']}"
     assert soup.select_one(".scroll > table") and not soup.select("table[border]")
     assert soup.select_one(".behind .made") and not soup.select("article .made")
+
+
+def test_a_table_of_pandas_gets_one_row_of_headings(home):
+    frame = pd.DataFrame({"a": [1, 2]}, pd.Index(["x", "y"], name="letter"))
+    two = pd.concat({"one": frame, "two": frame}, axis=1)
+    outputs = [nbformat.v4.new_output("display_data", {"text/html": t._repr_html_()}) for t in (frame, two)]
+    write_notebook(home, "tables", "# T", ("1", outputs))
+    site.build(home)
+    heads = [
+        [cell.get_text() for cell in head.find_all("th")] for head in page(home, "tables").select("thead")
+    ]
+    assert heads[0] == ["letter", "a"] and "one" in heads[1] and len(heads[1]) > 4
 
 
 def test_a_page_has_its_contents_beside_it_and_files_to_load(home):

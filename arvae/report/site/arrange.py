@@ -84,10 +84,15 @@ def _foot(soup: BeautifulSoup) -> str:
 
 
 def _wrap(soup: BeautifulSoup) -> None:
-    """Let wide tables scroll in a box of their own, which the keyboard reaches."""
+    """Let wide tables scroll in a box that the keyboard reaches; give each one row of headings."""
     for table in soup.find_all("table"):
         if table.find_parent("table") is None:
             table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
+        rows = [row.find_all("th") for row in table.select("thead tr")]
+        # pandas writes the name of the index into a row of its own.
+        if len(rows) == 2 and not rows[0][0].get_text() and not "".join(c.get_text() for c in rows[1][1:]):
+            rows[0][0].string = rows[1][0].get_text()
+            rows[1][0].parent.decompose()
 
 
 def _captions(soup: BeautifulSoup) -> None:
