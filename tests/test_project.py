@@ -154,8 +154,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
 
 def test_the_readme_is_short_and_names_every_library():
     text = (ROOT / "README.md").read_text()
-    prose = re.sub(r"(?s)<!-- \w+:begin -->.*?:end -->", "", text)  # tables are generated
-    assert len([word for word in prose.split() if re.search(r"\w", word)]) <= 850
+    assert len(text.split()) <= 1200
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     libraries = text.split("## Libraries")[1].split("##")[0].lower()
     assert [name for name in project["dependencies"] if name not in libraries] == []
