@@ -74,7 +74,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 def rate(name: str, device: str, graphs: bool, processes: int, steps: int) -> float:
     """Examples a second of so many processes at once, all together."""
     how = ["--device", device, "--steps", str(steps), *(["--graphs"] if graphs else [])]
-    return sum(speed.answer(one)["rate"] for one in [start(*how, name) for _ in range(processes)])
+    return sum(speed.answer(one)["rate"] for one in [start(name, *how) for _ in range(processes)])
 
 
 def fastest(name: str, device: str, steps: int, at_once: Sequence[int]) -> tuple[float, int, bool]:
@@ -93,7 +93,7 @@ def learned(
     for place, recorded in (("cpu", False), (device, graphs)):
         how = ["--device", place, "--learn", str(steps), "--data", str(prepared)]
         how += ["--graphs"] if recorded else []
-        running = [start(*how, "--seeds", str(seed), name) for seed in seeds]
+        running = [start(name, *how, "--seeds", str(seed)) for seed in seeds]
         sides.append([speed.answer(one) for one in running])
     both = {score: [[one[score] for one in side] for side in sides] for score in sides[0][0]}
     return [f"{score}: {speed.agreement(*sides, ('processor', 'GPU'))}" for score, sides in both.items()]
