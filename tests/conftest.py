@@ -7,6 +7,7 @@ import hashlib
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -18,6 +19,8 @@ from arvae import paths
 from arvae.files import read_json, sha256, write_json
 
 ROOT = paths.root(__file__)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in the background: what is started here would
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # inherit it, and be deaf to Ctrl-C
 
 
 @pytest.hookimpl(trylast=True)  # after tests are deselected

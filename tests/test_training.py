@@ -718,7 +718,13 @@ def test_the_notebooks_curves_leave_out_a_run_that_diverged_at_once(trained: Pat
     history = trained / "models" / "seed0.csv"
     results = [SimpleNamespace(name="seed0", history=history), SimpleNamespace(name="seed1", history=None)]
     names = {"results": results, "reports": tmp_path, "figures": tmp_path, "model": "arvae", "pd": pd}
-    names |= {"setup": small(), "atomic_write": atomic_write, "metrics": metrics, "style": style}
+    names |= {
+        "label": "AR-VAE on MNIST",
+        "setup": small(),
+        "atomic_write": atomic_write,
+        "metrics": metrics,
+        "style": style,
+    }
     exec(source, names)
     assert list(pd.read_csv(tmp_path / "training" / "mnist-arvae.csv").run.unique()) == ["seed0"]
     assert (tmp_path / "curves.png").stat().st_size > 1000

@@ -48,5 +48,6 @@ def importances(
             target = np.unique(column, return_inverse=True)[1]
         forest = maker(random_state=random_state, **_FOREST).fit(latents[learn], target[learn])
         columns.append(forest.feature_importances_)
+        forest.set_params(n_jobs=1)  # threads would add up the trees' answers in whatever order they come
         scores.append(max(0.0, forest.score(latents[held], target[held])))
     return np.stack(columns, axis=1), np.array(scores)
