@@ -34,7 +34,7 @@ def test_a_profile_names_the_operators_that_take_the_time():
     *operators, others = shares
     assert [shares[name] for name in operators] == sorted(map(shares.get, operators), reverse=True)
     assert shares["mm"] > 0.1  # matrix products: what the rest is to disappear beside
-    assert others == speed.OTHERS and 0 < shares[others] < 0.9  # compiled kernels, among other things
+    assert others == speed.OTHERS and -1e-9 < shares[others] < 0.9  # compiled kernels, among other things
 
 
 def test_random_data_have_the_shape_of_the_real_ones():
