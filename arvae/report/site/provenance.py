@@ -73,7 +73,7 @@ def sources(home: Path) -> dict[str, str]:
         origin = found["provenance"]
         cells = [
             dataset_label(found["name"]),
-            " ".join(dict.fromkeys(str(origin[key]) for key in ("source", "address") if origin.get(key))),
+            str(origin.get("address") or origin.get("source", "")),
             origin.get("citation") or ", ".join(origin.get("kept by collection", {})),
             origin.get("licence", ""),
             ", ".join(f"{found['examples'][split]:,}" for split in ("train", "validation", "test")),
