@@ -144,6 +144,8 @@ class Converter:
         self, written: str, path: Path, bases: Sequence[Path], folder: Path, faults: list[str]
     ) -> Body:
         soup = BeautifulSoup(written, "html.parser")
+        for rest in soup.find_all(fill="#909090"):  # of an empty measure: verovio's grey is too faint to read
+            rest["fill"] = rest["stroke"] = "#606060"
         faults += [f"{path.name}: {mark.get_text()}" for mark in soup.select(".fault")]
         _clean(soup)
         for tag, attribute in _references(soup):
