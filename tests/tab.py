@@ -131,7 +131,8 @@ def _complaint(event: dict[str, Any]) -> str:
             return str(values["exceptionDetails"])
         case "Runtime.consoleAPICalled" if values["type"] in ("error", "warning", "assert"):
             return f"console {values['type']}"
-        case "Network.loadingFailed":
+        # ERR_ABORTED: the browser itself read no further, as it does with sounds; a missing file is another.
+        case "Network.loadingFailed" if values.get("errorText") != "net::ERR_ABORTED":
             return f"not loaded: {values.get('errorText')}"
         case "Network.requestWillBeSent" if not values["request"]["url"].startswith(("file:", "data:")):
             return f"asked for {values['request']['url']}"
