@@ -550,8 +550,8 @@ def test_pages_can_be_searched_sorted_and_turned(home):
         tab.call(
             "Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}]
         )
-        tab.open(home / "reports" / "index.html")
-        tab.wait("document.querySelector('.strip')")
+        tab.run("window.before = true; location.reload()")  # the page before has such a button, too
+        tab.wait("!window.before && document.querySelector('.strip')")
         assert tab.run("document.querySelector('.turn button').textContent") == "Play"
         assert tab.run("document.querySelector('.strip').style.backgroundPositionY") == "50%"
         assert tab.complaints() == []
