@@ -4,7 +4,10 @@ import copy
 
 import pytest
 
+from arvae import paths
+from arvae.files import write_json
 from arvae.report import findings
+from arvae.report.tables import published
 
 
 def report(dataset, model, beta, gamma, runs, content="digit"):
@@ -79,3 +82,32 @@ def test_a_data_set_whose_content_nothing_tells_is_left_out(reports):
         for run in reports[name]["runs"].values():
             run["details"]["content"] = None
     assert "digits" not in findings.sentences(reports)
+
+
+def evaluated(home, dataset, model, beta, gamma, told, scale="laptop"):
+    metrics = home / "reports" / "metrics"
+    metrics.mkdir(parents=True, exist_ok=True)
+    one = report(dataset, model, beta, gamma, [scores(told)]) | {"scale": scale}
+    write_json(metrics / f"{dataset}-{model}.json", one)
+
+
+def test_the_front_page_takes_the_longest_trainings_with_a_fair_baseline(tmp_path):
+    night, setups = tmp_path / "overnight", ["mnist-betavae", "mnist-arvae"]
+    evaluated(tmp_path, "mnist", "arvae", 1, 10, 0.7)
+    evaluated(tmp_path, "mnist", "betavae", 4, 0, 0.4)
+    evaluated(night, "mnist", "arvae", 1, 10, 0.8, "overnight")
+    assert findings.longest(tmp_path, setups) == tmp_path, "the night's baseline is not there yet"
+    evaluated(night, "mnist", "betavae", 4, 0, 0.45, "overnight")
+    assert findings.longest(tmp_path, setups) == night
+    scales = {one["scale"] for one in findings.compared(tmp_path, night).values()}
+    assert scales == {"laptop"}, "the night lacks the fair baseline"
+    evaluated(night, "mnist", "betavae1", 1, 0, 0.5, "overnight")
+    assert findings.fair(findings.compared(tmp_path, night), "mnist") == "betavae1"
+    assert {one["scale"] for one in findings.compared(tmp_path, night).values()} == {"overnight"}
+
+
+def test_both_lengths_stand_beside_the_published_value(reports):
+    night = {"mnist-arvae": report("mnist", "arvae", 1, 10, [scores(0.84)])}
+    table = findings.lengths(reports, night, published(paths.root()))
+    row = table.set_index(["data set", "metric"]).loc["mnist", "interpretability"]
+    assert row.tolist() == pytest.approx([0.75, 0.84, 0.839], abs=0.001)

@@ -1,13 +1,16 @@
 """What was found, in three sentences and one table for the front page, from the metrics files alone."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from arvae.evaluation import records
 from arvae.metrics import statistics
 from arvae.report import labels
-from arvae.report.tables.scores import Reports, differences, scalars
+from arvae.report.tables.scores import Reports, differences, runs, scalars, spread
+from arvae.report.tables.summary import MAIN
 
 CHANCE = {"shape": 1 / 3, "digit": 1 / 10}  # of guessing what an item is
 LIKE = 0.05  # scores closer than this are said to be alike
@@ -22,6 +25,23 @@ MEASURES = {
     "turns alone": "selectivity",
     "content kept": "content_traversed",
 }
+
+
+def longest(home: Path, setups: Sequence[str]) -> Path:
+    """The home with the longest trainings: overnight/, where all `setups` have been evaluated, or `home`."""
+    night = home / "overnight"
+    there = all((night / "reports" / "metrics" / f"{setup}.json").is_file() for setup in setups)
+    return night if there else home
+
+
+def compared(home: Path, longest: Path) -> Reports:
+    """The reports to be summed up: the longest trainings' where they have the fair baseline of every data
+    set, else those of `home` and of its studies."""
+    reports = records.load(longest)
+    if longest == home or not all(fair(reports, dataset) for dataset in datasets(reports)):
+        further = home / "studies" / "reports"
+        reports = records.load(home) | (records.load(home, reports=further) if further.is_dir() else {})
+    return reports
 
 
 def datasets(reports: Reports) -> list[str]:
@@ -155,6 +175,16 @@ def table(reports: Reports) -> pd.DataFrame:
             row[words] += "" if other is None else f" ({labels.signed(other, 2)})"
         rows[labels.dataset_label(dataset)] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("data set").reset_index()
+
+
+def lengths(hour: Reports, night: Reports, published: pd.DataFrame) -> pd.DataFrame:
+    """AR-VAE's mean scores after both trainings, and the published value: a row a data set and metric."""
+    keys = ["data set", "metric"]
+    short, long = (spread(runs(reports), published) for reports in (hour, night))
+    short, long = (table[table.model == "arvae"].set_index(keys) for table in (short, long))
+    order = pd.MultiIndex.from_product([datasets(night), MAIN], names=keys)
+    columns = {"one hour": short["mean"], "one night": long["mean"], "published": long.published}
+    return pd.DataFrame(columns).reindex(order).reset_index()
 
 
 def _runs(reports: Reports, dataset: str, other: str) -> str:
