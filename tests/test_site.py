@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,7 +19,7 @@ from PIL import Image
 from arvae.files import write_json
 from arvae.report import site
 from arvae.report.figures import animation
-from arvae.report.site import building, convert, order, provenance
+from arvae.report.site import building, convert, order, provenance, reference
 from tests import browser
 from tests.tab import Tab
 
@@ -580,3 +581,12 @@ def front_page(home: Path) -> list[str]:
     soup = BeautifulSoup((home / "reports" / "index.html").read_text(), "html.parser")
     parts = [tag.get(name, "") for tag in soup.select("img, source, audio") for name in ("src", "data-strip")]
     return ["index.html", "pages/style.css", *(part for part in parts if part and part[:5] != "data:")]
+
+
+def test_the_reference_documents_what_is_public_and_is_the_same_every_time(tmp_path):
+    front = reference.write(tmp_path)
+    text = (tmp_path / "arvae" / "losses.html").read_text()
+    assert front.is_file() and "attribute_regularization" in text and "equations 3 to 5" in text
+    pages = [path.read_text() for path in tmp_path.rglob("*.html")]
+    assert len(pages) > 20 and not any(re.search(r"0x[0-9a-f]{6}", page) for page in pages)
+    assert not any(str(ROOT) in page for page in pages)

@@ -161,6 +161,7 @@ def build(
             "cite": way(at, main / "pages" / "cite.html"),
             "studies": way(at, further) if further.is_file() and not aside else "",
             "playground": way(at, main / "playground.html") if (main / "playground.html").is_file() else "",
+            "reference": way(at, api) if (api := main / "pages" / "api" / "arvae.html").is_file() else "",
         }
 
     written = {}
