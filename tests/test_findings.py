@@ -111,3 +111,16 @@ def test_both_lengths_stand_beside_the_published_value(reports):
     table = findings.lengths(reports, night, published(paths.root()))
     row = table.set_index(["data set", "metric"]).loc["mnist", "interpretability"]
     assert row.tolist() == pytest.approx([0.75, 0.84, 0.839], abs=0.001)
+
+
+def test_data_sets_of_the_studies_alone_are_no_finding_of_the_front_page(tmp_path):
+    evaluated(tmp_path, "mnist", "arvae", 1, 10, 0.7)
+    for dataset, model, gamma in (("mnist", "betavae1", 0), ("folk-own", "arvae", 1)):
+        evaluated(tmp_path / "studies", dataset, model, 1, gamma, 0.4)
+    assert set(findings.compared(tmp_path, tmp_path)) == {"mnist-arvae", "mnist-betavae1"}
+
+
+def test_a_cost_that_rounds_to_nothing_is_not_told(reports):
+    assert "it costs" in findings.sentences(reports)
+    reports["folk-betavae"]["mean"]["reconstruction_accuracy"] = 0.954
+    assert "it costs" not in findings.sentences(reports)

@@ -26,7 +26,7 @@ def blocks(home: Path) -> dict[str, str]:
     if (studies / "metrics").is_dir():
         both = hour | records.load(home, reports=studies)
         both = {name: report for name, report in both.items() if "-own" not in report["dataset"]}
-        table = typeset.markdown(summary.studies(baselines.scores(both)))
+        table = typeset.markdown(_beside(baselines.scores(both)))
     return {"results": typeset.markdown(_compact(hour, night, tables.published(home))), "studies": table}
 
 
@@ -50,6 +50,17 @@ def _compact(hour: Reports, night: Reports, published: pd.DataFrame) -> pd.DataF
     table["data set"] = table["data set"].map(labels.dataset_label) + counted
     rows, columns = (table[name].drop_duplicates() for name in ("metric", "data set"))
     return table.pivot(index="metric", columns="data set", values="cell").loc[rows, columns].reset_index()
+
+
+def _beside(scores: pd.DataFrame) -> pd.DataFrame:
+    """A row a model, a column a data set: means over runs of interpretability and, behind the slash, of
+    the rank correlation of dimension and attribute on outputs."""
+    kept = scores[scores.metric.isin(["interpretability", baselines.EITHER])]
+    means = kept.groupby(["model", "dataset", "metric"], sort=False).value.mean().unstack()
+    told, turned = (means[name].map("{:.2f}".format) for name in ("interpretability", baselines.EITHER))
+    table = (told + " / " + turned).unstack().fillna("–")
+    table = table.loc[labels.in_order(table.index, labels.MODELS), labels.in_order(table, labels.DATASETS)]
+    return table.rename(columns=labels.dataset_label).rename_axis(columns=None).reset_index()
 
 
 def rewritten(text: str, tables: dict[str, str]) -> str:
