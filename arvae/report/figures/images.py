@@ -17,6 +17,7 @@ from arvae.report.figures import style
 
 VALUES = np.linspace(-4, 4, 10)
 GREYS = 20  # between paper and ink: as good to the eye as all, and half the bytes
+FAINT = 0.1  # of ink: a picture that has no more is written to be empty
 ONSET, HELD = 1.0, 0.5  # ink of a piano roll
 PIXELS = 3  # of a piano roll, a tick wide and a semitone high
 
@@ -76,6 +77,9 @@ def draw(
     axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest" if max(h, w) <= 40 else "auto")
     style.bare(axes)
     axes.tick_params(length=0, pad=3)
+    for row, column in zip(*np.nonzero(frames.max(axis=(2, 3)) < FAINT), strict=True):
+        middle = (gap + column * (w + gap) + w / 2, gap + row * (h + gap) + h / 2)
+        axes.annotate("empty", middle, ha="center", va="center", fontsize=6, color=style.GREY)
     if len(rows):
         axes.set_yticks(gap + np.arange(len(rows)) * (h + gap) + (h - 1) / 2, rows)
     if len(columns):

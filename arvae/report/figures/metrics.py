@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from arvae.report import labels
 from arvae.report.figures import style
@@ -149,7 +150,8 @@ def training_curves(
     """Terms of the loss over training, {model: {run: history}}: a panel a term, a line a run.
 
     A history has the columns epoch (or step) and the terms; where a column validation_<term> exists it is
-    drawn dotted. Terms that no history has, or that are 0 throughout, are left out.
+    drawn dotted. Terms that no history has, or that are 0 throughout, are left out. Both axes are logarithmic
+    where all values are positive: a straight line still learns, a flat one does not.
     """
     frames = [(model, history) for model, runs in histories.items() for history in runs.values()]
     kept = [t for t in terms if any(t in h and np.nanmax(np.abs(h[t])) > 0 for _, h in frames)]
@@ -171,7 +173,7 @@ def training_curves(
                 validated |= len(held) > 0
         axes.set_title(TERM_LABELS.get(term, labels.plain(term)))
         axes.set_xlabel(along)
-        _cut_start(axes)
+        _logarithmic(axes)
     dotted = [Line2D([], [], ls=":", color=style.INK, label="validation")] if validated else []
     _legend(figure, list(histories), *dotted)
     return figure
@@ -200,14 +202,15 @@ def levelled(histories: Mapping[str, pd.DataFrame]) -> str:
     )
 
 
-def _cut_start(axes: Axes) -> None:
-    """Let the first steps, often many times higher than all later ones, leave the panel at its top."""
+def _logarithmic(axes: Axes) -> None:
+    """Logarithmic axes with plain numbers, where everything drawn is positive."""
     points = np.concatenate([line.get_xydata() for line in axes.lines])
-    late = points[points[:, 0] > 0.04 * points[:, 0].max(), 1]
-    late = late[np.isfinite(late)]
-    if late.size and np.ptp(late) > 0:
-        low, high = axes.get_ylim()
-        axes.set_ylim(low, min(high, late.max() + 0.06 * np.ptp(late)))
+    for axis, values in zip((axes.xaxis, axes.yaxis), points.T, strict=True):
+        if np.nanmin(values) > 0:
+            axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axis.set_minor_formatter(NullFormatter())
 
 
 def hyperparameter_scatter(
