@@ -6,7 +6,8 @@ records.write(setup, dataset, items, runs, root)
 
 scores: what is computed for each run; control: what turning a dimension changes; content: what stays;
 targets: whether a wished value is reached; realism: whether outputs look like the data; bounds: what a score
-can be at least and at most; judge: the classifier that reads digits; records: the files that are left.
+can be at least and at most; directions: a plain VAE's code turned towards the attributes; judge: the
+classifier that reads digits; records: the files that are left.
 """
 
 from arvae.evaluation.scores import (
@@ -14,6 +15,7 @@ from arvae.evaluation.scores import (
     EvaluationError,
     Items,
     RunEvaluation,
+    encoded,
     evaluate_setup,
     limits,
     pick,
@@ -26,6 +28,7 @@ __all__ = [
     "EvaluationError",
     "Items",
     "RunEvaluation",
+    "encoded",
     "evaluate_setup",
     "limits",
     "pick",

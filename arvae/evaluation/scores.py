@@ -29,9 +29,7 @@ from arvae.progress import Progress
 from arvae.trained import TrainedModel, as_shown, draw, same
 from arvae.training import load_model
 
-CODES = (
-    10_000  # codes that the metrics see at most: MIG falls with their number, which must be one everywhere
-)
+CODES = 10_000  # that the metrics see at most: MIG falls with their number, which must be one everywhere
 SEED = 0  # of the choice of items, of the sampled codes and of the random codes of the density ratio
 DENSITY_SAMPLES = 4  # random codes of the density ratio, for each traversed item
 STUDY = (*metrics.METRICS, "interpretability_regularized", "reconstruction_accuracy_percent")
@@ -96,10 +94,17 @@ def encoded(setup: Setup, dataset: Dataset, items: Items, directory: Path | str,
     z = draw(mean, std, SEED)
     if not np.isfinite(z).all():
         raise EvaluationError(f"{setup.name} {run}: its codes are not finite: train it again")
-    names = model.attribute_names
+    return scored(model, z, mean, items)
+
+
+def scored(model: TrainedModel, z: np.ndarray, mean: np.ndarray, items: Items) -> Codes:
+    """The items' codes z and their means (n, d), scored, the model fitted to them."""
     scores = _scored(model, z, items.attributes)
-    information = np.array([scores["mutual_information"][name] for name in names]).T
+    information = np.array([scores["mutual_information"][name] for name in model.attribute_names]).T
     return Codes(model.fitted(z, items.attributes, information), z, mean, scores)
+
+
+Encode = Callable[[Setup, Dataset, Items, Path | str, str], Codes]
 
 
 def _scored(model: TrainedModel, z: np.ndarray, attributes: np.ndarray) -> dict[str, Any]:
@@ -117,10 +122,12 @@ def evaluate_setup(
     sizes: EvaluationSizes,
     judge: DigitClassifier | None = None,
     log: Log | None = None,
+    encode: Encode = encoded,
 ) -> list[RunEvaluation]:
     """Evaluate every finished run in `directory` (data/models/<setup>), in the order of its runs.json.
 
-    judge: the digit classifier, for data with digits as labels. log: takes progress lines.
+    judge: the digit classifier, for data with digits as labels. log: takes progress lines. encode: what makes
+    the codes that are looked at, see `encoded` and `directions.encoded`.
 
     Raises:
         EvaluationError: no run is there, or one has codes that are not finite.
@@ -131,7 +138,7 @@ def evaluate_setup(
     progress = Progress(len(finished), f"evaluate {setup.name}", "runs", log=log)
     realism, evaluated = Realism(dataset, items, judge), []
     for run in finished:
-        codes = encoded(setup, dataset, items, directory, run["name"])
+        codes = encode(setup, dataset, items, directory, run["name"])
         evaluated.append(_evaluate(codes, items, sizes, judge, realism, run))
         progress.update(1, f"{run['name']} done")
     progress.close()
