@@ -227,6 +227,20 @@ def test_every_setting_is_measured_and_a_failed_one_is_shown_as_such(tmp_path):
     assert "All 2 settings" in study.failures(study.finished(ours))
 
 
+def test_the_record_of_a_tuning_says_what_was_tried_and_which_is_used(tmp_path):
+    data, setup = sprites_dataset(), small_setup("dsprites", "betavae")
+    runs = [Run(f"beta{beta:g}", 0, {"beta": beta, "gamma": 0.0}) for beta in (1.0, 4.0, 16.0)]
+    network = models.build(setup, generator=torch.Generator().manual_seed(0))
+    leave(tmp_path, setup, network, {"vocabulary_size": None, "image_size": None}, *runs, failed=("beta16",))
+    ours = evaluation.study(setup, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
+    record = study.tried(ours, setup)
+    assert list(record.setting) == [f"beta {beta}, gamma 0" for beta in (1, 4, 16)]
+    assert list(record.used) == [False, True, False] and set(record.tuned) == {"β-VAE, dSprites"}
+    assert list(record.status) == ["finished", "finished", "diverged: NaN"]
+    assert record[list(study.TRIED)].notna().all(axis=1).tolist() == [True, True, False]
+    assert "at beta" not in study.caption("A", setup, data, 60, ours)
+
+
 def test_a_grid_of_failures_only_has_the_columns_all_the_same(tmp_path):
     data, setup = sprites_dataset(), small_setup("dsprites", "arvae")
     run = Run("gamma1", 0, {"gamma": 1.0, "delta": 1.0})
