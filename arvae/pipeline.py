@@ -71,6 +71,7 @@ def _items(given: params.Params, pipeline: str) -> dict[str, Any]:
             }
             for key, setup in setups.items()
         },
+        "direction": {} if main else {name: setup._asdict() for name, setup in given.directions.items()},
         "comparison": [
             name for name in given.datasets if {f"{name}-betavae", f"{name}-arvae"} <= setups.keys()
         ],

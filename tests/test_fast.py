@@ -35,8 +35,9 @@ def without_dropout(dataset: str, model: str) -> Setup:
     return setup.model_copy(update={"architecture": architecture})
 
 
-CASES = [("mnist", "arvae", None), ("dsprites", "arvae", None), ("mnist", "fader", None)]
-CASES += [("bach", model, forced) for model in ("arvae", "glsr") for forced in (True, False)]
+CASES = [(name, "arvae", None) for name in ("mnist", "dsprites")]
+CASES += [("mnist", model, None) for model in ("fader", "value", "factorvae")]
+CASES += [("bach", model, forced) for model in ("arvae", "glsr", "cvae") for forced in (True, False)]
 
 
 @pytest.mark.parametrize(("dataset", "name", "forced"), CASES)

@@ -78,6 +78,40 @@ def test_a_scale_may_have_seeds_of_its_own(raw, tmp_path):
             load(raw, tmp_path)
 
 
+def test_a_scale_may_have_seeds_for_a_model(raw, tmp_path):
+    raw |= {"scale": "smoke", "seeds": [5]}
+    raw["scales"]["smoke"]["seeds"] = {"mnist": [1, 2], "cvae": [3]}
+    given = load(raw, tmp_path)
+    seeds = [given.setup("mnist", model).seeds for model in ("arvae", "cvae")] + [
+        given.setup("bach", "cvae").seeds
+    ]
+    assert seeds == [(1, 2), (3,), (3,)]
+
+
+def test_weights_that_are_tried_are_settings_of_a_shorter_setup(raw, tmp_path):
+    raw["studies"]["tuning"] = {
+        "share": 0.5,
+        "weights": {"mnist-fader": {"gamma": [0.1, 2.0], "beta": [3.0]}},
+    }
+    given = load(raw, tmp_path)
+    ((setup, settings),) = given.tuning()
+    whole = given.setup("mnist", "fader")
+    assert setup.name == "mnist-fader-tuning" and setup.seeds == whole.seeds[:1]
+    assert setup.schedule.epochs == whole.schedule.epochs / 2 and setup.schedule.peak == whole.schedule.peak
+    assert settings == {
+        "beta3-gamma0.1": {"gamma": 0.1, "beta": 3.0},
+        "beta3-gamma2": {"gamma": 2.0, "beta": 3.0},
+    }
+    del raw["studies"]["tuning"]
+    assert load(raw, tmp_path).tuning() == []
+
+
+def test_directions_are_named_by_their_data_set_and_reported_with_the_studies(raw, tmp_path):
+    given = load(raw, tmp_path)
+    assert given.directions["mnist-direction"] == ("mnist", "betavae1", "images")
+    assert given.reports("mnist-direction") == given.reports("mnist-fader") != given.reports("mnist-arvae")
+
+
 def test_a_file_may_change_some_of_those_above_it(tmp_path):
     """overnight/params.yaml: its scale, its setups; all else is the project's."""
     night, day = params.load(ROOT / "overnight" / "params.yaml"), params.load(ROOT / "params.yaml")
@@ -121,6 +155,13 @@ FAULTS = [
     ("networks/folk/attributes", ["a", "b", "c", "d"], "networks.folk.attributes"),
     ("studies/datasets/folk-own/like", "fokl", "did you mean folk"),
     ("studies/grid/model", "arvea", "studies.grid"),
+    ("studies/directions", ["mnist-betavea1"], "did you mean mnist-betavae1"),
+    ("studies/directions", ["mnist-arvae"], "give a model without one"),
+    ("studies/tuning/weights", {"mnist-fadre": {"gamma": [1.0]}}, "did you mean mnist-fader"),
+    ("studies/tuning/weights", {"mnist-fader": {"gama": [1.0]}}, "should be 'beta', 'gamma' or 'delta'"),
+    ("studies/tuning/weights", {"mnist-fader": {"gamma": []}}, "gamma"),
+    ("studies/tuning/share", 0.0, "share = 0.0"),
+    ("scales/laptop/seeds/cave", [0], "did you mean cvae"),
     ("scales/laptop/grid/gamma", [1.0, 1.0], "twice"),
     ("scale", "laptpo", "scale = 'laptpo'"),
     ("scale", None, "scale = None"),

@@ -11,7 +11,7 @@ import torch
 from arvae import evaluation, models, params
 from arvae.files import write_json
 from arvae.paths import root
-from arvae.report import tables
+from arvae.report import labels, tables
 from arvae.report.figures import metrics, style
 from arvae.report.tables import baselines, claims, study, typeset
 from arvae.training import Run
@@ -20,7 +20,8 @@ from arvae.training.runs import describe
 from tests.small import music_dataset, small_setup, sprites_dataset
 
 MUSICAL = ("rhythmic complexity", "pitch range", "note density", "contour")
-NAMES = {"dsprites": ("scale", "x"), "mnist": ("area", "slant"), "bach": MUSICAL, "folk": MUSICAL}
+NAMES = {"dsprites": ("scale", "x"), "mnist": ("area", "slant")}
+NAMES |= dict.fromkeys(("bach", "bach-power", "folk", "folk-own"), MUSICAL)
 TIED = {
     "arvae": MUSICAL + NAMES["mnist"] + NAMES["dsprites"],
     "glsr": ("rhythmic complexity", "note density"),
@@ -43,13 +44,20 @@ def report(dataset, model, level, seeds=(0, 1)):
         value = level + 0.001 * seed
         values = {name: value for name in ("interpretability", "mig", "sap", "scc", "monotonicity")}
         values |= {"modularity": 0.8, "dmig": None, "range_covered": value, "selectivity": value}
-        values["monotonicity_either_way"] = abs(value)
+        values |= {"monotonicity_either_way": abs(value), "target_hit": value}
+        values["side_change_beyond_observed"] = value
         values |= {"reconstruction_accuracy": 0.9 + value / 100, "content_traversed": value}
         names = NAMES[dataset]
         one = {"dimension": 1, "scc": value, "interpretability": value}
         tied = {name: one for name in names if name in TIED.get(model, ())}
         turned = {
-            name: {"monotonicity": value, "range_covered": value, "selectivity": value} for name in names
+            name: {
+                "monotonicity": value,
+                "monotonicity_either_way": value,
+                "range_covered": value,
+                "selectivity": value,
+            }
+            for name in names
         }
         runs[f"seed{seed}"] = values | {
             "seed": seed,
@@ -100,25 +108,37 @@ def test_a_model_without_some_metric_and_a_single_run_break_nothing(reports, tmp
     assert table.loc["selectivity", "fader"] == "–" and table.loc["scc", "fader"] == "0.201"
     verdicts = claims.check(some, claims.BASELINES).set_index("claim").verdict
     assert verdicts.filter(like="selectivity").item() == "not tested"
-    for name, one in (("a", table.reset_index()), ("b", baselines.decomposition(ours))):
+    for name, one in (("a", table.reset_index()), ("b", baselines.trade(some, {}))):
         assert all(path.stat().st_size for path in typeset.write(one, tmp_path, name, "About"))
     metrics.boxes(ours, theirs)
 
 
-def test_the_advantage_is_split_at_the_fair_baseline(reports):
-    split = baselines.decomposition(baselines.scores(reports))
-    row = split[(split.metric == "scc") & (split["data set"] == "mnist")].iloc[0]
-    assert row.difference == pytest.approx(0.6) == pytest.approx(row["by β"] + row["by regularization"])
-    assert row["by β"] == pytest.approx(0.2) and row["share of β"] == pytest.approx(1 / 3)
-    assert row["regularization is"] == "higher in every run" and set(split["data set"]) == {
-        "dsprites",
-        "mnist",
-    }
-    assert np.isnan(split[split.metric == "modularity"]["share of β"]).all()  # nothing to share out
-    worse = reports | {"mnist-betavae1": report("mnist", "betavae1", 0.1)}
-    split = baselines.decomposition(baselines.scores(worse))
-    row = split[(split.metric == "scc") & (split["data set"] == "mnist")].iloc[0]
-    assert row["by β"] < 0 < row.difference and np.isnan(row["share of β"])  # they work against each other
+def test_one_table_says_what_arvae_buys_over_every_setup_and_what_it_costs():
+    """Every setup of params.yaml that shares its data set with an AR-VAE has its row."""
+    known = params.load(root(__file__) / "params.yaml")
+    setups = known.setups | known.study_setups
+    pairs = {(one.dataset, one.model) for one in setups.values()}
+    pairs |= {(one.dataset, "direction") for one in known.directions.values()}
+    every = {f"{d}-{m}": report(d, m, LEVELS.get(m, 0.4)) for d, m in sorted(pairs)}
+    every["mnist-value"] = report("mnist", "value", 0.4, seeds=(1,))
+    tried = {setup.name.removesuffix("-tuning"): len(settings) for setup, settings in known.tuning()}
+    table = baselines.trade(every, tried)
+    rows = table.set_index(["data set", "baseline"])
+    wanted = {(d, labels.model_label(m)) for d, m in pairs if m != "arvae"}
+    assert wanted | {(d, "GLSR-VAE, its own attributes") for d in ("bach", "folk")} == set(rows.index)
+    assert {"wishes reached", "others stay", "reconstruction (points)", "content kept (points)"} <= set(rows)
+    fair = rows.loc["mnist", "β-VAE (β = 1)"]
+    assert fair.runs == 2 and fair.interpretability == fair.SCC == "+0.40, +0.40"
+    assert fair["others stay"] == "\N{MINUS SIGN}0.40, \N{MINUS SIGN}0.40"  # they move more
+    assert fair["content kept (points)"] == "+40.0, +40.0" and fair["reconstruction (points)"] == "+0.4, +0.4"
+    one = rows.loc["mnist", "Value-based"]
+    assert one.runs == 1 and one.SCC == "+0.50" and one["weights tried"] == 3
+    own = rows.loc["bach", "GLSR-VAE, its own attributes"]
+    assert own.SCC == "+0.30, +0.30" and own["wishes reached"] == "–"
+    many = every | {f"folk-{m}": report("folk", m, LEVELS[m], (0, 1, 2)) for m in ("betavae", "arvae")}
+    text = baselines.trade(many, {}).set_index(["data set", "baseline"]).loc["folk", "β-VAE"].SCC
+    assert text == "+0.60 (+0.60 to +0.60)"
+    assert baselines.trade({"bach-glsr": report("bach", "glsr", 0.1)}, {}).empty
 
 
 def test_claims_about_baselines_follow_from_numbers(reports):
@@ -138,11 +158,6 @@ def test_claims_about_baselines_follow_from_numbers(reports):
 
 
 def test_glsr_is_compared_where_it_ties(reports):
-    table = baselines.musical(reports, ("scc", "monotonicity"))
-    assert len(table) == 2 * 2 * 4 and {"betavae", "arvae", "glsr"} <= set(table.columns)
-    assert set(table.attribute[table["GLSR regularizes it"]]) == {"rhythmic complexity", "note density"}
-    tied = baselines.musical(reports, ("scc",), regularized=True)
-    assert list(tied.attribute[:4]) == list(MUSICAL) and tied.glsr.notna().tolist() == [True, False] * 4
     along = tables.per_attribute(reports, "scc", regularized=True)
     assert set(along.attribute[along.model == "glsr"]) == {"rhythmic complexity", "note density"}
     assert "betavae" not in set(along.model)
@@ -210,6 +225,20 @@ def test_every_setting_is_measured_and_a_failed_one_is_shown_as_such(tmp_path):
     assert "γ = 100, δ = 1: diverged: NaN" in study.failures(ours)
     assert len(study.finished(ours)) == 2
     assert "All 2 settings" in study.failures(study.finished(ours))
+
+
+def test_the_record_of_a_tuning_says_what_was_tried_and_which_is_used(tmp_path):
+    data, setup = sprites_dataset(), small_setup("dsprites", "betavae")
+    runs = [Run(f"beta{beta:g}", 0, {"beta": beta, "gamma": 0.0}) for beta in (1.0, 4.0, 16.0)]
+    network = models.build(setup, generator=torch.Generator().manual_seed(0))
+    leave(tmp_path, setup, network, {"vocabulary_size": None, "image_size": None}, *runs, failed=("beta16",))
+    ours = evaluation.study(setup, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
+    record = study.tried(ours, setup)
+    assert list(record.setting) == [f"beta {beta}, gamma 0" for beta in (1, 4, 16)]
+    assert list(record.used) == [False, True, False] and set(record.tuned) == {"β-VAE, dSprites"}
+    assert list(record.status) == ["finished", "finished", "diverged: NaN"]
+    assert record[list(study.TRIED)].notna().all(axis=1).tolist() == [True, True, False]
+    assert "at beta" not in study.caption("A", setup, data, 60, ours)
 
 
 def test_a_grid_of_failures_only_has_the_columns_all_the_same(tmp_path):

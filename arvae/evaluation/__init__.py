@@ -4,28 +4,30 @@ items = pick(dataset, sizes.codes)
 runs = evaluate_setup(setup, dataset, items, "data/models/mnist-arvae", params.evaluation, judge)
 records.write(setup, dataset, items, runs, root)
 
-scores: what is computed for each run; control: what turning a dimension changes; content: what stays;
-targets: whether a wished value is reached; realism: whether outputs look like the data; bounds: what a score
-can be at least and at most; judge: the classifier that reads digits; records: the files that are left.
+scores: what is computed for each run; settings: a study's runs, lightly; control: what turning a dimension
+changes; content: what stays; targets: is a wished value reached; realism: whether outputs look like the
+data; bounds: what a score can be at least and at most; directions: a plain VAE's code turned towards the
+attributes; judge: the classifier that reads digits; records: the files that are left.
 """
 
 from arvae.evaluation.scores import (
-    STUDY,
     EvaluationError,
     Items,
     RunEvaluation,
+    encoded,
     evaluate_setup,
     limits,
     pick,
     runs_in,
-    study,
 )
+from arvae.evaluation.settings import STUDY, study
 
 __all__ = [
     "STUDY",
     "EvaluationError",
     "Items",
     "RunEvaluation",
+    "encoded",
     "evaluate_setup",
     "limits",
     "pick",

@@ -44,6 +44,11 @@ class Traversals:
     measured: np.ndarray | None
 
 
+def ends(model: TrainedModel) -> np.ndarray:
+    """The fixed range of each attribute's dimension or input, (k, 2); see `TrainedModel.range_of`."""
+    return np.array([model.range_of(name) for name in model.attribute_names])
+
+
 def traverse(model: TrainedModel, z: np.ndarray, values: np.ndarray) -> Traversals:
     """Decode z (n, d) with each attribute's dimension set to its `values` (k, p); measure the outputs."""
     names = model.attribute_names

@@ -1,8 +1,8 @@
 """Scores of runs: the metrics of sampled codes and the share that is reconstructed.
 
-`evaluate_setup` looks closely (traversals, content), `study` lightly: seconds a run instead of a minute, for
-the hyperparameter study. The encoder's *sampled* codes are evaluated, as published, with a generator of fixed
-seed. Networks run in the precision the engine chooses for training (images) or float32 (music).
+`evaluate_setup` looks closely (traversals, content); `settings.study`, for studies of hyperparameters,
+lightly. The encoder's *sampled* codes are evaluated, as published, with a generator of fixed seed. Networks
+run in the precision the engine chooses for training (images) or float32 (music).
 """
 
 import dataclasses
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from arvae import metrics
 from arvae.datasets import examples, sprites
@@ -26,15 +25,12 @@ from arvae.metrics.density import observed_range, occupancy
 from arvae.metrics.factors import circular_correlation
 from arvae.params import EvaluationSizes, Setup
 from arvae.progress import Progress
-from arvae.trained import TrainedModel, as_shown, draw, same
+from arvae.trained import TrainedModel, as_shown, draw
 from arvae.training import load_model
 
-CODES = (
-    10_000  # codes that the metrics see at most: MIG falls with their number, which must be one everywhere
-)
+CODES = 10_000  # that the metrics see at most: MIG falls with their number, which must be one everywhere
 SEED = 0  # of the choice of items, of the sampled codes and of the random codes of the density ratio
 DENSITY_SAMPLES = 4  # random codes of the density ratio, for each traversed item
-STUDY = (*metrics.METRICS, "interpretability_regularized", "reconstruction_accuracy_percent")
 Log = Callable[[str], None]
 
 
@@ -96,10 +92,17 @@ def encoded(setup: Setup, dataset: Dataset, items: Items, directory: Path | str,
     z = draw(mean, std, SEED)
     if not np.isfinite(z).all():
         raise EvaluationError(f"{setup.name} {run}: its codes are not finite: train it again")
-    names = model.attribute_names
+    return scored(model, z, mean, items)
+
+
+def scored(model: TrainedModel, z: np.ndarray, mean: np.ndarray, items: Items) -> Codes:
+    """The items' codes z and their means (n, d), scored, the model fitted to them."""
     scores = _scored(model, z, items.attributes)
-    information = np.array([scores["mutual_information"][name] for name in names]).T
+    information = np.array([scores["mutual_information"][name] for name in model.attribute_names]).T
     return Codes(model.fitted(z, items.attributes, information), z, mean, scores)
+
+
+Encode = Callable[[Setup, Dataset, Items, Path | str, str], Codes]
 
 
 def _scored(model: TrainedModel, z: np.ndarray, attributes: np.ndarray) -> dict[str, Any]:
@@ -117,10 +120,12 @@ def evaluate_setup(
     sizes: EvaluationSizes,
     judge: DigitClassifier | None = None,
     log: Log | None = None,
+    encode: Encode = encoded,
 ) -> list[RunEvaluation]:
     """Evaluate every finished run in `directory` (data/models/<setup>), in the order of its runs.json.
 
-    judge: the digit classifier, for data with digits as labels. log: takes progress lines.
+    judge: the digit classifier, for data with digits as labels. log: takes progress lines. encode: what makes
+    the codes that are looked at, see `encoded` and `directions.encoded`.
 
     Raises:
         EvaluationError: no run is there, or one has codes that are not finite.
@@ -131,7 +136,7 @@ def evaluate_setup(
     progress = Progress(len(finished), f"evaluate {setup.name}", "runs", log=log)
     realism, evaluated = Realism(dataset, items, judge), []
     for run in finished:
-        codes = encoded(setup, dataset, items, directory, run["name"])
+        codes = encode(setup, dataset, items, directory, run["name"])
         evaluated.append(_evaluate(codes, items, sizes, judge, realism, run))
         progress.update(1, f"{run['name']} done")
     progress.close()
@@ -156,8 +161,8 @@ def _evaluate(
 ) -> RunEvaluation:
     model, z, names = codes.model, codes.z, codes.model.attribute_names
     reconstructions, points, count = model.decode(z), sizes.traversal_points, sizes.traversal_items
-    columns = [model.dimension_of(name) for name in names]
-    ends, (low, high) = np.array([model.range_of(name) for name in names]), observed_range(z)
+    columns, (low, high) = [model.dimension_of(name) for name in names], observed_range(z)
+    ends = control.ends(model)
     fixed = control.traverse(model, z[:count], np.linspace(*ends.T, points, axis=1))
     few = -(-count // 2)
     observed = control.traverse(model, z[:few], np.linspace(low[columns], high[columns], points, axis=1))
@@ -250,42 +255,3 @@ def _scalars(scores: dict[str, Any], details: dict[str, Any]) -> dict[str, float
         flat |= {f"{name}{ending}": value for name, value in found.items() if name != "per_attribute"}
     along = scores["regularized"] or {}
     return flat | {f"{metric}_regularized": along[metric] for metric in metrics.METRICS if metric in along}
-
-
-def study(
-    setup: Setup, dataset: Dataset, items: Items, directory: Path | str, log: Log | None = None
-) -> pd.DataFrame:
-    """A row a run of `directory` (data/models/<setup>), in the order of its runs.json.
-
-    Columns: run, seed, the hyperparameters it overrides (beta, gamma, delta first), status, message, steps,
-    and STUDY: the metrics of sampled codes, interpretability along the regularized dimensions, and
-    the share of pixels or symbols reconstructed, in percent. A run that failed in training, or whose codes
-    are not finite, has status "failed", says why, and NaN for every value.
-    """
-    runs = runs_in(directory)
-    progress = Progress(len(runs), f"measure {setup.name}", "runs", log=log)
-    rows = []
-    for run in runs:
-        first = [name for name in ("beta", "gamma", "delta") if name in run["overrides"]]
-        row = {"run": run["name"], "seed": run["seed"]}
-        row |= {name: run["overrides"][name] for name in (*first, *run["overrides"])}
-        row |= {name: run[name] for name in ("status", "message", "steps")}
-        if run["status"] == "finished":
-            try:
-                codes = encoded(setup.replace(**run["overrides"]), dataset, items, directory, run["name"])
-                row |= _light(codes, items)
-            except EvaluationError as error:
-                row |= {"status": "failed", "message": str(error)}
-        rows.append(row)
-        progress.update(1, f"{run['name']} {row['status']}")
-    progress.close()
-    columns = [name for row in rows for name in row if name not in STUDY]
-    return pd.DataFrame(rows).reindex(columns=[*dict.fromkeys(columns), *STUDY])
-
-
-def _light(codes: Codes, items: Items) -> dict[str, Any]:
-    row = {metric: codes.scores[metric] for metric in metrics.METRICS}
-    if codes.scores["regularized"] is not None:
-        row["interpretability_regularized"] = codes.scores["regularized"]["interpretability"]
-    accuracy = same(items.x, codes.model.decode(codes.z)).mean()
-    return row | {"reconstruction_accuracy_percent": 100 * float(accuracy)}

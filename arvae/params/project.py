@@ -1,5 +1,6 @@
 """params.yaml as a whole: do its sections fit together, and what follows from them for one training."""
 
+import itertools
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self, get_args
@@ -122,18 +123,31 @@ class Params(Section):
                 raise ValueError(f"setups: {setup} needs models.{model}.{kind}, which is missing; add it")
         for name in set(self.setups) & set(self.study_setups):
             raise ValueError(f"{name} stands in setups and in studies.setups; it can be trained only once")
+        known = self.setups | self.study_setups
+        tuned = self.studies.tuning.weights if self.studies.tuning else ()
         grid = f"{self.studies.grid.dataset}-{self.studies.grid.model}"
-        if grid not in (known := self.setups | self.study_setups):
-            raise ValueError(unknown("studies.grid", grid, known))
+        for where, names in (
+            ("grid", [grid]),
+            ("tuning.weights", tuned),
+            ("directions", self.studies.directions),
+        ):
+            for name in names:
+                if name not in known:
+                    raise ValueError(unknown(f"studies.{where}", name, known))
+        for dataset, model, kind in map(known.get, self.studies.directions):
+            if getattr(self.models[model], kind).gamma:
+                raise ValueError(
+                    f"studies.directions: {dataset}-{model} has a gamma; give a model without one"
+                )
         return self
 
     def _all_seeds(self) -> dict[str, tuple[int, ...]]:
-        """All lists of seeds by where they stand; those of a scale are of known data sets or kinds."""
+        """All lists of seeds by where they stand; those of a scale have known names."""
         found = {"seeds": self.seeds}
         for scale, sizes in self.scales.items():
             for name, seeds in sizes.seeds.items():
                 where = f"scales.{scale}.seeds.{name}"
-                if name not in (known := [*self.sources, *KINDS]):
+                if name not in (known := [*self.sources, *KINDS, *self.models]):
                     raise ValueError(unknown(where, name, known))
                 found[where] = seeds
         return found
@@ -221,6 +235,13 @@ class Params(Section):
         """The setups of the studies, by name."""
         return self._setups(self.studies.setups)
 
+    @property
+    def directions(self) -> dict[str, SetupName]:
+        """The setups, of either pipeline, whose codes are turned, by the name of the result."""
+        known = self.setups | self.study_setups
+        chosen = [known[name] for name in self.studies.directions]
+        return {f"{one.dataset}-direction": one for one in chosen}
+
     def _setups(self, models: Mapping[str, Names]) -> dict[str, SetupName]:
         return {
             f"{dataset}-{model}": SetupName(dataset, model, self.sources[dataset].kind)
@@ -230,7 +251,7 @@ class Params(Section):
 
     def reports(self, name: str) -> Path:
         """The folder, from the project's root, of the results of a setup or of a data set's report."""
-        aside = name in self.study_setups or name in self.studies.datasets
+        aside = name in self.study_setups | self.directions | self.studies.datasets
         return Path("studies/reports" if aside else "reports")
 
     def setup(self, dataset: str, model: str) -> Setup:
@@ -251,7 +272,7 @@ class Params(Section):
             scale=self.scale,
             hyperparameters=getattr(self.models[model], known[key].kind),
             schedule=training[self.entry(training, dataset)],
-            seeds=seeds.get(self.entry({*seeds, known[key].kind}, dataset), self.seeds),
+            seeds=seeds.get(model) or seeds.get(self.entry({*seeds, known[key].kind}, dataset), self.seeds),
             engine=self.engine,
             **network,
         )
@@ -270,6 +291,21 @@ class Params(Section):
             for delta in sizes.delta
         }
         return setup, settings
+
+    def tuning(self) -> list[tuple[Setup, dict[str, dict[str, float]]]]:
+        """Setups whose weights are tried, at a share of their epochs, with each setting, as in `grid`."""
+        found, tuning = [], self.studies.tuning
+        for name, weights in tuning.weights.items() if tuning else ():
+            dataset, model, _ = (self.setups | self.study_setups)[name]
+            setup = self.setup(dataset, model)
+            schedule = setup.schedule.model_copy(update={"epochs": tuning.share * setup.schedule.epochs})
+            changed = {"name": f"{name}-tuning", "schedule": schedule, "seeds": setup.seeds[:1]}
+            settings = [
+                dict(zip(weights, each, strict=True)) for each in itertools.product(*weights.values())
+            ]
+            names = ("-".join(f"{key}{value:g}" for key, value in one.items()) for one in settings)
+            found.append((setup.model_copy(update=changed), dict(zip(names, settings, strict=True))))
+        return found
 
     def folder(self, dataset: str) -> Path | None:
         """The folder of a data set's own files; a relative one starts at the project's root."""

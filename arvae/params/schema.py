@@ -190,7 +190,7 @@ class GridSizes(Section):
 class ScaleParams(Section):
     """All that a scale changes: sizes, lengths, schedules, seeds; never architecture or loss.
 
-    seeds: of the kinds or data sets named there, instead of the seeds at the top.
+    seeds: of the kinds, data sets or models named there, instead of the seeds at the top.
     """
 
     data: dict[str, Sizes]
@@ -229,9 +229,21 @@ class Grid(Section):
     seed: Seed
 
 
+class Tuning(Section):
+    """Weights of losses that are tried: of each setup the values of one hyperparameter or more, all pairs.
+
+    share: of the setup's epochs, for which each is trained.
+    """
+
+    share: Annotated[float, Field(gt=0, le=1)]
+    weights: dict[str, dict[Literal["beta", "gamma", "delta"], Values]]
+
+
 class Studies(Section):
     """What goes further than the main comparison: the pipeline of studies/dvc.yaml."""
 
     datasets: dict[str, DatasetParams]
     setups: dict[str, Names]
     grid: Grid
+    directions: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    tuning: Tuning | None = None

@@ -62,6 +62,7 @@ def fair(reports: Reports, dataset: str) -> str:
             report["model"]
             for report in reports.values()
             if report["dataset"] == dataset
+            and report["provenance"].get("objective", "vae") == "vae"
             and report["provenance"]["gamma"] == 0
             and report["provenance"]["beta"] == ours["beta"]
         ),

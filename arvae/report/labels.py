@@ -6,14 +6,27 @@ MODEL_LABELS = {
     "betavae": "β-VAE",
     "betavae1": "β-VAE (β = 1)",
     "arvae": "AR-VAE",
+    "arvae_mean": "AR-VAE on the mean",
+    "value": "Value-based",
+    "regression": "Regression",
+    "direction": "β-VAE, directions",
+    "cvae": "Conditional VAE",
     "fader": "Fader network",
     "glsr": "GLSR-VAE",
+    "betatcvae": "β-TCVAE",
+    "factorvae": "FactorVAE",
     "published": "published",
 }
-# Okabe and Ito's palette, told apart by colour-blind readers: warm for the baselines, blue for AR-VAE.
+# Okabe and Ito's palette, told apart by colour-blind readers, and shades of it: warm without attributes, blue
+# for AR-VAE, green where a slope or a value is asked for, purple where the decoder is given the attributes.
 MODEL_COLOURS = dict(
-    zip(MODEL_LABELS, ("#E69F00", "#D55E00", "#0072B2", "#CC79A7", "#009E73", "#4D4D4D"), strict=True)
-)
+    zip(
+        MODEL_LABELS,
+        ("#E69F00", "#D55E00", "#0072B2", "#56B4E9", "#66C2A5", "#B3DE69", "#8C510A", "#6A3D9A", "#CC79A7",
+         "#009E73", "#F0E442", "#FDBF6F", "#4D4D4D"),
+        strict=True,
+    )
+)  # fmt: skip
 MODELS = tuple(MODEL_LABELS)[:-1]  # in the order of tables and figures
 DATASET_LABELS = {
     "dsprites": "dSprites",
@@ -21,6 +34,7 @@ DATASET_LABELS = {
     "bach": "Bach chorales",
     "folk": "Folk tunes",
     "folk-own": "Folk tunes, own attributes",
+    "bach-power": "Bach chorales, power-transformed",
 }
 IMAGES, MUSIC = ("dsprites", "mnist"), ("bach", "folk")
 DATASETS = IMAGES + MUSIC  # the paper's, in its order

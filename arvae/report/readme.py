@@ -25,7 +25,7 @@ def blocks(home: Path) -> dict[str, str]:
     table = "*Not run with this version yet: `make studies` makes this table.*"
     if (studies / "metrics").is_dir():
         both = hour | records.load(home, reports=studies)
-        both = {name: report for name, report in both.items() if "-own" not in report["dataset"]}
+        both = {name: report for name, report in both.items() if report["dataset"] in labels.DATASETS}
         table = typeset.markdown(_beside(baselines.scores(both)))
     return {"results": typeset.markdown(_compact(hour, night, tables.published(home))), "studies": table}
 

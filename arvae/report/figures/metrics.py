@@ -69,7 +69,9 @@ def boxes(
         ]
     for axes in panels[len(metrics) :]:
         axes.set_axis_off()
-    panels[len(metrics)].legend(handles=handles, loc="center left", fontsize=10, labelspacing=0.9)
+    many = len(handles) > 8
+    size = {"fontsize": 8, "ncols": 2} if many else {"fontsize": 10, "labelspacing": 0.9}
+    panels[len(metrics)].legend(handles=handles, loc="center left", **size)
     return figure
 
 

@@ -1,34 +1,32 @@
-"""AR-VAE beside all its baselines: beta-VAE, beta-VAE at AR-VAE's own beta, Fader networks, GLSR-VAE.
+"""AR-VAE beside all its baselines: what it buys over each, and what it costs.
 
-What a number means differs between them. A Fader network takes the attributes out of its code and gives them
-to the decoder: metrics on its codes measure what was left in, and low is what it aims at. GLSR-VAE can
-regularize only attributes that are differentiable functions of the output.
+What a number means differs between them. Decoders of Fader networks and conditional VAEs are given the
+attributes: metrics on their codes measure what was left in, and low is what a Fader network aims at. GLSR-VAE
+can regularize only attributes that are differentiable functions of the output.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from arvae.metrics import statistics
 from arvae.report import labels
-from arvae.report.tables.claims import glsr_attributes
-from arvae.report.tables.scores import (
-    PUBLISHED_NAMES,
-    Reports,
-    differences,
-    least,
-    ordered,
-    per_attribute,
-    runs,
-    scalars,
-)
+from arvae.report.tables.claims import Outcome, values
+from arvae.report.tables.scores import Reports, runs, scalars
 
 EITHER = "monotonicity_either_way"
 CONTROL = ("monotonicity", "range_covered", "selectivity", "content_reconstructed", "content_traversed")
-ON_CODES = ("interpretability", "mig", "sap", "scc")
-SPLIT = (*(theirs for theirs, _ in PUBLISHED_NAMES.values()), EITHER, "selectivity")
-THREE = labels.MODELS[:3]  # beta-VAE, beta-VAE at AR-VAE's beta, AR-VAE
+# Column of `trade`: the scalar, and what makes of AR-VAE's difference one that is better when positive.
+BUYS = {
+    "interpretability": ("interpretability", 1),
+    "SCC": ("scc", 1),
+    "wishes reached": ("target_hit", 1),
+    "monotonicity": (EITHER, 1),
+    "others stay": ("side_change_beyond_observed", -1),
+    "reconstruction (points)": ("reconstruction_accuracy", 100),
+    "content kept (points)": ("content_traversed", 100),
+}
 
 
 def scores(reports: Reports) -> pd.DataFrame:
@@ -65,45 +63,34 @@ def _columns(table: pd.DataFrame, keys: list[str], value: str) -> pd.DataFrame:
     return wide[labels.in_order(table.model, labels.MODELS)]
 
 
-def decomposition(ours: pd.DataFrame) -> pd.DataFrame:
-    """What AR-VAE gains over the published baseline, split at the fair one: by a smaller beta, by L_AR.
+def trade(reports: Reports, tried: Mapping[str, int]) -> pd.DataFrame:
+    """What AR-VAE buys over each baseline, and what it costs: a row a data set and baseline, as text.
 
-    A row a metric of SPLIT and image data set: the means of the three models; difference = by beta + by
-    regularization. "share of beta": by beta / difference, NaN where there is nothing to share out: the two
-    work against each other, or the difference is below `tables.least` or not of one sign in every run.
-    "regularization is": see `statistics.direction`.
+    runs: seeds that both have. All columns of BUYS are AR-VAE minus the baseline, run by run, or from three
+    runs on their mean with its interval, with the sign that makes + better; "–": not measured in one of the
+    two. GLSR-VAE has a second row, of the attributes that it regularizes. tried: how many settings of its
+    weights were tried, by setup.
     """
     rows = []
-    for (metric, dataset), group in ours[ours.metric.isin(SPLIT)].groupby(["metric", "dataset"], sort=False):
-        means = group.groupby("model").value.mean()
-        theirs, fair, mine = THREE
-        gaps, by_term = (differences(ours, metric, dataset, mine, other) for other in (theirs, fair))
-        if not set(THREE) <= set(means.index) or not gaps or not by_term:
-            continue
-        gain = means[mine] - means[theirs]
-        by_beta = means[fair] - means[theirs]
-        clear = statistics.direction(gaps) != "mixed" and abs(gain) > least(metric)
-        shared = clear and by_beta * gain >= 0 and abs(by_beta) <= abs(gain)
-        rows.append(
-            (metric, dataset, len(by_term), *means[list(THREE)], gain, by_beta, means[mine] - means[fair],
-             by_beta / gain if shared else np.nan, statistics.direction(by_term))
-        )  # fmt: skip
-    columns = ["difference", "by β", "by regularization", "share of β", "regularization is"]
-    return ordered(pd.DataFrame(rows, columns=["metric", "data set", "runs", *THREE, *columns]))
+    for dataset in labels.in_order((one["dataset"] for one in reports.values()), labels.DATASETS):
+        here = [one["model"] for one in reports.values() if one["dataset"] == dataset]
+        for model in labels.in_order(here, labels.MODELS) if "arvae" in here else ():
+            for on in ("all", "shared") if model == "glsr" else ("all",) if model != "arvae" else ():
+                gaps = {column: _gaps(reports, dataset, model, *of, on) for column, of in BUYS.items()}
+                row = {
+                    "data set": dataset,
+                    "baseline": labels.model_label(model)
+                    + (", its own attributes" if on == "shared" else ""),
+                    "runs": max(map(len, gaps.values())),
+                    "weights tried": tried.get(f"{dataset}-{model}", 1),
+                }
+                for column, found in gaps.items():
+                    digits = 1 if "points" in column else 2
+                    row[column] = Outcome(found, found, digits).text if found else "–"
+                rows.append(row)
+    return pd.DataFrame(rows)
 
 
-def musical(reports: Reports, metrics: Sequence[str], regularized: bool = False) -> pd.DataFrame:
-    """Music only, attribute by attribute: whether GLSR-VAE regularizes it, and a column a model.
-
-    Means over runs; see `tables.per_attribute` for the dimension.
-    """
-    here = {name: report for name, report in reports.items() if report["dataset"] in labels.MUSIC}
-    frames = [per_attribute(here, metric, regularized).assign(metric=metric) for metric in metrics]
-    long = pd.concat(frames, ignore_index=True).rename(columns={"dataset": "data set"})
-    keys = ["metric", "data set", "attribute"]
-    means = long.groupby([*keys, "model"], sort=False, as_index=False).value.mean()
-    wide = _columns(means, keys, "value").reset_index()
-    shared = {dataset: glsr_attributes(reports, dataset) for dataset in labels.MUSIC}
-    pairs = zip(wide["data set"], wide.attribute, strict=True)
-    wide.insert(3, "GLSR regularizes it", [attribute in shared[dataset] for dataset, attribute in pairs])
-    return ordered(wide)
+def _gaps(reports: Reports, dataset: str, model: str, metric: str, factor: float, on: str) -> list[float]:
+    sides = (values(reports, dataset, name, metric, on) for name in ("arvae", model))
+    return [factor * gap for gap in statistics.paired(*sides)]

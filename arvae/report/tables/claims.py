@@ -81,7 +81,7 @@ def check(reports: Reports, claims: Sequence[Claim]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claim", "verdict", "runs", "evidence", "p", "about", "whose"])
 
 
-def _values(reports: Reports, dataset: str, model: str, name: str, on: str = "all") -> dict[str, float]:
+def values(reports: Reports, dataset: str, model: str, name: str, on: str = "all") -> dict[str, float]:
     """A scalar of a setup, by run; none where the setup was not run.
 
     on: "all"; "shared", "alone": its mean over the attributes GLSR-VAE can regularize, or over the others.
@@ -106,10 +106,10 @@ def glsr_attributes(reports: Reports, dataset: str) -> list[str]:
 
 
 def higher(name: str, better="arvae", worse="betavae", factor=1, digits=3, on="all", margin=0.0) -> Test:
-    """A test that `better` has the higher scalar `name`, or at most `margin` less; see `_values`."""
+    """A test that `better` has the higher scalar `name`, or at most `margin` less; see `values`."""
 
     def test(reports: Reports, dataset: str) -> Outcome | None:
-        gaps = statistics.paired(*(_values(reports, dataset, model, name, on) for model in (better, worse)))
+        gaps = statistics.paired(*(values(reports, dataset, model, name, on) for model in (better, worse)))
         gaps = [factor * gap for gap in gaps]
         return Outcome([gap + margin for gap in gaps], gaps, digits) if gaps else None
 
@@ -118,14 +118,14 @@ def higher(name: str, better="arvae", worse="betavae", factor=1, digits=3, on="a
 
 def modularity_alike(reports: Reports, dataset: str) -> Outcome | None:
     """Do AR-VAE and beta-VAE differ by at most SAME?"""
-    gaps = statistics.paired(*(_values(reports, dataset, m, "modularity") for m in ("arvae", "betavae")))
+    gaps = statistics.paired(*(values(reports, dataset, m, "modularity") for m in ("arvae", "betavae")))
     return Outcome([SAME - abs(gap) for gap in gaps], gaps) if gaps else None
 
 
 def steers(reports: Reports, dataset: str) -> Outcome | None:
     """Does the attribute measured on the output grow along its dimension, monotonicity at least STEERED?"""
-    values = list(_values(reports, dataset, "arvae", "monotonicity").values())
-    return Outcome([value - STEERED for value in values], values, plus=False) if values else None
+    found = list(values(reports, dataset, "arvae", "monotonicity").values())
+    return Outcome([value - STEERED for value in found], found, plus=False) if found else None
 
 
 _ALL, _IMAGES, _MUSIC, _DIGITS = labels.DATASETS, labels.IMAGES, labels.MUSIC, ("mnist",)

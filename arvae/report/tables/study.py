@@ -4,7 +4,7 @@ Ours: a row a setting, columns gamma, delta, status, message and the values, as 
 gives them. Published: columns gamma, delta and the two values that the paper shows for its 35 settings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,10 @@ from arvae.report.tables.scores import least
 from arvae.training.precision import plan
 
 VALUES = ("interpretability", "reconstruction_accuracy_percent")
+TRIED = (
+    "interpretability", "scc", "monotonicity_either_way", "range_covered", "selectivity",
+    "reconstruction_accuracy_percent",
+)  # fmt: skip
 GREEK = {"gamma": "γ", "delta": "δ"}
 CLEAR = 0.5  # a mean rank correlation from which a value "rises" or "falls" with a hyperparameter
 BASELINE = (0.40, 94.5)  # where the published figure marks the beta-VAE: interpretability, accuracy
@@ -29,11 +33,12 @@ def published(root: Path | str) -> pd.DataFrame:
     return pd.read_csv(paths.project(root) / "data" / "published" / "ar_vae_2020_hyperparameters_mnist.csv")
 
 
-def caption(what: str, setup: Setup, data: Dataset, codes: int) -> str:
-    """`what` followed by all that decides how the study's numbers may be read."""
+def caption(what: str, setup: Setup, data: Dataset, codes: int, varied: Container[str] = ()) -> str:
+    """`what` followed by all that decides how the study's numbers may be read; varied: names of what was."""
     settled = plan(setup.engine)
+    beta = "" if "beta" in varied else f" at beta {setup.hyperparameters.beta:g}"
     return (
-        f"{what}. {labels.dataset_label(setup.dataset)} at beta {setup.hyperparameters.beta:g}, scale "
+        f"{what}. {labels.dataset_label(setup.dataset)}{beta}, scale "
         f"{setup.scale}; one run a setting, seed {setup.seeds[0]}, {setup.schedule.epochs:g} epochs of "
         f"{len(data.train):,} examples (source: {data.provenance.get('source', 'unknown')}), {codes:,} test "
         f"codes; {settled.device} in {settled.precision}."
@@ -48,6 +53,25 @@ def varied(setup: Setup, settings: Mapping[str, Mapping[str, float]]) -> str:
     )
     kept = setup.hyperparameters
     return f"{kept.objective}: beta {kept.beta:g}, {lists}: {len(settings)} settings"
+
+
+def tried(ours: pd.DataFrame, setup: Setup) -> pd.DataFrame:
+    """The record of a tuning, from `evaluation.study`: a row a setting of the setup's loss.
+
+    setting: the hyperparameters that were set, as text; used: whether they are those of params.yaml; status:
+    why it failed, where it did; then TRIED.
+    """
+    varied = [name for name in ("beta", "gamma", "delta") if name in ours]
+    kept = setup.hyperparameters
+    name = f"{labels.model_label(setup.model)}, {labels.dataset_label(setup.dataset)}"
+    return pd.DataFrame(
+        {
+            "tuned": name,
+            "setting": [", ".join(f"{name} {row[name]:g}" for name in varied) for _, row in ours.iterrows()],
+            "used": [all(row[name] == getattr(kept, name) for name in varied) for _, row in ours.iterrows()],
+            "status": ours.status.where(ours.message == "", ours.message),
+        }
+    ).join(ours[list(TRIED)].astype(float))
 
 
 def same_settings(theirs: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:

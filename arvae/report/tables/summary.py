@@ -42,17 +42,14 @@ def main(ours: pd.DataFrame, theirs: pd.DataFrame, reports: Reports) -> pd.DataF
 
 
 def studies(ours: pd.DataFrame) -> pd.DataFrame:
-    """All models side by side: a row a data set and metric, as text (Markdown)."""
-    models = labels.in_order(ours.model, labels.MODELS)
-    rows = {}
+    """All models, one below another: a row a data set and model, a column a metric, as text (Markdown)."""
+    rows = []
     for dataset in labels.in_order(ours.dataset, labels.DATASETS):
-        for metric in STUDIES:
-            found = {model: _values(ours, metric, dataset, model) for model in models}
-            if any(found.values()):
-                runs = {len(values) for values in found.values() if values}
-                row = {labels.model_label(model): _shown(values, metric) for model, values in found.items()}
-                rows[dataset, metric] = {"runs": " or ".join(map(str, sorted(runs)))} | row
-    return _named(pd.DataFrame.from_dict(rows, orient="index"))
+        for model in labels.in_order(ours[ours.dataset == dataset].model, labels.MODELS):
+            found = {metric: _values(ours, metric, dataset, model) for metric in STUDIES}
+            about = {"data set": dataset, "model": model, "runs": max(map(len, found.values()))}
+            rows.append(about | {labels.metric_label(key): _shown(v, key) for key, v in found.items()})
+    return pd.DataFrame(rows)
 
 
 def _values(table: pd.DataFrame, metric: str, dataset: str, model: str) -> list[float]:

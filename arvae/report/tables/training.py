@@ -32,7 +32,7 @@ def configuration(setup: Setup, data: Dataset) -> pd.DataFrame:
         "loss": f"{loss.objective}: {terms}",
         "attributes → dimensions": pairs if loss.gamma else f"none (watched: {pairs})",
     }
-    if loss.objective == "vae" and loss.gamma:
+    if loss.objective in ("vae", "value", "regression") and loss.gamma:
         lines["regularized"] = _REGULARIZED[loss.regularize]
     if loss.clip is not None:
         lines["largest norm of a gradient"] = f"{loss.clip:g}"

@@ -10,7 +10,7 @@ from IPython.display import HTML
 from arvae.files import write_text
 from arvae.report import labels
 
-_SIGNED = ("difference", "by β", "by regularization", "rank correlation")
+_SIGNED = ("difference", "rank correlation")
 _EXACT = ("gamma", "delta")  # settings, not results: as many digits as they have
 _TEX = str.maketrans(
     {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$", "{": r"\{", "}": r"\}",
@@ -65,8 +65,6 @@ def _cell(value: Any, digits: int, column: str) -> str:
         return str(value)
     if column in _EXACT:
         return f"{value:g}"
-    if column == "share of β":
-        return f"{labels.signed(100 * value, 0)} %"
     return labels.signed(value, digits, plus=column in _SIGNED)
 
 
