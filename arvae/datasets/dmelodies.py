@@ -40,10 +40,10 @@ FACTS = {
     "about": """
 **dMelodies** (Pati, Gururani, Lerch 2020) holds melodies of two bars in every combination of nine factors:
 12 tonics x 3 octaves x 3 scales x 28 rhythms of each bar x 2 directions of each of four chords, 1,354,752
-melodies. A bar has eight eighths, on six of which a note begins. The twelve notes are the chords I, IV, V and
-I, three notes each, upwards or downwards. As in dSprites the factors are independent, and each can be read off
-the melody again: ground truth for music. It is written here in halved note values, the two bars as one measure
-in sixteenths, which fill 16 of its 24 ticks.
+melodies. A bar has eight eighths, on six of which a note begins. The twelve notes are the chords I, IV, V
+and I, three notes each, upwards or downwards. As in dSprites the factors are independent, and each can be
+read off the melody again: ground truth for music. It is written here in halved note values, the two bars as
+one measure in sixteenths, which fill 16 of its 24 ticks.
 
 The rhythms have no order of their own; here they are numbered from early notes to late ones. The scale is a
 category whose order means nothing. The tonic is no circle: from B down to C of the same octave is a long way.
