@@ -363,7 +363,7 @@ def test_the_studies_run_on_what_is_there(done):
         assert len(json.loads((studies / "metrics" / f"{name}.json").read_text())["runs"]) == 2
     tried = pd.read_csv(studies / "tables" / "tuning" / "tuning.csv", comment="#")
     assert len(tried) == sum(len(settings) for _, settings in hyperparameters.tuning())
-    for page in ("baselines", "hyperparameters", "tuning", "own-attributes"):
+    for page in ("baselines", "hyperparameters", "tuning", "generalisation", "own-attributes"):
         assert (studies / "pages" / f"{page}.html").stat().st_size > 10_000
     assert (studies / "index.html").exists()
     assert "up to date" in dvc(done, "repro", "studies/dvc.yaml").stdout

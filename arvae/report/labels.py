@@ -35,6 +35,12 @@ DATASET_LABELS = {
     "folk": "Folk tunes",
     "folk-own": "Folk tunes, own attributes",
     "bach-power": "Bach chorales, power-transformed",
+    "dsprites-gap": "dSprites without a combination",
+    "mnist-thin": "MNIST without thick digits",
+    "bach-sparse": "Bach chorales without dense measures",
+    "mnist-10": "MNIST, 10 % labelled",
+    "mnist-1": "MNIST, 1 % labelled",
+    "dmelodies": "dMelodies",
 }
 IMAGES, MUSIC = ("dsprites", "mnist"), ("bach", "folk")
 DATASETS = IMAGES + MUSIC  # the paper's, in its order
@@ -62,6 +68,7 @@ _PAIRS = {
     "mnist": ("slant", "thickness"),
     "bach": ("note density", "contour"),
     "folk": ("note density", "contour"),
+    "dmelodies": ("octave", "tonic"),
 }
 METRIC_LABELS = {
     "interpretability": "Interpretability",
