@@ -47,7 +47,7 @@ one measure in sixteenths, which fill 16 of its 24 ticks.
 
 The rhythms have no order of their own; here they are numbered from early notes to late ones. The mode is a
 category whose order means nothing; which notes the blues has is a choice of this project: the major scale
-with lowered third, fifth and seventh. The tonic is no circle: from B down to C of the same octave is a long way.
+with lowered third, fifth and seventh. The tonic is no circle: from B down to C of an octave is a long way.
 """,
 }
 NAMES = tuple(FACTS["attributes"])
