@@ -49,6 +49,10 @@ def test_the_fair_baseline_differs_in_the_regularization_alone(reports):
     assert "On MNIST the fair baseline is not run" in findings.sentences(reports)
     reports["mnist-betavae1"] = report("mnist", "betavae1", 1, 0, [scores(0.6), scores(0.6)])
     assert findings.fair(reports, "mnist") == "betavae1"
+    given = report("mnist", "cvae", 1, 0, [scores(0.1)])
+    given["provenance"]["objective"] = "cvae"
+    others = {"mnist-cvae": given, "mnist-direction": report("mnist", "direction", 1, 0, [scores(0.1)])}
+    assert findings.fair(others | reports, "mnist") == "betavae1"
     text = findings.sentences(reports)
     assert "**0.75** on MNIST (β-VAE (β = 1): 0.60)" in text and "not run" not in text
     assert findings.table(reports)["one number tells (R²)"].tolist() == ["0.75 (0.60)", "0.90 (0.20)"]

@@ -154,7 +154,8 @@ STAGES = (
     "evaluate@dsprites-arvae", "evaluate@bach-arvae", "comparison@mnist", "comparison@bach", "results",
     "playground", "tutorial", "site",
 )  # fmt: skip
-STUDIES = ("data@folk-own", "train@folk-own-arvae", "baselines", "hyperparameters", "own-attributes", "site")
+STUDIES = ("data@folk-own", "train@folk-own-arvae", "directions@bach-direction", "baselines")
+STUDIES += ("hyperparameters", "tuning", "own-attributes", "site")
 # What this makes carries times only where it repeats what others have measured: with those as they are, the
 # same bytes come out again.
 REPEATED = {

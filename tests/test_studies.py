@@ -157,12 +157,6 @@ def test_claims_about_baselines_follow_from_numbers(reports):
     assert (claims.check(without, claims.BASELINES).verdict == "not tested").all()
 
 
-def test_glsr_is_compared_where_it_ties(reports):
-    along = tables.per_attribute(reports, "scc", regularized=True)
-    assert set(along.attribute[along.model == "glsr"]) == {"rhythmic complexity", "note density"}
-    assert "betavae" not in set(along.model)
-
-
 # ------------------------------------------------------------------ every model, evaluated
 
 

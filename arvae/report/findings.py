@@ -63,6 +63,7 @@ def fair(reports: Reports, dataset: str) -> str:
             for report in reports.values()
             if report["dataset"] == dataset
             and report["provenance"].get("objective", "vae") == "vae"
+            and report["model"] != "direction"
             and report["provenance"]["gamma"] == 0
             and report["provenance"]["beta"] == ours["beta"]
         ),

@@ -45,7 +45,9 @@ def side_by_side(spread: pd.DataFrame, dataset: str) -> pd.DataFrame:
     if here.metric.str.startswith("digit").any():
         here = here[~here.metric.str.startswith("content")]
     written = here.assign(text=[_written(row) for _, row in here.iterrows()])
-    return _columns(written, ["metric"], "text").fillna("–").reset_index()
+    wide = written.pivot_table(index="metric", columns="model", values="text", aggfunc="first", sort=False)
+    wide.columns.name = None
+    return wide[labels.in_order(written.model, labels.MODELS)].fillna("–").reset_index()
 
 
 def _written(row: pd.Series) -> str:
@@ -54,13 +56,6 @@ def _written(row: pd.Series) -> str:
     if row["each run"]:
         return row["each run"] + reference
     return f"{labels.signed(row['mean'], digits)} ± {row.sd:.{digits}f} ({row.runs}){reference}"
-
-
-def _columns(table: pd.DataFrame, keys: list[str], value: str) -> pd.DataFrame:
-    """`value` by `keys`, as they come, a column a model in the usual order."""
-    wide = table.pivot_table(index=keys, columns="model", values=value, aggfunc="first", sort=False)
-    wide.columns.name = None
-    return wide[labels.in_order(table.model, labels.MODELS)]
 
 
 def trade(reports: Reports, tried: Mapping[str, int]) -> pd.DataFrame:

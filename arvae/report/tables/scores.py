@@ -197,19 +197,18 @@ def with_bounds(table: pd.DataFrame, reports: Reports) -> pd.DataFrame:
     return table
 
 
-def per_attribute(reports: Reports, metric: str, regularized: bool = False) -> pd.DataFrame:
+def per_attribute(reports: Reports, metric: str) -> pd.DataFrame:
     """One metric attribute by attribute, a row a run: dataset, model, attribute, value.
 
-    regularized: along the dimension that the loss regularized, where there is one, not the one the metric
-    chooses. Metrics in CONTROLLED are measured on the output, along the dimension that is moved.
+    Along the dimension that the metric chooses; those in CONTROLLED are measured on the output, along the one
+    that is moved.
     """
     rows = []
     for report in reports.values():
         for values in report["runs"].values():
-            details = values["details"]
-            source = details["regularized"] if regularized else details
+            source = values["details"]
             if metric in CONTROLLED:
-                source = details["controllability"]["fixed"]
+                source = source["controllability"]["fixed"]
             for attribute in report["attributes"]:
                 value = (source or {"per_attribute": {}})["per_attribute"].get(attribute, {}).get(metric)
                 if value is not None:
