@@ -117,7 +117,7 @@ def test_oracle_codes_order_every_attribute(sprites):
 
 def test_every_data_set_and_attribute_is_described(sprites):
     known = catalogue.data_sets()
-    assert set(known) == {"dsprites", "mnist", "bach", "folk"}
+    assert set(known) == {"dsprites", "mnist", "bach", "folk", "dmelodies"}
     assert all(facts.about.strip().startswith("**") for facts in known.values())
     assert catalogue.describe(sprites).startswith("**dSprites**")
     units = tuple((name, unit) for name, (unit, _) in known["mnist"].attributes.items())

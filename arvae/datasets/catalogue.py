@@ -27,13 +27,15 @@ class Facts:
     """What a module says of its data set in FACTS.
 
     kind: "images" or "music"; sources: their names, in the order in which "auto" tries them; about: Markdown;
-    attributes: name -> (unit, empty for a pure number, and what it is), in the order of their columns.
+    attributes: name -> (unit, empty for a pure number, and what it is), in the order of their columns; kinds:
+    of those that are not continuous, in the words of `arvae.metrics.factors`.
     """
 
     kind: str
     sources: tuple[str, ...]
     about: str
     attributes: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=lambda: MUSIC)
+    kinds: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @functools.cache
@@ -62,6 +64,13 @@ def attributes_of(
     else:
         return None
     return (*columns, *(attribute for attribute in own if attribute in own_attributes()))
+
+
+def kinds(names: tuple[str, ...]) -> list[str]:
+    """What kind of number each attribute of a data set is, in the words of `arvae.metrics.factors`."""
+    known = ((tuple(facts.attributes), facts.kinds) for facts in data_sets().values())
+    declared = next((kinds for first, kinds in known if names[: len(first)] == first), {})
+    return [declared.get(name, "continuous") for name in names]
 
 
 def sources_of(name: str, like: str | None = None) -> tuple[str, ...]:

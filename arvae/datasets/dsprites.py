@@ -28,6 +28,7 @@ FACTS = {
         "x": ("", "place from left to right"),
         "y": ("", "place from top to bottom"),
     },
+    "kinds": {"shape": "discrete", "orientation": "circular"},
     "about": """
 **dSprites** (Matthey, Higgins, Hassabis, Lerchner 2017) holds one white shape on black (drawn here
 black on white), in every combination of five factors: 3 shapes x 6 scales x 40 orientations x 32 x 32

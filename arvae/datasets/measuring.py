@@ -11,7 +11,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from arvae.datasets import catalogue, morphology, sprites, transform
+from arvae.datasets import catalogue, dmelodies, morphology, sprites, transform
 from arvae.datasets.added import compute
 from arvae.music import coding as music
 
@@ -76,5 +76,5 @@ def digits_morphology(images: np.ndarray) -> np.ndarray:
 
 _KNOWN: dict[str, dict[tuple[str, ...], Measure]] = {
     "images": {sprites.NAMES: sprites_factors, morphology.COLUMNS: digits_morphology},
-    "music": {music.ATTRIBUTE_NAMES: music.attributes},
+    "music": {music.ATTRIBUTE_NAMES: music.attributes, dmelodies.NAMES: dmelodies.read},
 }

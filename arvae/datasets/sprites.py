@@ -26,12 +26,6 @@ _REACH = 1.1  # half the side of the normalised window, in square roots of the a
 _BATCH = 2048
 
 
-def kinds(names: tuple[str, ...]) -> list[str]:
-    """What kind of number each attribute of a data set is, in the words of `arvae.metrics.factors`."""
-    known = {"shape": "discrete", "orientation": "circular"} if names[: len(NAMES)] == NAMES else {}
-    return [known.get(name, "continuous") for name in names]
-
-
 def estimate(images: np.ndarray) -> np.ndarray:
     """Factors of images (n, 64, 64), 0..1 or bool, thresholded at 0.5: float32 (n, 5), ordered as NAMES.
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from arvae import metrics
-from arvae.datasets import sprites
+from arvae.datasets import catalogue, sprites
 from arvae.evaluation import judge as classifiers
 from arvae.evaluation import reconstruction
 from arvae.evaluation.judge import DigitClassifier
@@ -31,7 +31,7 @@ def bounds(
     for side, codes in {"floor": noise, "ceiling": attributes}.items():
         scores = metrics.evaluate(codes, attributes, names, own if side == "ceiling" else None)
         found[side] = {name: scores[name] for name in metrics.METRICS}
-        found[side] |= metrics.grouped(codes, attributes, sprites.kinds(names))
+        found[side] |= metrics.grouped(codes, attributes, catalogue.kinds(names))
         if side == "ceiling" and names[: len(sprites.NAMES)] == sprites.NAMES:
             seen = metrics.evaluate(visible(names, attributes), attributes, names, own)["regularized"]
             by = scores["per_attribute"] | {"orientation": seen["per_attribute"]["orientation"]}

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from arvae import metrics
-from arvae.datasets import examples, sprites
+from arvae.datasets import catalogue, examples, sprites
 from arvae.datasets.contract import Dataset
 from arvae.evaluation import content, control, reconstruction, targets
 from arvae.evaluation.bounds import bounds
@@ -197,7 +197,7 @@ def _grouped(codes: Codes, attributes: np.ndarray) -> dict[str, dict[str, float 
     """Metrics of whole codes and of groups, and of a sprite's orientation as an angle: of "sampled" codes,
     and of their "mean", of which there are METRICS too."""
     model, d, some = codes.model, codes.model.setup.latent_dim, attributes[:CODES]
-    kinds, found = sprites.kinds(model.attribute_names), {}
+    kinds, found = catalogue.kinds(model.attribute_names), {}
     for name, z in (("sampled", codes.z), ("mean", codes.mean)):
         z = z[:CODES, :d]
         found[name] = metrics.grouped(z, some, kinds)

@@ -21,6 +21,7 @@ DATASET_LABELS = {
     "bach": "Bach chorales",
     "folk": "Folk tunes",
     "folk-own": "Folk tunes, own attributes",
+    "dmelodies": "dMelodies",
 }
 IMAGES, MUSIC = ("dsprites", "mnist"), ("bach", "folk")
 DATASETS = IMAGES + MUSIC  # the paper's, in its order
@@ -48,6 +49,7 @@ _PAIRS = {
     "mnist": ("slant", "thickness"),
     "bach": ("note density", "contour"),
     "folk": ("note density", "contour"),
+    "dmelodies": ("octave", "tonic"),
 }
 METRIC_LABELS = {
     "interpretability": "Interpretability",

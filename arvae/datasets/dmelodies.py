@@ -1,0 +1,194 @@
+"""dMelodies: every combination of nine factors of a melody of two bars, 1,354,752 melodies.
+
+Pati, Gururani & Lerch, "dMelodies: A Music Dataset for Disentanglement Learning" (ISMIR 2020), drawn from the
+factors as they are published. Two things are not published with them and chosen here: the notes of the scales
+(SCALES), and what the numbers of the rhythms mean (RHYTHMS).
+"""
+
+import itertools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from arvae.datasets.contract import BATCH, DataError, Dataset, Split, choose, shares
+from arvae.music.coding import BEATS, CONTINUE, REST, TICKS, Vocabulary
+
+FACTS = {
+    "kind": "music",
+    "sources": ("drawn",),
+    "attributes": {
+        "tonic": ("st", "semitones of the tonic above C"),
+        "octave": ("", "octave of the tonic: 4, 5 or 6"),
+        "scale": ("class", "major, harmonic minor or blues, as 0, 1, 2"),
+        "rhythm 1": ("", "which of the 28 rhythms the first bar has, from early notes to late ones"),
+        "rhythm 2": ("", "the same of the second bar"),
+        "arpeggio 1": ("", "the first chord, I, goes down (0) or up (1)"),
+        "arpeggio 2": ("", "the same of the second chord, IV"),
+        "arpeggio 3": ("", "the same of the third chord, V"),
+        "arpeggio 4": ("", "the same of the last chord, I"),
+    },
+    "kinds": {
+        "scale": "discrete",
+        "rhythm 1": "discrete",
+        "rhythm 2": "discrete",
+        "arpeggio 1": "discrete",
+        "arpeggio 2": "discrete",
+        "arpeggio 3": "discrete",
+        "arpeggio 4": "discrete",
+    },
+    "about": """
+**dMelodies** (Pati, Gururani, Lerch 2020) holds melodies of two bars in every combination of nine factors:
+12 tonics x 3 octaves x 3 scales x 28 rhythms of each bar x 2 directions of each of four chords, 1,354,752
+melodies. A bar has eight eighths, on six of which a note begins. The twelve notes are the chords I, IV, V
+and I, three notes each, upwards or downwards. As in dSprites the factors are independent, and each can be
+read off the melody again: ground truth for music. It is written here in halved note values, the two bars as
+one measure in sixteenths, which fill 16 of its 24 ticks.
+
+The rhythms have no order of their own; here they are numbered from early notes to late ones. The scale is a
+category whose order means nothing. The tonic is no circle: from B down to C of the same octave is a long way.
+""",
+}
+NAMES = tuple(FACTS["attributes"])
+UNITS = tuple(unit for unit, _ in FACTS["attributes"].values())
+COUNTS = (12, 3, 3, 28, 28, 2, 2, 2, 2)  # values of each factor; the last varies fastest
+TOTAL = int(np.prod(COUNTS))
+FIRST = np.array([0, 4, 0, 0, 0, 0, 0, 0, 0])  # the least value of each
+#: Semitones above the tonic. Blues: the major scale with lowered third, fifth and seventh, so that it has
+#: seven tones like the others and its chords are made like theirs.
+SCALES = np.array([(0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11), (0, 2, 3, 5, 6, 9, 10)])
+DEGREES = np.array([(0, 2, 4), (3, 5, 7), (4, 6, 8), (0, 2, 4)])  # of the chords I, IV, V, I, from 0
+#: (3, 4, 3): the chords' notes in each scale, upwards, in semitones above the tonic.
+CHORDS = np.concatenate([SCALES, SCALES + 12], axis=1)[:, DEGREES]
+#: (28, 8): the eighths of a bar on which a note begins, ordered by the sum of their places, then the first.
+RHYTHMS = np.array(
+    [
+        np.isin(range(8), places)
+        for places in sorted(itertools.combinations(range(8), 6), key=lambda places: (sum(places), places))
+    ]
+)
+#: The ticks that the 16 eighths fall on: those of the sixteenths of a measure.
+EIGHTHS = np.array([TICKS // BEATS * beat + tick for beat in range(BEATS) for tick in (0, 1, 3, 5)])
+LEAST_RIGHT = 9  # of twelve notes: with fewer in common a melody is not said to be in a key
+VOCABULARY = Vocabulary(12 * 5, 12 * 7 + 11 + int(CHORDS.max()))
+SEED = 0  # of the split
+
+_KEYS = np.stack(np.unravel_index(np.arange(12 * 3 * 3), (12, 3, 3)), axis=1)  # tonic, octave, scale
+_NUMBER = np.full(256, np.nan)  # of the rhythm whose onsets are the bits of a number
+_NUMBER[np.packbits(RHYTHMS, axis=1)[:, 0]] = np.arange(len(RHYTHMS))
+
+
+def draw(factors: np.ndarray) -> np.ndarray:
+    """Melodies int16 (n, 24), coded as `arvae.music.coding` says, of factors' indices, int (n, 9) from 0.
+
+    Before the first note there is a rest, everywhere else the note goes on. DataError names an index outside.
+    """
+    factors = _checked(factors)
+    notes = _chords(factors)  # (n, 4, 3), upwards
+    notes = np.where(factors[:, 5:, None] == 1, notes, notes[..., ::-1])
+    onsets = RHYTHMS[factors[:, 3:5]].reshape(-1, 16)  # twelve in each row
+    eighths = np.full(onsets.shape, CONTINUE, np.int16)
+    eighths[~onsets[:, 0], 0] = REST
+    eighths[onsets] = notes.ravel()
+    melodies = np.full((len(factors), TICKS), CONTINUE, np.int16)
+    melodies[:, EIGHTHS] = eighths
+    return melodies
+
+
+def attributes(factors: np.ndarray) -> np.ndarray:
+    """Attribute values float32 (n, 9) of factors' indices (n, 9): the octave from 4, else as they are."""
+    return (_checked(factors) + FIRST).astype(np.float32)
+
+
+def factors_of(index: np.ndarray) -> np.ndarray:
+    """Factors' indices uint8 (n, 9) of places (n,) among all melodies."""
+    return np.stack(np.unravel_index(index, COUNTS), axis=1).astype(np.uint8)
+
+
+def read(melodies: np.ndarray) -> np.ndarray:
+    """The attributes of melodies int (n, 24), read off their notes: float32 (n, 9), NaN where one cannot be.
+
+    The inverse of `draw`, and lenient with what a decoder writes. A bar's rhythm is known where it is one of
+    the 28, with nothing on other ticks; the direction of its chords, from the first note to the third, where
+    its rhythm is; tonic, octave and scale where both bars' are, and one key has most of the twelve notes, at
+    least LEAST_RIGHT, each in its chord.
+    """
+    parts = [_read(np.asarray(melodies[i : i + BATCH])) for i in range(0, len(melodies), BATCH)]
+    return np.concatenate(parts) if parts else np.empty((0, len(NAMES)), np.float32)
+
+
+def _read(melodies: np.ndarray) -> np.ndarray:
+    found = np.full((len(melodies), len(NAMES)), np.nan, np.float32)
+    starts = melodies >= 0
+    rhythm = _NUMBER[np.packbits(starts[:, EIGHTHS].reshape(-1, 2, 8), axis=2)[..., 0]]
+    rhythm[np.delete(starts, EIGHTHS, axis=1).reshape(len(melodies), 2, -1).any(axis=2)] = np.nan
+    found[:, 3:5] = rhythm
+    known = np.isfinite(rhythm)
+    for bar, ticks in enumerate(np.split(EIGHTHS, 2)):
+        rows = np.flatnonzero(known[:, bar])
+        notes = melodies[rows[:, None], ticks]
+        notes = notes[notes >= 0].reshape(-1, 2, 3)
+        rise = notes[..., 2] - notes[..., 0]
+        found[rows, 5 + 2 * bar : 7 + 2 * bar] = np.where(rise == 0, np.nan, rise > 0)
+    whole = np.flatnonzero(known.all(axis=1))
+    notes = melodies[whole][:, EIGHTHS]
+    notes = np.sort(notes[notes >= 0].reshape(-1, 1, 4, 3), axis=-1)
+    right = (notes == _chords(_KEYS)).sum(axis=(2, 3))  # (m, 108)
+    best, most = right.argmax(axis=1), right.max(axis=1)
+    sure = (most >= LEAST_RIGHT) & ((right == most[:, None]).sum(axis=1) == 1)
+    found[whole[sure], :3] = _KEYS[best[sure]] + FIRST[:3]
+    return found
+
+
+def prepare(
+    sizes: Mapping[str, int | None],
+    source: str,
+    raw: Path,
+    cache: Path,
+    log: Callable[[str], None] = print,
+) -> Dataset:
+    """Split all combinations 70 / 10 / 20 % by a fixed shuffle, take `sizes` of each, and draw them."""
+    splits = {}
+    for part, places in shares(TOTAL, {}, SEED, "dmelodies").items():
+        taken = places[choose(len(places), sizes.get(part), SEED, f"melodies of dmelodies ({part})")]
+        factors = factors_of(taken)
+        splits[part] = Split(draw(factors), attributes(factors))
+        log(f"dmelodies, {part}: {len(taken):,} of {len(places):,} melodies drawn")
+    return Dataset(
+        name="dmelodies",
+        kind="music",
+        attribute_names=NAMES,
+        attribute_units=UNITS,
+        vocabulary=VOCABULARY,
+        provenance={
+            "title": "dMelodies: melodies of two bars, every combination of nine factors",
+            "source": "drawn",
+            "licence": "drawn here from the published factors",
+            "citation": "Pati, Gururani, Lerch: dMelodies, ISMIR 2020",
+            "split": f"70 / 10 / 20 % of all {TOTAL:,} combinations, shuffled with seed {SEED}",
+            "scales in semitones above the tonic": SCALES.tolist(),
+        },
+        **splits,
+    )
+
+
+def _chords(factors: np.ndarray) -> np.ndarray:
+    """The chords' notes, upwards, as MIDI pitches int16 (n, 4, 3), of tonic, octave, scale (n, 3 or more)."""
+    tonic, octave, scale = factors[:, :3].T
+    return ((12 * (octave + FIRST[1] + 1) + tonic)[:, None, None] + CHORDS[scale]).astype(np.int16)
+
+
+def _checked(factors: np.ndarray) -> np.ndarray:
+    factors = np.asarray(factors)
+    if factors.ndim != 2 or factors.shape[1] != len(COUNTS) or not np.issubdtype(factors.dtype, np.integer):
+        raise DataError(
+            f"factors must be integers (n, {len(COUNTS)}), not {factors.dtype} {factors.shape}: "
+            f"give one column each for {', '.join(NAMES)}"
+        )
+    outside = np.argwhere((factors < 0) | (factors >= COUNTS))
+    if len(outside):
+        row, column = outside[0]
+        raise DataError(
+            f"{NAMES[column]} of melody {row} is index {factors[row, column]}: give 0 to {COUNTS[column] - 1}"
+        )
+    return factors.astype(np.intp)
