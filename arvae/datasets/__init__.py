@@ -54,6 +54,8 @@ def prepare(
     like: str | None = None,
     kind: str = "images",
     transform: str | None = None,
+    leave_out: Mapping[str, Sequence[float | None]] | None = None,
+    labelled: float | None = None,
     log: Callable[[str], None] = print,
 ) -> Dataset:
     """Make the data set `name` and write it to `directory` (default data/prepared/<name>).
@@ -65,9 +67,11 @@ def prepare(
     for a name that is no data set here, your own: for kind "images" a folder of images with attributes.csv,
     resized to `side` where that is given (see `custom`), for kind "music" one of melodies (see `melodies`).
     own: further attributes, functions of own.py. like: the data set here that this is another copy of.
-    transform: "power" transforms all attributes (see `transform`). Raises DataError.
+    transform: "power" transforms all attributes (see `transform`). leave_out, labelled: a region that
+    training does not see, the share of its examples whose attributes are known (see `partial`). Raises
+    DataError.
     """
-    from arvae.datasets import added, catalogue, sources
+    from arvae.datasets import added, catalogue, partial, sources
 
     sizes, known = dict(sizes or {}), catalogue.data_sets()
     if like is not None and like not in known:
@@ -91,10 +95,14 @@ def prepare(
     if like is not None:
         dataset = dataclasses.replace(dataset, name=name, provenance={"like": like, **dataset.provenance})
     dataset = added.add(dataset, own)
+    if leave_out:
+        dataset = partial.leave_out(dataset, leave_out)
     if transform == "power":
         from arvae.datasets.transform import power
 
         dataset = power(dataset)
+    if labelled is not None:
+        dataset = partial.label(dataset, labelled)
     dataset.save(_place(directory, "prepared", name))
     return dataset
 

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from arvae.datasets import partial
 from arvae.datasets.added import NOTED, meaning, own_attributes
 from arvae.datasets.contract import Dataset
 
@@ -87,7 +88,7 @@ def describe(dataset: Dataset) -> str:
     if noted := dataset.provenance.get(NOTED):
         text += f"\n\nAdded to its attributes: *{'*, *'.join(noted)}*, computed by functions in "
         text += "`arvae/datasets/own.py`."
-    return text
+    return text + partial.describe(dataset)
 
 
 def meanings(dataset: Dataset) -> dict[str, str]:

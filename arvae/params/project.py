@@ -120,6 +120,7 @@ class Params(Section):
                 raise ValueError(unknown(f"setups: {setup}", model, self.models))
             if getattr(self.models[model], kind) is None:
                 raise ValueError(f"setups: {setup} needs models.{model}.{kind}, which is missing; add it")
+            self._check_labels(setup)
         for name in set(self.setups) & set(self.study_setups):
             raise ValueError(f"{name} stands in setups and in studies.setups; it can be trained only once")
         grid = f"{self.studies.grid.dataset}-{self.studies.grid.model}"
@@ -152,8 +153,22 @@ class Params(Section):
         for attribute in source.own:
             if attribute not in (functions := catalogue.own_attributes()):
                 raise ValueError(unknown(f"datasets.{name}.own", attribute, functions))
+        known = self._attributes(name)
+        for attribute in source.leave_out if known else ():
+            if attribute not in known:
+                raise ValueError(unknown(f"datasets.{name}.leave_out", attribute, known))
         if source.source not in (allowed := catalogue.sources_of(name, source.like)):
             raise ValueError(unknown(f"datasets.{name}.source", source.source, allowed))
+
+    def _check_labels(self, setup: str) -> None:
+        """Attributes that are not known must not be regularized as if they were."""
+        dataset, model, kind = (self.setups | self.study_setups)[setup]
+        loss = getattr(self.models[model], kind)
+        if self.sources[dataset].labelled and loss.gamma and loss.objective != "semisupervised":
+            raise ValueError(
+                f"setups: {setup}: {dataset} has attributes for a share of its examples only (labelled), and "
+                f"objective {loss.objective!r} needs all: use a model whose objective is semisupervised"
+            )
 
     def _attributes(self, name: str) -> tuple[str, ...] | None:
         """All attributes of a data set; None for a folder of pictures, whose table has them."""

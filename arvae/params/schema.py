@@ -18,6 +18,7 @@ Count = Annotated[int, Field(ge=1)]
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
+Bound = Annotated[float, Field(allow_inf_nan=False)] | None
 
 
 class Section(BaseModel):
@@ -108,6 +109,19 @@ class DatasetParams(Section):
     own: Annotated[tuple[str, ...], Field(strict=False)] = ()  # functions of datasets/own.py
     transform: Literal["power"] | None = None  # of all attributes (Yeo-Johnson)
     side: Literal[28, 64] | None = None  # own images are brought to this many pixels a side
+    # A region, attribute -> [from, to] (null: no bound), whose examples training does not see.
+    leave_out: dict[str, Annotated[tuple[Bound, Bound], Field(strict=False)]] = {}
+    labelled: Annotated[float, Field(gt=0, lt=1)] | None = None  # share of training examples with attributes
+
+    @model_validator(mode="after")
+    def _region(self) -> Self:
+        for name, (low, high) in self.leave_out.items():
+            if (low is None and high is None) or (None not in (low, high) and low > high):
+                raise ValueError(
+                    f"leave_out.{name}: [{low}, {high}] holds no values or all: give [from, to], null for "
+                    "one of them where there is no bound"
+                )
+        return self
 
 
 class Sizes(Section):

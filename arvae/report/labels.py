@@ -21,6 +21,11 @@ DATASET_LABELS = {
     "bach": "Bach chorales",
     "folk": "Folk tunes",
     "folk-own": "Folk tunes, own attributes",
+    "dsprites-gap": "dSprites without a combination",
+    "mnist-thin": "MNIST without thick digits",
+    "bach-sparse": "Bach chorales without dense measures",
+    "mnist-10": "MNIST, 10 % labelled",
+    "mnist-1": "MNIST, 1 % labelled",
     "dmelodies": "dMelodies",
 }
 IMAGES, MUSIC = ("dsprites", "mnist"), ("bach", "folk")
