@@ -359,7 +359,7 @@ def test_the_studies_run_on_what_is_there(done):
     _, settings = hyperparameters.grid()
     grid = pd.read_csv(studies / "tables" / "hyperparameters" / "hyperparameters.csv", comment="#")
     assert len(grid) == len(settings)
-    for page in ("baselines", "hyperparameters", "own-attributes"):
+    for page in ("baselines", "hyperparameters", "generalisation", "own-attributes"):
         assert (studies / "pages" / f"{page}.html").stat().st_size > 10_000
     assert (studies / "index.html").exists()
     assert "up to date" in dvc(done, "repro", "studies/dvc.yaml").stdout

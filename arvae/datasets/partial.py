@@ -41,7 +41,7 @@ def leave_out(dataset: Dataset, region: Region) -> Dataset:
         if within.all() or (part == "train" and not within.any()):
             what = f"{'all' if within.all() else 'none'} of the {len(split):,} {part} examples"
             raise DataError(
-                f"data set {dataset.name}: leave_out {_said(region)} holds {what}: give bounds that some of "
+                f"data set {dataset.name}: leave_out {said(region)} holds {what}: give bounds that some of "
                 "them lie within, in the attribute's own unit"
             )
         parts[part] = _rows(split, ~within)
@@ -75,16 +75,16 @@ def labelled(dataset: Dataset) -> Dataset:
 
 def describe(dataset: Dataset) -> str:
     """What of it training does not see, in sentences; empty where it sees all."""
-    said = ""
+    text = ""
     if region := dataset.provenance.get(LEFT_OUT):
         share = dataset.provenance["shares left out"]["train"]
-        said += f"\n\nTraining does not see examples with {_said(region)}, {share:.1%} of them."
+        text += f"\n\nTraining does not see examples with {said(region)}, {share:.1%} of them."
     if known := dataset.provenance.get(LABELLED):
-        said += f"\n\nThe attributes of {known:,} of its {len(dataset.train):,} training examples are known."
-    return said
+        text += f"\n\nThe attributes of {known:,} of its {len(dataset.train):,} training examples are known."
+    return text
 
 
-def _said(region: Region) -> str:
+def said(region: Region) -> str:
     """A region in words: "shape 2 to 2, scale from 0.75"."""
     words = []
     for name, (low, high) in region.items():

@@ -10,6 +10,7 @@ KINDS = {"data": "Data", "comparison": "Comparison", "evaluate": "Evaluation", "
 ALONE = {
     "results": ("All data sets", "Results", "Results: beside the paper and the baseline"),
     "baselines": ("All data sets", "Other models", "Other models: is it the regularization?"),
+    "generalisation": ("All data sets", "Generalisation", "Generalisation: what training did not see"),
     "classifier": ("MNIST", "Digit classifier", "MNIST: the classifier that judges digits"),
     "hyperparameters": ("MNIST", "Hyperparameters γ and δ", "MNIST: what γ and δ do"),
     "own-attributes": ("Use it", "Attributes of your own", "Attributes of your own: tension and syncopation"),
