@@ -284,7 +284,7 @@ def test_the_entries_of_the_page_are_sound_parameters(request, tmp_path):
     with open(tmp_path / "params.yaml", "w") as file:
         yaml.dump(hyperparameters, file)
     loaded = params.load(tmp_path / "params.yaml")
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     assert "discs-betavae" not in loaded.setups
     assert loaded.setup("discs", "arvae").attributes == ("radius", "brightness")
     assert loaded.sources["discs"].folder == "discs"
@@ -292,3 +292,5 @@ def test_the_entries_of_the_page_are_sound_parameters(request, tmp_path):
     assert loaded.sources["tunes"].own == ("syncopation",)
     assert loaded.setup("bach-own", "arvae").attributes[-1] == "tonal tension"
     assert loaded.sources["bach-own"].like == "bach"
+    assert loaded.sources["mnist-upright"].leave_out == {"slant": (0.4, None)}
+    assert loaded.setup("mnist-few", "semisupervised").hyperparameters.objective == "semisupervised"
