@@ -45,18 +45,18 @@ def test_the_28_rhythms_go_from_early_to_late():
 
 
 @pytest.mark.parametrize(
-    ("scale", "chords"),
+    ("mode", "chords"),
     [
         (0, [(60, 64, 67), (72, 69, 65), (67, 71, 74), (60, 64, 67)]),
         (1, [(60, 63, 67), (72, 68, 65), (67, 71, 74), (60, 63, 67)]),
         (2, [(60, 63, 66), (72, 69, 65), (66, 70, 74), (60, 63, 66)]),
     ],
 )
-def test_a_melody_in_c_is_as_a_musician_writes_it(scale, chords):
-    melody = dmelodies.draw(np.array([[0, 0, scale, 0, 27, 1, 0, 1, 1]]))[0, dmelodies.EIGHTHS]
+def test_a_melody_in_c_is_as_a_musician_writes_it(mode, chords):
+    melody = dmelodies.draw(np.array([[0, 0, mode, 0, 27, 1, 0, 1, 1]]))[0, dmelodies.EIGHTHS]
     wanted = [*chords[0], *chords[1], CONTINUE, CONTINUE, CONTINUE, CONTINUE, *chords[2], *chords[3]]
     assert melody.tolist() == wanted
-    assert dmelodies.draw(np.array([[0, 0, scale, 27, 0, 1, 0, 1, 1]]))[0, 0] == REST
+    assert dmelodies.draw(np.array([[0, 0, mode, 27, 0, 1, 0, 1, 1]]))[0, 0] == REST
 
 
 def test_what_a_decoder_gets_wrong_is_unknown_and_the_rest_is_not():

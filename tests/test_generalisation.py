@@ -29,14 +29,16 @@ def test_sprites_that_are_lost_where_they_were_not_seen_count_there_alone():
     for model, lost in ((perfect, 1), (blind, 0)):
         found = generalisation.combinations(model, items, unseen)
         assert found["items"].to_dict() == {"seen": 300 - unseen.sum(), "unseen": unseen.sum()}
-        assert found.loc["seen", ["iou", "pixels right"]].tolist() == [1, 1]
+        assert found.loc["seen", ["IoU", "pixels right"]].tolist() == [1, 1]
         assert found.loc["seen", "own shape"] > 0.98 and found.loc["seen", "scale"] == pytest.approx(1)
-        assert found.loc["unseen", "iou"] == lost and round(found.loc["unseen", "own shape"]) == lost
+        assert found.loc["unseen", "IoU"] == lost and round(found.loc["unseen", "own shape"]) == lost
         assert found.loc["unseen", "y"] == pytest.approx(1 if lost else -1)
         assert np.isnan(found.loc["unseen", "shape"])  # all are hearts
 
 
-@pytest.mark.parametrize(("most", "entered", "reached"), [(4.0, 1, 1), (3.1, 1, 0.6), (2.9, 0, 0.4), (2.0, 0, 0)])
+@pytest.mark.parametrize(
+    ("most", "entered", "reached"), [(4.0, 1, 1), (3.1, 1, 0.6), (2.9, 0, 0.4), (2.0, 0, 0)]
+)
 def test_a_band_is_entered_as_far_as_the_decoder_goes(most, entered, reached):
     """An attribute that follows its dimension, but not beyond `most`; the band, 3 to 4, holds a fifth."""
     values = np.linspace(-1, 4, 501)

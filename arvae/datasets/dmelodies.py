@@ -20,7 +20,7 @@ FACTS = {
     "attributes": {
         "tonic": ("st", "semitones of the tonic above C"),
         "octave": ("", "octave of the tonic: 4, 5 or 6"),
-        "scale": ("class", "major, harmonic minor or blues, as 0, 1, 2"),
+        "mode": ("class", "the scale: major, harmonic minor or blues, as 0, 1, 2"),
         "rhythm 1": ("", "which of the 28 rhythms the first bar has, from early notes to late ones"),
         "rhythm 2": ("", "the same of the second bar"),
         "arpeggio 1": ("", "the first chord, I, goes down (0) or up (1)"),
@@ -29,7 +29,7 @@ FACTS = {
         "arpeggio 4": ("", "the same of the last chord, I"),
     },
     "kinds": {
-        "scale": "discrete",
+        "mode": "discrete",
         "rhythm 1": "discrete",
         "rhythm 2": "discrete",
         "arpeggio 1": "discrete",
@@ -39,13 +39,13 @@ FACTS = {
     },
     "about": """
 **dMelodies** (Pati, Gururani, Lerch 2020) holds melodies of two bars in every combination of nine factors:
-12 tonics x 3 octaves x 3 scales x 28 rhythms of each bar x 2 directions of each of four chords, 1,354,752
+12 tonics x 3 octaves x 3 modes x 28 rhythms of each bar x 2 directions of each of four chords, 1,354,752
 melodies. A bar has eight eighths, on six of which a note begins. The twelve notes are the chords I, IV, V
 and I, three notes each, upwards or downwards. As in dSprites the factors are independent, and each can be
 read off the melody again: ground truth for music. It is written here in halved note values, the two bars as
 one measure in sixteenths, which fill 16 of its 24 ticks.
 
-The rhythms have no order of their own; here they are numbered from early notes to late ones. The scale is a
+The rhythms have no order of their own; here they are numbered from early notes to late ones. The mode is a
 category whose order means nothing. The tonic is no circle: from B down to C of the same octave is a long way.
 """,
 }
@@ -58,7 +58,7 @@ FIRST = np.array([0, 4, 0, 0, 0, 0, 0, 0, 0])  # the least value of each
 #: seven tones like the others and its chords are made like theirs.
 SCALES = np.array([(0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11), (0, 2, 3, 5, 6, 9, 10)])
 DEGREES = np.array([(0, 2, 4), (3, 5, 7), (4, 6, 8), (0, 2, 4)])  # of the chords I, IV, V, I, from 0
-#: (3, 4, 3): the chords' notes in each scale, upwards, in semitones above the tonic.
+#: (3, 4, 3): the chords' notes in each mode, upwards, in semitones above the tonic.
 CHORDS = np.concatenate([SCALES, SCALES + 12], axis=1)[:, DEGREES]
 #: (28, 8): the eighths of a bar on which a note begins, ordered by the sum of their places, then the first.
 RHYTHMS = np.array(
@@ -73,7 +73,7 @@ LEAST_RIGHT = 9  # of twelve notes: with fewer in common a melody is not said to
 VOCABULARY = Vocabulary(12 * 5, 12 * 7 + 11 + int(CHORDS.max()))
 SEED = 0  # of the split
 
-_KEYS = np.stack(np.unravel_index(np.arange(12 * 3 * 3), (12, 3, 3)), axis=1)  # tonic, octave, scale
+_KEYS = np.stack(np.unravel_index(np.arange(12 * 3 * 3), (12, 3, 3)), axis=1)  # tonic, octave, mode
 _NUMBER = np.full(256, np.nan)  # of the rhythm whose onsets are the bits of a number
 _NUMBER[np.packbits(RHYTHMS, axis=1)[:, 0]] = np.arange(len(RHYTHMS))
 
@@ -110,7 +110,7 @@ def read(melodies: np.ndarray) -> np.ndarray:
 
     The inverse of `draw`, and lenient with what a decoder writes. A bar's rhythm is known where it is one of
     the 28, with nothing on other ticks; the direction of its chords, from the first note to the third, where
-    its rhythm is; tonic, octave and scale where both bars' are, and one key has most of the twelve notes, at
+    its rhythm is; tonic, octave and mode where both bars' are, and one key has most of the twelve notes, at
     least LEAST_RIGHT, each in its chord.
     """
     parts = [_read(np.asarray(melodies[i : i + BATCH])) for i in range(0, len(melodies), BATCH)]
@@ -173,9 +173,9 @@ def prepare(
 
 
 def _chords(factors: np.ndarray) -> np.ndarray:
-    """The chords' notes, upwards, as MIDI pitches int16 (n, 4, 3), of tonic, octave, scale (n, 3 or more)."""
-    tonic, octave, scale = factors[:, :3].T
-    return ((12 * (octave + FIRST[1] + 1) + tonic)[:, None, None] + CHORDS[scale]).astype(np.int16)
+    """The chords' notes, upwards, as MIDI pitches int16 (n, 4, 3), of tonic, octave, mode (n, 3 or more)."""
+    tonic, octave, mode = factors[:, :3].T
+    return ((12 * (octave + FIRST[1] + 1) + tonic)[:, None, None] + CHORDS[mode]).astype(np.int16)
 
 
 def _checked(factors: np.ndarray) -> np.ndarray:

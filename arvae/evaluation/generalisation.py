@@ -49,7 +49,7 @@ def combinations(model: TrainedModel, items: Items, unseen: np.ndarray) -> pd.Da
             else np.nan
             for name, values in zip(model.attribute_names, items.attributes.T, strict=True)
         }
-        rows[part] = {"items": int(chosen.sum()), "iou": scores["iou"]}
+        rows[part] = {"items": int(chosen.sum()), "IoU": scores["iou"]}
         rows[part] |= {
             "pixels right": scores["reconstruction_accuracy"],
             "own shape": float(own[chosen].mean()),
