@@ -1,8 +1,8 @@
 """dMelodies: every combination of nine factors of a melody of two bars, 1,354,752 melodies.
 
 Pati, Gururani & Lerch, "dMelodies: A Music Dataset for Disentanglement Learning" (ISMIR 2020), drawn from the
-factors as they are published. Two things are not published with them and chosen here: the notes of the scales
-(SCALES), and what the numbers of the rhythms mean (RHYTHMS).
+paper's factors, not from the authors' files. Chosen here, and perhaps other than theirs: the notes of the
+scales (SCALES), the order of the rhythms (RHYTHMS), and the rest before a first note that comes late.
 """
 
 import itertools
@@ -46,7 +46,9 @@ read off the melody again: ground truth for music. It is written here in halved 
 one measure in sixteenths, which fill 16 of its 24 ticks.
 
 The rhythms have no order of their own; here they are numbered from early notes to late ones. The mode is a
-category whose order means nothing. The tonic is no circle: from B down to C of the same octave is a long way.
+category whose order means nothing; which notes the blues has is a choice of this project: the major scale
+with lowered third, fifth and seventh. The tonic is no circle: from B down to C of the same octave is a long
+way.
 """,
 }
 NAMES = tuple(FACTS["attributes"])
