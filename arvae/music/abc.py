@@ -7,12 +7,12 @@ and each ending once.
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
 from arvae.music.keys import FIFTHS, MODES, SEMITONES, STEPS, Key
-from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, Signs, TuneError
+from arvae.music.score import BROKEN, JUMP, LONGEST, Bar, Note, Part, Score, Signs, TuneError
 
 _NOTE = r"(?P<accidental>[\^_=]*)(?P<step>[A-Ga-g])(?P<octave>[,']*)(?P<length>\d*/*\d*)"
 _PLAIN = r"[\^_=]*[A-Ga-gz][,']*(?:\d+(?:/+\d*)?|/+\d*)?[<>]*"  # notes between two ! that end lines
@@ -57,6 +57,7 @@ _SETTING = re.compile(
     r'|style)=("[^"]*"|\S*)|\b(treble|alto|tenor|bass|perc)\d?([+-]8)?(?=\s|$)'
 )
 _METRE = re.compile(r"\(?(\d{1,3}(?: ?\+ ?\d{1,3})*)\)? ?/ ?(\d{1,3})")
+_SYLLABLE = re.compile(r"\||\*|_|-|(?:\\-|[^\s\-|*_])+-?")
 _HIDDEN = re.compile(r"(?ms)^%%begin(\w+).*?(?:^%%end\1[^\n]*\n?|\Z)")
 
 
@@ -151,6 +152,20 @@ def bars(tune: str, place: int) -> list[list["Token"]]:
     return _read(tune)[place].sources
 
 
+def syllables(line: str, counts: Iterable[int]) -> list[list[str]]:
+    """What a line w: has for the notes of each bar of the line above, of which there are so many: syllables
+    and the signs * _ -; fewer where it ends earlier, or goes on to the next bar (|)."""
+    slots, sung = _SYLLABLE.findall(line), []
+    for count in counts:
+        own = []
+        while slots and len(own) < count and slots[0] != "|":
+            own.append(slots.pop(0))
+        if slots and slots[0] == "|":
+            slots.pop(0)
+        sung.append(own)
+    return sung
+
+
 def read_key(value: str) -> Key | None:
     """What a field K: means: "G", "Am", "D mix", "D phr ^f"; None for "none". Raises TuneError for no key."""
     reading = _Tune()
@@ -232,7 +247,12 @@ class _Voice:
     tuplet_left: int = 0
     tokens: list[Token] = dataclasses.field(default_factory=list)  # of the bar under way
     sources: list[list[Token]] = dataclasses.field(default_factory=list)  # of the bars
-    chords: list[tuple[Fraction, str]] = dataclasses.field(default_factory=list)  # these four: see Signs
+    #: Of the line under way, by bar: where its notes start, and whether tied to the one before.
+    line: dict[int, list[tuple[Fraction, bool]]] = dataclasses.field(default_factory=dict)
+    verse: int = 0  # of the last line w: below it
+    jumps: bool = False
+    lyrics: list[tuple[Fraction, int, str]] = dataclasses.field(default_factory=list)  # these: see Signs
+    chords: list[tuple[Fraction, str]] = dataclasses.field(default_factory=list)
     opens: set[int] = dataclasses.field(default_factory=set)
     closes: set[int] = dataclasses.field(default_factory=set)
     endings: dict[int, str] = dataclasses.field(default_factory=dict)
@@ -291,6 +311,9 @@ class _Voice:
             self.last[name] = entry
             if tied:
                 self.ties[name] = entry
+        if notes:
+            tied = all(entry[0] < self.now for entry in self.last.values())
+            self.line.setdefault(len(self.bars), []).append((self.now, tied))
         self.last_length = length * factor
         self.move(self.last_length)
 
@@ -355,8 +378,9 @@ class _Voice:
         notes = tuple(Note(*entry) for entry in self.notes)
         name = f"{self.name} (percussion)" if self.percussion else self.name
         signs = Signs(
-            tuple(self.chords), frozenset(self.opens), frozenset(self.closes), tuple(self.endings.items())
-        )
+            tuple(self.chords), frozenset(self.opens), frozenset(self.closes), tuple(self.endings.items()),
+            tuple(sorted(self.lyrics)), self.jumps,
+        )  # fmt: skip
         bars = tuple(self.bars)
         return Part(name if named else "", notes, bars, self.percussion, key=self.start_key, signs=signs)
 
@@ -370,8 +394,20 @@ class _Voice:
         ending = re.sub(r"[^\d,-]", "", match["endings"] or match["ending"] or "").strip(",-")
         if ending:
             self.endings[place] = ending
-        if re.match(r'"[A-G]', match[0]):
+        if re.match(r'"[A-G](?!ine|oda|\.)', match[0]):  # "Fine", "Coda" and "D.C." are no chords
             self.chords.append((self.now, match[0].strip('"')))
+        self.jumps = self.jumps or (match[0][0] in '!+"' and bool(JUMP.search(match[0])))
+
+    def sing(self, words: str) -> None:
+        """A line w: below a line of notes."""
+        self.verse += 1
+        for starts, own in zip(self.line.values(), syllables(words, map(len, self.line.values())), strict=True):
+            for (start, tied), slot in zip(starts, own, strict=False):
+                text = slot.replace("\\-", "\N{NON-BREAKING HYPHEN}").replace("~", " ")
+                if slot not in "*_-":
+                    self.lyrics.append((start, self.verse, text))
+                elif slot == "_" and not tied and self.lyrics and not self.lyrics[-1][2].endswith(("_", "-")):
+                    self.lyrics[-1] = (*self.lyrics[-1][:2], f"{self.lyrics[-1][2]}_")
 
 
 class _Tune:
@@ -401,6 +437,8 @@ class _Tune:
                     ties={},
                     tokens=[],
                     sources=[],
+                    line={},
+                    lyrics=[],
                     chords=[],
                     opens=set(),
                     closes=set(),
@@ -432,6 +470,8 @@ class _Tune:
                 self.defined[name] = settings
             else:
                 self.settings(self.voice(name), settings)
+        elif letter == "w":
+            voice.sing(value)
         elif letter == "P" and not self.in_header:
             voice.section = True
         elif letter == "I" and value.startswith("propagate-accidentals"):
@@ -486,6 +526,7 @@ class _Tune:
         if self.in_header:  # text that belongs to no field
             return
         voice, position = self.voice(), 0
+        voice.line, voice.verse = {}, 0
         while position < len(line):
             match = _TOKEN.match(line, position)
             if not match:
