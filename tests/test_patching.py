@@ -271,11 +271,21 @@ def test_lyrics_go_from_abc_to_musicxml_and_back(tmp_path):
     assert [text for _, verse, text in sung if verse == 1] == [
         "The", "cat", "sat", "down by", "on", "mats_", "ma-", "ny", "mi-"
     ]  # fmt: skip
-    assert [text for _, verse, text in sung if verse == 2] == ["2. A", "dog", "lay", "up-", "on", "two", "mats"]
+    assert [text for _, verse, text in sung if verse == 2] == [
+        "2. A",
+        "dog",
+        "lay",
+        "up-",
+        "on",
+        "two",
+        "mats",
+    ]
     xml = tune.render(".musicxml", tune.measures)[0]
     found = files.read_score(xml, ".musicxml").parts[0]
     assert found.signs.lyrics == sung and found.signs == tune.source.score.parts[0].signs
-    words = [(node.findtext("text"), node.findtext("syllabic")) for node in files.musicxml._root(xml).iter("lyric")]
+    words = [
+        (node.findtext("text"), node.findtext("syllabic")) for node in files.musicxml._root(xml).iter("lyric")
+    ]
     assert ("ma", "begin") in words and ("ny", "end") in words and ("The", "single") in words
     (tmp_path / "song.musicxml").write_bytes(xml)
     again = melody.read(tmp_path / "song.musicxml", music.Vocabulary(0, 127))
@@ -290,14 +300,21 @@ def test_notes_that_are_edited_take_the_syllables_of_their_measure_in_order(tmp_
     for new, sung in ((fewer, ["The", "cat"]), (more, ["The", "cat", "sat"])):
         lyrics = files.read_score(tune.render(".musicxml", new)[0], ".musicxml").parts[0].signs.lyrics
         own = [text for time, verse, text in lyrics if verse == 1 and time < 4]
-        assert own == sung and [text for time, verse, text in lyrics if verse == 1 and time >= 4][:2] == ["down by", "on"]
+        assert own == sung and [text for time, verse, text in lyrics if verse == 1 and time >= 4][:2] == [
+            "down by",
+            "on",
+        ]
 
 
 @pytest.mark.parametrize("sign", ["!D.C.!", '"^D.S. al Coda"', "!dacapo!", '"Fine"'])
 def test_jumps_are_said_not_to_be_followed(tmp_path, sign):
     tune = read(tmp_path, f"X:1\nM:4/4\nL:1/4\nK:C\nCDEF|GABc{sign}|\n")
-    assert (melody.JUMPS in tune.adapted) == (sign != '"Fine"') and not tune.source.score.parts[0].signs.chords
-    (tmp_path / "song.musicxml").write_text(XML.replace("<harmony>", f"<direction><words>{sign}</words></direction><harmony>"))
+    assert (melody.JUMPS in tune.adapted) == (sign != '"Fine"') and not tune.source.score.parts[
+        0
+    ].signs.chords
+    (tmp_path / "song.musicxml").write_text(
+        XML.replace("<harmony>", f"<direction><words>{sign}</words></direction><harmony>")
+    )
     found = melody.read(tmp_path / "song.musicxml", music.Vocabulary(0, 127), part="Voice")
     assert (melody.JUMPS in found.adapted) == (sign != '"Fine"')
 

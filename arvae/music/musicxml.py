@@ -19,7 +19,7 @@ from arvae.music.score import BROKEN, JUMP, LONGEST, MARKS, Bar, Note, Part, Sco
 
 _LARGEST = 12 << 20  # bytes of one uncompressed score; the largest chorale has under 1 MB
 _SHORT = {f"{2**n}{'nd' if n == 5 else 'th'}": Fraction(4, 2**n) for n in range(4, 11)}
-_TYPES = {"long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2), **_SHORT}
+TYPES = {"long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2), **_SHORT}
 #: Kinds of chords, and what stands behind the root in a chord symbol.
 CHORDS = {
     "major": "", "minor": "m", "dominant": "7", "minor-seventh": "m7", "major-seventh": "maj7",
@@ -152,7 +152,8 @@ def _chord(item: ElementTree.Element, now: Fraction, divisions: Fraction) -> lis
     """A <harmony> as when in the bar it stands and its symbol ("Bbm7", "D/F#"); [] where it has none."""
     try:
         time = now + number(item.findtext("offset")) / divisions
-        return [(time, _symbol(item))] if item.find("root") is not None else []
+        name = _symbol(item)
+        return [(time, name)] if re.match("[A-G]", name) else []
     except _ODD:
         return []
 
@@ -218,9 +219,9 @@ def _duration(item: ElementTree.Element, divisions: Fraction) -> Fraction:
     if duration < 0:
         raise ValueError(f"a duration of {duration} quarter notes")
     kind = item.findtext("type", "").strip()
-    if kind not in _TYPES:
+    if kind not in TYPES:
         return duration
-    exact = _TYPES[kind] * (2 - Fraction(1, 2 ** min(len(item.findall("dot")), 4)))
+    exact = TYPES[kind] * (2 - Fraction(1, 2 ** min(len(item.findall("dot")), 4)))
     exact *= Fraction(
         number(item.findtext("time-modification/normal-notes", "1")),
         number(item.findtext("time-modification/actual-notes", "1")),
@@ -355,12 +356,7 @@ def _signs(bars: Sequence[_Measure], starts: Sequence[Fraction], staff: str) -> 
         for place, (bar, last) in enumerate(zip(bars, before, strict=False))
         if bar.endings and bar.endings != last
     ]
-    chords = [
-        (start + at, name)
-        for bar, start in zip(bars, starts, strict=False)
-        for at, name in bar.chords
-        if name
-    ]
+    chords = [(start + at, name) for bar, start in zip(bars, starts, strict=False) for at, name in bar.chords]
     opens = frozenset(place for place, bar in enumerate(bars) if bar.forward)
     closes = frozenset(place for place, bar in enumerate(bars) if bar.times)
     lyrics = [

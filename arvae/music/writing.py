@@ -397,7 +397,10 @@ def to_abc(
         some = slice(first, first + _PER_LINE)
         lines.append(" ".join(bars[some]))
         verses = max((verse for own in sung[some] for verse in own), default=0)
-        lines += [_verse(written[some], [own.get(v, {}) for own in sung[some]], held, v) for v in range(1, verses + 1)]
+        lines += [
+            _verse(written[some], [own.get(v, {}) for own in sung[some]], held, v)
+            for v in range(1, verses + 1)
+        ]
     return "\n".join([*head, *lines, ""])
 
 
@@ -414,7 +417,11 @@ def _verse(
             if place in own:
                 held[verse] = own[place].endswith("_")
                 text, goes_on = own[place].rstrip("-_"), own[place].endswith("-")
-                plain = re.sub(r"[|*_\s]+", "~", text).replace("-", r"\-").replace("\N{NON-BREAKING HYPHEN}", r"\-")
+                plain = (
+                    re.sub(r"[|*_\s]+", "~", text)
+                    .replace("-", r"\-")
+                    .replace("\N{NON-BREAKING HYPHEN}", r"\-")
+                )
                 slots.append(plain + "-" * goes_on)
             else:
                 slots.append("_" if held.get(verse) or glyph.tied_before else "*")
