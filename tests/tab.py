@@ -13,7 +13,7 @@ from typing import Any
 from tornado.websocket import websocket_connect
 
 KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "End": 35, "Home": 36, "Tab": 9}
-KEYS |= {"Enter": 13, " ": 32}
+KEYS |= {"Enter": 13, " ": 32, "Escape": 27}
 
 
 class Tab:

@@ -226,7 +226,7 @@ def test_title_composer_tempo_and_key_go_to_other_formats(tmp_path, ending):
 def test_chord_symbols_repeats_and_endings_go_from_abc_to_musicxml_and_back(tmp_path):
     tune = read(tmp_path, SONG.replace('"D"^c2 z2', '"Bbm7/F"^c2 "^slow"z2'))
     content, kept = tune.render(".musicxml", edited(tune, m2=[(0, 67)]))
-    assert kept.endswith("chord symbols, repeats")
+    assert kept.endswith("chord symbols, lyrics, repeats")
     xml = files.read_score(content, ".musicxml").parts[0]
     part = tune.source.score.parts[0]
     pick_up = Fraction(3)  # it is a whole measure now
@@ -253,6 +253,70 @@ def test_chord_symbols_repeats_and_endings_go_from_abc_to_musicxml_and_back(tmp_
     )
     odd = XML.replace("<root-step>G</root-step>", "").encode()  # a chord symbol that cannot be read
     assert [name for _, name in files.read_score(odd, ".xml").parts[0].signs.chords][0] == "Cm"
+
+
+WORDS = """X:1
+M:4/4
+L:1/8
+K:G
+"G"G2 A2- A2 "D"c2|"C"e4- e2 d2|"D"^c2 z2 d4|1 "D"f2 f2 a4:|2 a6 z2|]
+w:The cat _ sat | down~by _ on | mats _ | ma-ny | mi- *
+w:2.~A dog * lay | up- * on | two mats
+"""
+
+
+def test_lyrics_go_from_abc_to_musicxml_and_back(tmp_path):
+    tune = read(tmp_path, WORDS)
+    sung = tune.source.score.parts[0].signs.lyrics
+    assert [text for _, verse, text in sung if verse == 1] == [
+        "The", "cat", "sat", "down by", "on", "mats_", "ma-", "ny", "mi-"
+    ]  # fmt: skip
+    assert [text for _, verse, text in sung if verse == 2] == [
+        "2. A",
+        "dog",
+        "lay",
+        "up-",
+        "on",
+        "two",
+        "mats",
+    ]
+    xml = tune.render(".musicxml", tune.measures)[0]
+    found = files.read_score(xml, ".musicxml").parts[0]
+    assert found.signs.lyrics == sung and found.signs == tune.source.score.parts[0].signs
+    words = [
+        (node.findtext("text"), node.findtext("syllabic")) for node in files.musicxml._root(xml).iter("lyric")
+    ]
+    assert ("ma", "begin") in words and ("ny", "end") in words and ("The", "single") in words
+    (tmp_path / "song.musicxml").write_bytes(xml)
+    again = melody.read(tmp_path / "song.musicxml", music.Vocabulary(0, 127))
+    text = again.render(".abc", again.measures)[0].decode()
+    assert abc.read(text)[0].parts[0].signs == found.signs
+    assert "w: The cat sat | down~by on | mats _ | ma- ny *\n" in text
+
+
+def test_notes_that_are_edited_take_the_syllables_of_their_measure_in_order(tmp_path):
+    tune = read(tmp_path, WORDS)
+    fewer, more = edited(tune, m0=[(0, 60), (3, 62)]), edited(tune, m0=[(6 * n, 60 + n) for n in range(4)])
+    for new, sung in ((fewer, ["The", "cat"]), (more, ["The", "cat", "sat"])):
+        lyrics = files.read_score(tune.render(".musicxml", new)[0], ".musicxml").parts[0].signs.lyrics
+        own = [text for time, verse, text in lyrics if verse == 1 and time < 4]
+        assert own == sung and [text for time, verse, text in lyrics if verse == 1 and time >= 4][:2] == [
+            "down by",
+            "on",
+        ]
+
+
+@pytest.mark.parametrize("sign", ["!D.C.!", '"^D.S. al Coda"', "!dacapo!", '"Fine"'])
+def test_jumps_are_said_not_to_be_followed(tmp_path, sign):
+    tune = read(tmp_path, f"X:1\nM:4/4\nL:1/4\nK:C\nCDEF|GABc{sign}|\n")
+    assert (melody.JUMPS in tune.adapted) == (sign != '"Fine"') and not tune.source.score.parts[
+        0
+    ].signs.chords
+    (tmp_path / "song.musicxml").write_text(
+        XML.replace("<harmony>", f"<direction><words>{sign}</words></direction><harmony>")
+    )
+    found = melody.read(tmp_path / "song.musicxml", music.Vocabulary(0, 127), part="Voice")
+    assert (melody.JUMPS in found.adapted) == (sign != '"Fine"')
 
 
 def test_accidentals_are_spelled_by_the_key(tmp_path):

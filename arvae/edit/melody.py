@@ -21,6 +21,7 @@ MONOPHONIC = "--monophonic keeps the highest note where several sound"
 _NEAR = 1 / 48  # quarter notes: onsets this close to the grid are on it
 QUANTIZE = "--quantize moves every onset to the nearest sixteenth or triplet"
 PART = "--part N chooses one, by its number or name"
+JUMPS = "read once, as it is written: D.C. and D.S. are not followed"
 TUNE = "--tune N chooses one, by its X: number or its title"
 
 
@@ -82,7 +83,7 @@ class Melody:
         wanted, source = self.written(measures), self.source
         composer, given = (source.score.composer, source.score.tempo) if source else ("", None)
         sound = ending.lower() in audio.FORMATS
-        kept = "tempo" if sound else "title, composer, tempo, key, chord symbols, repeats"
+        kept = "tempo" if sound else "title, composer, tempo, key, chord symbols, lyrics, repeats"
         if ending.lower() in files.MIDI:
             kept = "title, tempo, key"
         kept *= source is not None
@@ -181,6 +182,8 @@ def read(
         raise EditError(f"{path.name}: {error}{f'. {hint}' if hint else ''}") from error
     if part is not None:
         adapted.append(f"part {chosen.name or part} of the score")
+    if chosen.signs.jumps:
+        adapted.append(JUMPS)
     if quantize:
         adapted.append(f"{_moved(chosen)} of {len(chosen.notes)} onsets moved to the grid")
     if monophonic:

@@ -7,16 +7,18 @@ and each ending once.
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from arvae.music.keys import FIFTHS, MODES, SEMITONES, STEPS, Key
-from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, Signs, TuneError
+from arvae.music import keys
+from arvae.music.keys import FIFTHS, SEMITONES, STEPS, Key
+from arvae.music.score import BROKEN, JUMP, LONGEST, Bar, Note, Part, Score, Signs, TuneError
 
+# The page reads with these patterns and tables too (arvae/playground/grammar.py): both languages know them.
 _NOTE = r"(?P<accidental>[\^_=]*)(?P<step>[A-Ga-g])(?P<octave>[,']*)(?P<length>\d*/*\d*)"
 _PLAIN = r"[\^_=]*[A-Ga-gz][,']*(?:\d+(?:/+\d*)?|/+\d*)?[<>]*"  # notes between two ! that end lines
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r'"[^"]*"|\{[^{}]*\}|y\d*'
     rf"|!(?!(?!f+!)(?:{_PLAIN})+!)[^!|\s\]\[]{{1,40}}!|!D\.[CS]\.? [^!|]{{1,20}}!"
     r"|\+(?![A-Ga-g]{2,}\+)[a-zA-Z0-9.()<>]+\+"
@@ -33,7 +35,7 @@ _TOKEN = re.compile(
     r"|=(?:20)?\s*$"  # what e-mail makes of a long line
     r"|[\s).~`*;?@#$\\H-WYh-w]+|[(!]"
 )
-_IN_CHORD = re.compile(rf'"[^"]*"|![^!]*!|(?P<note>{_NOTE})(?P<tie>-?)|[\s().~uvH-WY]')
+IN_CHORD = re.compile(rf'"[^"]*"|![^!]*!|(?P<note>{_NOTE})(?P<tie>-?)|[\s().~uvH-WY]')
 KINDS = (
     "note",
     "rest",
@@ -49,14 +51,17 @@ KINDS = (
     "field",
 )
 _LARGEST = 100_000  # characters of a tune; a long one has some 5,000
-_ALTER = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
-_MODES = {mode[:3]: mode for mode in MODES} | {"": "major", "ion": "major", "m": "minor", "aeo": "minor"}
-_KEY = re.compile(r"([A-G])([#b]?) ?(m(?![a-z])|(?i:maj|ion|mix|dor|min|aeo|phr|loc|lyd)[a-zA-Z]*|)")
-_SETTING = re.compile(
+ALTER = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
+MODES = {mode[:3]: mode for mode in keys.MODES} | {"": "major", "ion": "major", "m": "minor", "aeo": "minor"}
+_ANY = "|".join("".join(f"[{c}{c.upper()}]" for c in mode) for mode in MODES if len(mode) == 3)
+KEY = re.compile(rf"([A-G])([#b]?) ?(m(?![a-z])|(?:{_ANY})[a-zA-Z]*|)")
+SETTING = re.compile(
     r"\b(clef|octave|transpose|name|nm|subname|snm|sname|middle|m|shift|score|sound|stem|stafflines|staffscale"
     r'|style)=("[^"]*"|\S*)|\b(treble|alto|tenor|bass|perc)\d?([+-]8)?(?=\s|$)'
 )
-_METRE = re.compile(r"\(?(\d{1,3}(?: ?\+ ?\d{1,3})*)\)? ?/ ?(\d{1,3})")
+METRE = re.compile(r"\(?(\d{1,3}(?: ?\+ ?\d{1,3})*)\)? ?/ ?(\d{1,3})")
+CHORD = re.compile(r'"[A-G](?!ine|oda|\.)')  # a chord symbol: "Fine", "Coda" and "D.C." are none
+SYLLABLE = re.compile(r"\||\*|_|-|(?:\\-|[^\s\-|*_])+-?")
 _HIDDEN = re.compile(r"(?ms)^%%begin(\w+).*?(?:^%%end\1[^\n]*\n?|\Z)")
 
 
@@ -151,6 +156,20 @@ def bars(tune: str, place: int) -> list[list["Token"]]:
     return _read(tune)[place].sources
 
 
+def syllables(line: str, counts: Iterable[int]) -> list[list[str]]:
+    """What a line w: has for the notes of each bar of the line above, of which there are so many: syllables
+    and the signs * _ -; fewer where it ends earlier, or goes on to the next bar (|)."""
+    slots, sung = SYLLABLE.findall(line), []
+    for count in counts:
+        own = []
+        while slots and len(own) < count and slots[0] != "|":
+            own.append(slots.pop(0))
+        if slots and slots[0] == "|":
+            slots.pop(0)
+        sung.append(own)
+    return sung
+
+
 def read_key(value: str) -> Key | None:
     """What a field K: means: "G", "Am", "D mix", "D phr ^f"; None for "none". Raises TuneError for no key."""
     reading = _Tune()
@@ -232,7 +251,12 @@ class _Voice:
     tuplet_left: int = 0
     tokens: list[Token] = dataclasses.field(default_factory=list)  # of the bar under way
     sources: list[list[Token]] = dataclasses.field(default_factory=list)  # of the bars
-    chords: list[tuple[Fraction, str]] = dataclasses.field(default_factory=list)  # these four: see Signs
+    #: Of the line under way, by bar: where its notes start, and whether tied to the one before.
+    line: dict[int, list[tuple[Fraction, bool]]] = dataclasses.field(default_factory=dict)
+    verse: int = 0  # of the last line w: below it
+    jumps: bool = False
+    lyrics: list[tuple[Fraction, int, str]] = dataclasses.field(default_factory=list)  # these: see Signs
+    chords: list[tuple[Fraction, str]] = dataclasses.field(default_factory=list)
     opens: set[int] = dataclasses.field(default_factory=set)
     closes: set[int] = dataclasses.field(default_factory=set)
     endings: dict[int, str] = dataclasses.field(default_factory=dict)
@@ -255,9 +279,9 @@ class _Voice:
         name = f"{step}{octave}"
         holds = step if self.propagate == "pitch" else name
         if accidental:
-            if accidental not in _ALTER:
-                raise self.fault(f"the accidental {accidental!r}: use one of {' '.join(_ALTER)}")
-            alter = _ALTER[accidental]
+            if accidental not in ALTER:
+                raise self.fault(f"the accidental {accidental!r}: use one of {' '.join(ALTER)}")
+            alter = ALTER[accidental]
             if self.propagate != "not":
                 self.accidentals[holds] = alter
         elif name in self.ties:
@@ -291,6 +315,9 @@ class _Voice:
             self.last[name] = entry
             if tied:
                 self.ties[name] = entry
+        if notes:
+            tied = all(entry[0] < self.now for entry in self.last.values())
+            self.line.setdefault(len(self.bars), []).append((self.now, tied))
         self.last_length = length * factor
         self.move(self.last_length)
 
@@ -355,8 +382,9 @@ class _Voice:
         notes = tuple(Note(*entry) for entry in self.notes)
         name = f"{self.name} (percussion)" if self.percussion else self.name
         signs = Signs(
-            tuple(self.chords), frozenset(self.opens), frozenset(self.closes), tuple(self.endings.items())
-        )
+            tuple(self.chords), frozenset(self.opens), frozenset(self.closes), tuple(self.endings.items()),
+            tuple(sorted(self.lyrics)), self.jumps,
+        )  # fmt: skip
         bars = tuple(self.bars)
         return Part(name if named else "", notes, bars, self.percussion, key=self.start_key, signs=signs)
 
@@ -370,8 +398,22 @@ class _Voice:
         ending = re.sub(r"[^\d,-]", "", match["endings"] or match["ending"] or "").strip(",-")
         if ending:
             self.endings[place] = ending
-        if re.match(r'"[A-G]', match[0]):
+        if CHORD.match(match[0]):
             self.chords.append((self.now, match[0].strip('"')))
+        self.jumps = self.jumps or (match[0][0] in '!+"' and bool(JUMP.search(match[0])))
+
+    def sing(self, words: str) -> None:
+        """A line w: below a line of notes."""
+        self.verse += 1
+        for starts, own in zip(
+            self.line.values(), syllables(words, map(len, self.line.values())), strict=True
+        ):
+            for (start, tied), slot in zip(starts, own, strict=False):
+                text = slot.replace("\\-", "\N{NON-BREAKING HYPHEN}").replace("~", " ")
+                if slot not in "*_-":
+                    self.lyrics.append((start, self.verse, text))
+                elif slot == "_" and not tied and self.lyrics and not self.lyrics[-1][2].endswith(("_", "-")):
+                    self.lyrics[-1] = (*self.lyrics[-1][:2], f"{self.lyrics[-1][2]}_")
 
 
 class _Tune:
@@ -401,6 +443,8 @@ class _Tune:
                     ties={},
                     tokens=[],
                     sources=[],
+                    line={},
+                    lyrics=[],
                     chords=[],
                     opens=set(),
                     closes=set(),
@@ -432,6 +476,8 @@ class _Tune:
                 self.defined[name] = settings
             else:
                 self.settings(self.voice(name), settings)
+        elif letter == "w":
+            voice.sing(value)
         elif letter == "P" and not self.in_header:
             voice.section = True
         elif letter == "I" and value.startswith("propagate-accidentals"):
@@ -440,14 +486,14 @@ class _Tune:
     def key(self, voice: _Voice, value: str) -> None:
         """K: the key signature, explicit accidentals, what a clef does to the sound."""
         self.settings(voice, value)
-        written = "" if value.strip() == "none" else _SETTING.sub("", value).strip()
+        written = "" if value.strip() == "none" else SETTING.sub("", value).strip()
         tonic = mode = ""
-        found = _KEY.match(written)
+        found = KEY.match(written)
         if written in ("HP", "Hp"):  # bagpipes: HP writes no sharps, Hp means F and C sharp
             voice.key, written = {"F": 1, "C": 1} if written == "Hp" else {}, ""
         elif found:
-            tonic, mode = found[1] + found[2], _MODES[found[3][:3].lower()]
-            fifths = FIFTHS.index(found[1]) - 1 + 7 * {"": 0, "#": 1, "b": -1}[found[2]] - MODES[mode]
+            tonic, mode = found[1] + found[2], MODES[found[3][:3].lower()]
+            fifths = FIFTHS.index(found[1]) - 1 + 7 * {"": 0, "#": 1, "b": -1}[found[2]] - keys.MODES[mode]
             voice.key = {step: (fifths + 6 - place) // 7 for place, step in enumerate(FIFTHS)}
             written = written[found.end() :].strip()
         elif value.strip() in ("", "none"):
@@ -456,7 +502,7 @@ class _Tune:
         if explicit:
             voice.key, written = {}, written[explicit.end() :]
         for accidental, step in re.findall(r"([\^_=]+)([A-Ga-g])", written):
-            voice.key = voice.key | {step.upper(): _ALTER.get(accidental, 0)}
+            voice.key = voice.key | {step.upper(): ALTER.get(accidental, 0)}
         if re.sub(r"([\^_=]+)([A-Ga-g])", "", written).strip():
             raise voice.fault(f"the key {value[:30]!r}: write one such as G, Am, D mix or D phr ^f")
         if not voice.notes:
@@ -466,7 +512,7 @@ class _Tune:
     def settings(self, voice: _Voice, value: str) -> None:
         """What V: and K: say of sound: octave=, transpose=, clefs with 8; drums; a name."""
         octaves, moved, asked = 0, 0, False
-        for name, setting, clef, eight in _SETTING.findall(value):
+        for name, setting, clef, eight in SETTING.findall(value):
             setting = setting.strip('"')
             if name in ("octave", "transpose") and re.fullmatch(r"[+-]?\d{1,2}", setting):
                 octaves += 12 * int(setting) if name == "octave" else 0
@@ -486,8 +532,9 @@ class _Tune:
         if self.in_header:  # text that belongs to no field
             return
         voice, position = self.voice(), 0
+        voice.line, voice.verse = {}, 0
         while position < len(line):
-            match = _TOKEN.match(line, position)
+            match = TOKEN.match(line, position)
             if not match:
                 raise voice.fault(f"{line[position : position + 12]!r}, which is no ABC: correct it")
             voice.tokens.append(Token(at, match, voice.now, voice.unit, voice.key, voice.transpose))
@@ -531,7 +578,7 @@ def _chord(voice: _Voice, inside: str, factor: Fraction) -> tuple[list, Fraction
     """The notes of a chord, and its length: that of its first note."""
     notes, position = [], 0
     while position < len(inside):
-        match = _IN_CHORD.match(inside, position)
+        match = IN_CHORD.match(inside, position)
         if not match:
             raise voice.fault(f"the chord [{inside[:20]}], which is no ABC: correct it")
         position = match.end()
@@ -546,7 +593,7 @@ def _metre(value: str) -> tuple[str, Fraction]:
     """A field M: as written, and how many quarter notes a bar has (0: free)."""
     if value in ("C", "C|"):
         return value, Fraction(4)
-    found = _METRE.fullmatch(value)
+    found = METRE.fullmatch(value)
     if not found or not int(found[2]):
         return value[:20] or "none", Fraction(0)
     return value, 4 * Fraction(sum(int(beats) for beats in found[1].split("+")), int(found[2]))

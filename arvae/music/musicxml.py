@@ -15,11 +15,11 @@ from xml.etree import ElementTree
 
 from arvae.files import DAMAGED
 from arvae.music.keys import MODES, SEMITONES, STEPS, Key
-from arvae.music.score import BROKEN, LONGEST, MARKS, Bar, Note, Part, Score, Signs, TuneError
+from arvae.music.score import BROKEN, JUMP, LONGEST, MARKS, Bar, Note, Part, Score, Signs, TuneError
 
 _LARGEST = 12 << 20  # bytes of one uncompressed score; the largest chorale has under 1 MB
 _SHORT = {f"{2**n}{'nd' if n == 5 else 'th'}": Fraction(4, 2**n) for n in range(4, 11)}
-_TYPES = {"long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2), **_SHORT}
+TYPES = {"long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2), **_SHORT}
 #: Kinds of chords, and what stands behind the root in a chord symbol.
 CHORDS = {
     "major": "", "minor": "m", "dominant": "7", "minor-seventh": "m7", "major-seventh": "maj7",
@@ -50,6 +50,8 @@ class _Measure:
     times: int = 0  # how often a repeat that ends here is played; 0: none does
     endings: frozenset[int] = frozenset()
     chords: list[tuple[Fraction, str]] = field(default_factory=list)
+    lyrics: list[tuple[str, Fraction, int, str]] = field(default_factory=list)  # staff, start, verse, text
+    jumps: bool = False
 
 
 def read(content: bytes) -> Score:
@@ -130,6 +132,8 @@ def _measures(part: ElementTree.Element) -> Iterator[_Measure]:
                     start = last if item.find("chord") is not None else now
                     _note(item, bar, start, duration)
                     last, now = start, max(now, start + duration)
+                elif item.tag in ("direction", "sound"):
+                    bar.jumps |= _jumps(item)
                 elif item.tag == "harmony":
                     bar.chords += _chord(item, now, divisions)
                 elif item.tag == "barline":
@@ -148,7 +152,8 @@ def _chord(item: ElementTree.Element, now: Fraction, divisions: Fraction) -> lis
     """A <harmony> as when in the bar it stands and its symbol ("Bbm7", "D/F#"); [] where it has none."""
     try:
         time = now + number(item.findtext("offset")) / divisions
-        return [(time, _symbol(item))] if item.find("root") is not None else []
+        name = _symbol(item)
+        return [(time, name)] if re.match("[A-G]", name) else []
     except _ODD:
         return []
 
@@ -182,8 +187,22 @@ def _note(item: ElementTree.Element, bar: _Measure, start: Fraction, duration: F
     sounding += bar.transpose.get(staff, bar.transpose.get("", 0))
     if not 0 <= sounding <= 127:
         raise ValueError(f"a note lies {sounding} semitones above MIDI's lowest, MIDI has 0 to 127")
+    for place, lyric in enumerate(item.findall("lyric"), 1):
+        text = "".join(one.text or " " for one in lyric if one.tag in ("text", "elision")).strip()
+        if text:
+            verse = re.fullmatch(r"\d{1,2}", lyric.get("number", ""))
+            goes_on = lyric.findtext("syllabic") in ("begin", "middle")
+            held = lyric.find("extend") is not None and not goes_on
+            text += "-" * goes_on + "_" * held
+            bar.lyrics.append((staff, start, int(verse[0]) if verse else place, text))
     tied = {tie.get("type") for tie in (*item.findall("tie"), *item.findall("notations/tied"))}
     bar.notes.append((staff, start, duration, sounding, "stop" in tied or "continue" in tied))
+
+
+def _jumps(item: ElementTree.Element) -> bool:
+    """Whether a <direction> or <sound> says to go back to the start or the segno."""
+    sounds = any(one.get("dacapo") == "yes" or one.get("dalsegno") for one in item.iter("sound"))
+    return sounds or any(JUMP.search(words.text or "") for words in item.iter("words"))
 
 
 def number(text: str | None) -> Fraction:
@@ -200,9 +219,9 @@ def _duration(item: ElementTree.Element, divisions: Fraction) -> Fraction:
     if duration < 0:
         raise ValueError(f"a duration of {duration} quarter notes")
     kind = item.findtext("type", "").strip()
-    if kind not in _TYPES:
+    if kind not in TYPES:
         return duration
-    exact = _TYPES[kind] * (2 - Fraction(1, 2 ** min(len(item.findall("dot")), 4)))
+    exact = TYPES[kind] * (2 - Fraction(1, 2 ** min(len(item.findall("dot")), 4)))
     exact *= Fraction(
         number(item.findtext("time-modification/normal-notes", "1")),
         number(item.findtext("time-modification/actual-notes", "1")),
@@ -325,27 +344,29 @@ def _staves(name: str, bars: Sequence[_Measure]) -> Iterator[tuple[str, Part]]:
                 played=played,
                 transpose=next((b.transpose.get(staff, b.transpose.get("", 0)) for b in bars), 0),
                 key=bars[0].key,
-                signs=_signs(bars, starts),
+                signs=_signs(bars, starts, staff),
             ),
         )
 
 
-def _signs(bars: Sequence[_Measure], starts: Sequence[Fraction]) -> Signs:
+def _signs(bars: Sequence[_Measure], starts: Sequence[Fraction], staff: str) -> Signs:
     before = [frozenset(), *(bar.endings for bar in bars)]
     endings = [
         (place, ",".join(map(str, sorted(bar.endings))))
         for place, (bar, last) in enumerate(zip(bars, before, strict=False))
         if bar.endings and bar.endings != last
     ]
-    chords = [
-        (start + at, name)
-        for bar, start in zip(bars, starts, strict=False)
-        for at, name in bar.chords
-        if name
-    ]
+    chords = [(start + at, name) for bar, start in zip(bars, starts, strict=False) for at, name in bar.chords]
     opens = frozenset(place for place, bar in enumerate(bars) if bar.forward)
     closes = frozenset(place for place, bar in enumerate(bars) if bar.times)
-    return Signs(tuple(chords), opens, closes, tuple(endings))
+    lyrics = [
+        (start + at, verse, text)
+        for bar, start in zip(bars, starts, strict=False)
+        for place, at, verse, text in bar.lyrics
+        if place == staff
+    ]
+    jumps = any(bar.jumps for bar in bars)
+    return Signs(tuple(chords), opens, closes, tuple(endings), tuple(sorted(lyrics)), jumps)
 
 
 def _add(notes: list[Note], note: Note, tied: bool) -> None:

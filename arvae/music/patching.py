@@ -132,9 +132,6 @@ def _abc(tune: str, place: int, bars: Mapping[int, Rewritten]) -> str:
     return tune
 
 
-_SYLLABLE = re.compile(r"\||\*|_|-|(?:\\-|[^\s\-|*_])+-?")
-
-
 def _sing(
     tune: str,
     sources: Sequence[Sequence[abc.Token]],
@@ -152,13 +149,8 @@ def _sing(
         below = tune.find("\n", at) + 1 or len(tune)
         while tune.startswith("w:", below):
             end = tune.find("\n", below) % (len(tune) + 1)
-            slots, sung = _SYLLABLE.findall(tune[below + 2 : end]), []
-            for index, count in counts.items():
-                own = []
-                while slots and len(own) < count and slots[0] != "|":
-                    own.append(slots.pop(0))
-                if slots and slots[0] == "|":
-                    slots.pop(0)
+            sung = []
+            for index, own in zip(counts, abc.syllables(tune[below + 2 : end], counts.values()), strict=True):
                 if index in bars:
                     notes = [glyph for glyph in bars[index].glyphs if glyph.symbol >= 0]
                     own = [slot for slot in own if slot not in "*_"]

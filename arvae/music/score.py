@@ -4,6 +4,7 @@ A reader (`abc`, `midi`, `musicxml`) gives a `Score`; one of its parts goes to `
 as it is *written*, each repeat and each ending once; `unfold` gives it as it is played.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ WIDE = "range too wide"
 BROKEN = "unreadable"
 
 LONGEST = 10_000  # measures: a few bytes can ask for millions
+JUMP = re.compile(r"\bD\. ?[CS]\b|\bda ?capo\b|\bdal ?segno\b", re.IGNORECASE)  # words that say to go back
 
 #: The colours by which a written rest says that it stands for another symbol than a plain rest does, so that
 #: every measure can be written as a score and read again: a rest that follows a rest but is one of its
@@ -77,12 +79,16 @@ class Bar:
 @dataclass(frozen=True, slots=True)
 class Signs:
     """What stands beside the notes of a part: chord symbols as (quarter notes from the start, name), bars
-    (from 0) that a repeat opens before and closes after, those an ending starts with, with its numbers."""
+    (from 0) that a repeat opens before and closes after, those an ending starts with, with its numbers;
+    lyrics as (quarter notes from the start, verse from 1, syllable), a syllable ending in "-" where its word
+    goes on, in "_" where it is held over further notes; whether a D.C. or D.S. jumps back."""
 
     chords: tuple[tuple[Fraction, str], ...] = ()
     opens: frozenset[int] = frozenset()
     closes: frozenset[int] = frozenset()
     endings: tuple[tuple[int, str], ...] = ()
+    lyrics: tuple[tuple[Fraction, int, str], ...] = ()
+    jumps: bool = False
 
 
 @dataclass(frozen=True, slots=True)

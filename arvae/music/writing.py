@@ -61,12 +61,26 @@ def _add(parent: Element, tag: str, text: object = None, **attributes: str) -> E
 @dataclass
 class Beside:
     """What stands beside the notes of one measure: chord symbols as (twelfths of a quarter note, name); a
-    repeat that opens before it, closes after it; the numbers of an ending that starts with it."""
+    repeat that opens before it, closes after it; the numbers of an ending that starts with it; syllables
+    (see Signs) as (twelfths of a quarter note, verse, text)."""
 
     chords: list[tuple[int, str]] = field(default_factory=list)
     opens: bool = False
     closes: bool = False
     ending: str = ""
+    lyrics: list[tuple[int, int, str]] = field(default_factory=list)
+
+    def sung(self, glyphs: Sequence[Glyph]) -> dict[int, dict[int, str]]:
+        """By verse the syllables of these glyphs, by their place: each at its note or, where not every one
+        has a note that starts there, in order, as far as there are notes."""
+        onsets = {g.start: place for place, g in enumerate(glyphs) if g.symbol >= 0 and not g.tied_before}
+        found: dict[int, dict[int, str]] = {}
+        for verse in sorted({verse for _, verse, _ in self.lyrics}):
+            own = sorted((at, text) for at, one, text in self.lyrics if one == verse)
+            there = all(at in onsets for at, _ in own)
+            places = [onsets[at] for at, _ in own] if there else onsets.values()
+            found[verse] = dict(zip(places, (text for _, text in own), strict=False))
+        return found
 
 
 def beside(part: Part) -> dict[int, Beside]:
@@ -80,10 +94,11 @@ def beside(part: Part) -> dict[int, Beside]:
             found[start // whole].ending = endings.get(index, "")
         if place == len(laid) - 1 or laid[place + 1][1] >= -(-end // whole) * whole:  # the last
             found[(end - 1) // whole].closes |= index in signs.closes
-        for time, name in signs.chords:
-            if bar.start <= time < bar.start + bar.length:
-                at = start + int((time - bar.start) * BEAT)
-                found[at // whole].chords.append((at % whole, name))
+        for kind in ("chords", "lyrics"):
+            for time, *what in getattr(signs, kind):
+                if bar.start <= time < bar.start + bar.length:
+                    at = start + int((time - bar.start) * BEAT)
+                    getattr(found[at // whole], kind).append((at % whole, *what))
     return dict(found)
 
 
@@ -205,14 +220,30 @@ def to_musicxml(
         _add(_add(listed, "score-part", id=identity), "part-name", names[number] if names else "")
         part = _add(root, "part", id=identity)
         written = notation.notate(music.transpose(np.asarray(row), -transpose))
+        inside: dict[int, bool] = {}
         for index, glyphs in enumerate(written):
             measure = _add(part, "measure", number=str(index + 1))
             if index == 0:
                 _start(measure, transpose, key, tempo)
-            measure.extend(elements(glyphs, key or PLAIN_KEY, BEAT))
+            nodes = elements(glyphs, key or PLAIN_KEY, BEAT)
+            for verse, own in signs.get(index, Beside()).sung(glyphs).items():
+                for place, text in own.items():
+                    inside[verse] = _lyric(nodes[place], verse, text, inside.get(verse, False))
+            measure.extend(nodes)
         _sign(part, signs)
     ElementTree.indent(root)
     return _HEAD + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _lyric(note: Element, verse: int, text: str, inside: bool) -> bool:
+    """Add a syllable, `inside` a word or not; whether its word goes on."""
+    goes_on = text.endswith("-")
+    node = _add(note, "lyric", number=str(verse))
+    _add(node, "syllabic", (("single", "begin"), ("end", "middle"))[inside][goes_on])
+    _add(node, "text", text.rstrip("-_"))
+    if text.endswith("_"):
+        _add(node, "extend")
+    return goes_on
 
 
 def _sign(part: Element, signs: Mapping[int, Beside]) -> None:
@@ -353,17 +384,46 @@ def to_abc(
     head = [f"{letter}:{' '.join(text.split())}" for letter, text in fields.items() if text]
     cuts = {place: {at for at, _ in own.chords if at % BEAT == 0} for place, own in signs.items()}
     written = notation.notate(music.transpose(np.asarray(measures), -transpose), cuts)
-    text = "|:" * signs.get(0, Beside()).opens
+    bars, last = [], len(written) - 1
     for place, glyphs in enumerate(written):
         own, following = signs.get(place, Beside()), signs.get(place + 1, Beside())
         words = [(at, f'"{name}"') for at, name in own.chords]
-        text += (
-            bar_text(glyphs, key, Fraction(1, 2), words)
-            + " "
-            + ":" * own.closes
-            + "|"
-            + ":" * following.opens
-        )
-        text += f"[{following.ending}" if following.ending else ""
-        text += "\n" if place % _PER_LINE == _PER_LINE - 1 else " "
-    return "\n".join([*head, text.rstrip() + "]" * (not signs.get(len(written) - 1, Beside()).closes), ""])
+        text = "|:" * (own.opens and not place) + bar_text(glyphs, key, Fraction(1, 2), words)
+        text += f" {':' * own.closes}|{']' * (place == last and not own.closes)}{':' * following.opens}"
+        bars.append(text + (f"[{following.ending}" if following.ending else ""))
+    lines, sung = [], [signs.get(place, Beside()).sung(glyphs) for place, glyphs in enumerate(written)]
+    held: dict[int, bool] = {}
+    for first in range(0, len(written), _PER_LINE):
+        some = slice(first, first + _PER_LINE)
+        lines.append(" ".join(bars[some]))
+        verses = max((verse for own in sung[some] for verse in own), default=0)
+        lines += [
+            _verse(written[some], [own.get(v, {}) for own in sung[some]], held, v)
+            for v in range(1, verses + 1)
+        ]
+    return "\n".join([*head, *lines, ""])
+
+
+def _verse(
+    bars: Sequence[Sequence[Glyph]], sung: Sequence[Mapping[int, str]], held: dict[int, bool], verse: int
+) -> str:
+    """A line w: below bars with these syllables; held: whether the last one of a verse goes on."""
+    line = []
+    for glyphs, own in zip(bars, sung, strict=True):
+        slots = []
+        for place, glyph in enumerate(glyphs):
+            if glyph.symbol < 0:
+                continue
+            if place in own:
+                held[verse] = own[place].endswith("_")
+                text, goes_on = own[place].rstrip("-_"), own[place].endswith("-")
+                plain = (
+                    re.sub(r"[|*_\s]+", "~", text)
+                    .replace("-", r"\-")
+                    .replace("\N{NON-BREAKING HYPHEN}", r"\-")
+                )
+                slots.append(plain + "-" * goes_on)
+            else:
+                slots.append("_" if held.get(verse) or glyph.tied_before else "*")
+        line.append(" ".join(slots))
+    return f"w: {' | '.join(line)}"

@@ -17,14 +17,15 @@ from arvae.datasets import sprites
 from arvae.datasets.contract import Dataset
 from arvae.files import atomic_write
 from arvae.playground import items, weights
+from arvae.playground.grammar import grammar
 from arvae.playground.items import Item
 from arvae.report.labels import model_label
 from arvae.trained import Control, TrainedModel
 
 LIMIT = 15_000_000  # bytes
 SCRIPTS = (
-    "decoder.js", "encoder.js", "music.js", "key.js", "score.js", "abc.js", "midi.js", "musicxml.js",
-    "read.js", "write.js", "draw.js", "sound.js", "page.js", "controls.js", "measure.js", "shape.js",
+    "page.js", "decoder.js", "encoder.js", "music.js", "key.js", "score.js", "abc.js", "midi.js",
+    "musicxml.js", "read.js", "write.js", "draw.js", "sound.js", "controls.js", "measure.js", "shape.js",
     "digit.js", "picture.js", "strip.js", "melody.js",
 )  # fmt: skip
 NO_OWN = ("dsprites",)  # data sets whose panel takes nothing of one's own: no encoder is needed
@@ -58,9 +59,9 @@ def write(
     panels, styles, programs, blobs = [], [], {}, {}
 
     def add(name: str, trained: TrainedModel, chosen: Sequence[Item]) -> list[dict[str, Any]]:
-        small = trained.setup.kind == "images"
+        bits = 8 if trained.setup.dataset == "mnist" else 12
         exported = weights.export(trained.network, encoder=trained.setup.dataset not in NO_OWN)
-        program, blobs[name] = weights.packed(*exported, small)
+        program, blobs[name] = weights.packed(*exported, bits)
         programs[name] = {"program": program, "check": check(trained, chosen)}
         return [_control(control) for control in trained.controls]
 
@@ -93,7 +94,7 @@ def write(
         panels.append(melody | {"styles": styles})
     if not panels:
         raise ValueError("no trained model to put on the page: train some first (`dvc repro`)")
-    text = render({"panels": panels, "models": programs}, blobs, made)
+    text = render({"panels": panels, "models": programs, "grammar": grammar()}, blobs, made)
     size = len(text.encode())
     if size > LIMIT:
         raise ValueError(f"the page has {size:,} bytes, more than {LIMIT:,}: put fewer models on it")

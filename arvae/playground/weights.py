@@ -33,22 +33,33 @@ def export(model: nn.Module, encoder: bool = True) -> Exported:
     )
 
 
+def rounded(matrix: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """A matrix (n, m) as signed whole numbers of so many bits and a float32 factor a row (n, 1)."""
+    most = 2 ** (bits - 1) - 1
+    factors = np.maximum(np.abs(matrix).max(axis=1, keepdims=True) / most, 1e-12).astype("<f4")
+    return np.rint(matrix / factors).astype(np.int16), factors
+
+
 def packed(
-    program: dict[str, Any], tensors: dict[str, np.ndarray], small: bool = False
+    program: dict[str, Any], tensors: dict[str, np.ndarray], bits: int = 12
 ) -> tuple[dict[str, Any], str]:
     """The program with where each tensor lies ([first byte, rows, columns, kind]), and all of them as base64.
 
-    Matrices are float16 ("f"), or with `small` 8-bit integers behind one float32 factor a row ("i"): half the
-    size, for images, where no output decides the next. Vectors, and tables of sums, are float32 ("s").
+    Matrices are whole numbers of 12 bits ("t") or 8 ("i") behind one factor a row. 8 are enough for digits;
+    melodies, where one symbol decides the next, need more, and so do shapes, whose edges are steep. Of 12
+    bits the upper eight come first, then the lower four, two in a byte. Vectors are float32 ("s").
     """
     index, parts, first = {}, [], 0
     for name, tensor in tensors.items():
         matrix = np.atleast_2d(tensor)
-        kind = "s" if tensor.ndim == 1 or name.endswith("symbols") else "i" if small else "f"
-        content = matrix.astype("<f4" if kind == "s" else "<f2").tobytes()
-        if kind == "i":
-            factors = np.maximum(np.abs(matrix).max(axis=1, keepdims=True) / 127, 1e-12).astype("<f4")
-            content = factors.tobytes() + np.rint(matrix / factors).astype(np.int8).tobytes()
+        kind = "s" if tensor.ndim == 1 else "i" if bits == 8 else "t"
+        content = matrix.astype("<f4").tobytes()
+        if kind != "s":
+            whole, factors = rounded(matrix, bits)
+            content = factors.tobytes() + (whole >> bits - 8).astype(np.int8).tobytes()
+        if kind == "t":
+            low = np.append(whole & 15, [0] * (whole.size % 2)).astype(np.uint8)
+            content += (low[::2] << 4 | low[1::2]).tobytes()
         index[name] = [first, *matrix.shape, kind]
         parts.append(content)
         first += len(content)
@@ -131,10 +142,10 @@ def _measure(model: MeasureVAE, encoder: bool) -> Exported:
             name = f"{level}.{layer}"
             if name == "beat.0":  # its input is one learned number
                 b += w[:, 0] * _numpy(model.beat_input)
-            elif name == "tick.0":  # [embedding of the symbol before, beat input]: the first as a table
+            elif name == "tick.0":  # [embedding of the symbol before, beat input]
                 size = model.embed_out.embedding_dim
                 symbols = np.concatenate([_numpy(model.embed_out.weight), _numpy(model.first_symbol)[None]])
-                tensors |= {"symbols": symbols @ w[:, :size].T, f"{name}.w": w[:, size:]}
+                tensors |= {"symbols out": symbols, "symbols out.w": w[:, :size], f"{name}.w": w[:, size:]}
             else:
                 tensors[f"{name}.w"] = w
             tensors |= {f"{name}.b": b, f"{name}.u": u, f"{name}.c": c}
@@ -143,11 +154,8 @@ def _measure(model: MeasureVAE, encoder: bool) -> Exported:
             for way in ("", "_reverse"):
                 w, u, b, c = _recurrent(model.encoder, f"l{layer}{way}", model.hidden)
                 name = f"encoder.{layer}{way}"
-                if layer == 0:  # what each symbol adds to the gates, its bias included
-                    tensors[f"{name}.symbols"] = _numpy(model.embed_in.weight) @ w.T + b
-                else:
-                    tensors |= {f"{name}.w": w, f"{name}.b": b}
-                tensors |= {f"{name}.u": u, f"{name}.c": c}
+                tensors |= {f"{name}.w": w, f"{name}.b": b, f"{name}.u": u, f"{name}.c": c}
+        tensors["symbols in"] = _numpy(model.embed_in.weight)
         for name, layer in (("dense", model.mean[0]), ("mean", model.mean[2])):
             tensors |= {f"{name}.w": _numpy(layer.weight), f"{name}.b": _numpy(layer.bias)}
     program = {

@@ -1,37 +1,11 @@
 "use strict";
 // ABC notation to scores, as arvae/music/abc.py reads it: the same grammar, the same refusals in the same words.
 
-const ABC_NOTE = String.raw`(?<accidental>[\^_=]*)(?<step>[A-Ga-g])(?<octave>[,']*)(?<length>\d*/*\d*)`;
-const ABC_PLAIN = String.raw`[\^_=]*[A-Ga-gz][,']*(?:\d+(?:/+\d*)?|/+\d*)?[<>]*`;
-const ABC_TOKEN = new RegExp([
-  String.raw`"[^"]*"|\{[^{}]*\}|y\d*`,
-  String.raw`|!(?!(?!f+!)(?:${ABC_PLAIN})+!)[^!|\s\]\[]{1,40}!|!D\.[CS]\.? [^!|]{1,20}!`,
-  String.raw`|\+(?![A-Ga-g]{2,}\+)[a-zA-Z0-9.()<>]+\+`,
-  String.raw`|\[(?<field>[A-Za-z]):(?<value>[^\]]*)\]`,
-  String.raw`|(?<bar>\|[\]:|]*|:[\]:|]*|\[\|[\]:|]*)(?<endings>\s*\[?\d[\d,\-.]*)?`,
-  String.raw`|(?<ending>\[\d[\d,\-.]*)`,
-  String.raw`|\((?<tuplet>\d)(?<tupletRest>(?::\d*){0,2})`,
-  `|(?<note>${ABC_NOTE})`,
-  String.raw`|(?<rest>[xz])(?<restLength>\d*/*\d*)`,
-  String.raw`|(?<bars>[XZ])(?<count>\d*)`,
-  String.raw`|\[(?<chord>[^\]\[|]{1,500})\](?<chordLength>\d*/*\d*)`,
-  String.raw`|(?<named>\["[^"]*")`,
-  String.raw`|(?<tie>-)|(?<broken>>+|<+)|(?<overlay>\(&|&\)?)`,
-  String.raw`|=(?:20)?\s*$`,
-  String.raw`|[\s).~*\`;?@#$\\H-WYh-w]+|[(!]`,
-].join(""), "y");
-const ABC_IN_CHORD = new RegExp(String.raw`"[^"]*"|![^!]*!|(?<note>${ABC_NOTE})(?<tie>-?)|[\s().~uvH-WY]`, "y");
-const ABC_LARGEST = 100000;
-const SEMITONES = { C: 0, D: 2, E: 4, F: 5, G: 7, A: 9, B: 11 };
-const FIFTHS = "FCGDAEB"; // the order in which sharps are added
-const ALTER = { "^": 1, "^^": 2, _: -1, __: -2, "=": 0 };
-const ABC_MODES = { "": "major", maj: "major", ion: "major", mix: "mixolydian", dor: "dorian", m: "minor", min: "minor",
-  aeo: "minor", phr: "phrygian", loc: "locrian", lyd: "lydian" };
-const ABC_KEY = new RegExp("^([A-G])([#b]?) ?(m(?![a-z])|(?:[mM][aA][jJ]|[iI][oO][nN]|[mM][iI][xX]|[dD][oO][rR]|[mM][iI][nN]"
-  + "|[aA][eE][oO]|[pP][hH][rR]|[lL][oO][cC]|[lL][yY][dD])[a-zA-Z]*|)");
-const ABC_SETTING = new RegExp(String.raw`\b(clef|octave|transpose|name|nm|subname|snm|sname|middle|m|shift|score|sound|stem`
-  + String.raw`|stafflines|staffscale|style)=("[^"]*"|\S*)|\b(treble|alto|tenor|bass|perc)\d?([+-]8)?(?=\s|$)`, "g");
-const ABC_METRE = /^\(?(\d{1,3}(?: ?\+ ?\d{1,3})*)\)? ?\/ ?(\d{1,3})$/;
+const grammarOf = (name, flags = "y") => new RegExp(data.grammar.abc[name], flags);
+const ABC_TOKEN = grammarOf("token"), ABC_IN_CHORD = grammarOf("in_chord"), ABC_KEY = new RegExp(`^${data.grammar.abc.key}`);
+const ABC_SETTING = grammarOf("setting", "g"), ABC_METRE = new RegExp(`^${data.grammar.abc.metre}$`);
+const ABC_SYLLABLE = grammarOf("syllable", "g"), ABC_CHORD = new RegExp(`^${data.grammar.abc.chord}`), ABC_LARGEST = 100000;
+const { alter: ALTER, abcModes: ABC_MODES } = data.grammar;
 /** A text in quotes, as Python writes it in a message. */
 const quoted = (text) => (text.includes("'") && !text.includes('"') ? `"${text}"` : `'${text.replace(/\\/g, "\\\\").replace(/'/g, "\\'")}'`);
 
@@ -86,7 +60,7 @@ function readAbcTune(tune) {
   const filled = voices.filter((voice) => voice.notes.length), several = filled.length ? filled : voices.slice(0, 1);
   const tempo = /(\d{1,2})\/(\d{1,2})\s*=\s*(\d{1,4})/.exec(abcField(tune, "Q") ?? "");
   return {
-    title: abcField(tune, "T") ?? "", tempo: tempo ? (4 * tempo[1] * tempo[3]) / (Number(tempo[2]) || 4) : null,
+    title: abcField(tune, "T") ?? "", composer: abcField(tune, "C") ?? "", tempo: tempo ? (4 * tempo[1] * tempo[3]) / (Number(tempo[2]) || 4) : null,
     parts: several.map((voice) => voice.part(several.length > 1)),
   };
 }
@@ -119,7 +93,7 @@ class AbcVoice {
       name: "", key: {}, unit: null, metre: "none", nominal: fraction(0), propagate: "pitch", transpose: 0, percussion: false,
       now: fraction(0), barStart: fraction(0), barEnd: fraction(0), section: true, lastLength: fraction(0), written: fraction(0),
       startKey: null, broken: fraction(1), tuplet: fraction(1), tupletLeft: 0,
-    }, given, { notes: [], bars: [], accidentals: {}, last: {}, ties: {} });
+    }, given, { notes: [], bars: [], accidentals: {}, last: {}, ties: {}, signs: noSigns(), line: new Map(), verse: 0 });
   }
   fault(detail) { return new TuneError(BROKEN, `bar ${this.bars.length + 1} has ${detail}`); }
   length(written) {
@@ -170,6 +144,10 @@ class AbcVoice {
       }
       this.last[name] = entry;
       if (tied) this.ties[name] = entry;
+    }
+    if (notes.length) {
+      const place = this.bars.length, tied = Object.values(this.last).every((entry) => entry.start < this.now);
+      this.line.set(place, [...(this.line.get(place) ?? []), [this.now, tied]]);
     }
     this.lastLength = length.times(factor);
     this.move(this.lastLength);
@@ -231,7 +209,32 @@ class AbcVoice {
   }
   part(named) {
     const name = this.percussion ? `${this.name} (percussion)` : this.name;
-    return { name: named ? name : "", notes: this.notes, bars: this.bars, percussion: this.percussion, transpose: 0, key: this.startKey };
+    return { name: named ? name : "", notes: this.notes, bars: this.bars, percussion: this.percussion, transpose: 0, key: this.startKey,
+      signs: this.signs };
+  }
+  /** Note chord symbols, repeats and endings, behind what closed the bar; whether a D.C. or D.S. jumps back. */
+  sign([whole], { bar = "", endings, ending = "" }) {
+    const { signs } = this, place = this.bars.length, numbers = (endings ?? ending).replace(/[^\d,-]/g, "").replace(/^[,-]+|[,-]+$/g, "");
+    if (bar.startsWith(":") && place) signs.closes.push(place - 1);
+    if (bar.endsWith(":")) signs.opens.push(place);
+    if (numbers) signs.endings[place] = numbers;
+    if (ABC_CHORD.test(whole)) signs.chords.push([this.now, whole.replace(/^"|"$/g, "")]);
+    signs.jumps ||= '!+"'.includes(whole[0]) && JUMP.test(whole);
+  }
+  /** A line w: below a line of notes: a syllable a note, up to the bar line where it has one. */
+  sing(words) {
+    const slots = words.match(ABC_SYLLABLE) ?? [], { lyrics } = this.signs, own = [];
+    this.verse += 1;
+    for (const notes of this.line.values()) {
+      for (const [start, tied] of notes) {
+        if (!slots.length || slots[0] === "|") break;
+        const slot = slots.shift(), before = own[own.length - 1];
+        if (!"*_-".includes(slot)) own.push([start, this.verse, slot.replace(/\\-/g, "\u2011").replace(/~/g, " ")]);
+        else if (slot === "_" && !tied && before && !/[_-]$/.test(before[2])) before[2] += "_";
+      }
+      if (slots[0] === "|") slots.shift();
+    }
+    lyrics.push(...own);
   }
 }
 
@@ -268,6 +271,8 @@ class AbcTune {
       if (!name) return;
       if (this.inHeader) this.defined.set(name, settings);
       else this.settings(this.voice(name), settings);
+    } else if (letter === "w") {
+      voice.sing(value);
     } else if (letter === "P" && !this.inHeader) {
       voice.section = true;
     } else if (letter === "I" && value.startsWith("propagate-accidentals")) {
@@ -324,6 +329,7 @@ class AbcTune {
   music(line) {
     if (this.inHeader) return;
     let voice = this.voice(), position = 0;
+    Object.assign(voice, { line: new Map(), verse: 0 });
     while (position < line.length) {
       ABC_TOKEN.lastIndex = position;
       const match = ABC_TOKEN.exec(line);
@@ -334,6 +340,7 @@ class AbcTune {
         voice = this.voice();
       } else {
         abcToken(voice, match.groups);
+        voice.sign(match, match.groups);
       }
     }
   }
@@ -347,15 +354,15 @@ function abcToken(voice, match) {
     voice.close(match.bar !== "|" || Boolean(match.endings));
   } else if (match.rest) {
     const full = +voice.nominal && voice.now.minus(voice.barStart) >= voice.nominal;
-    if (match.rest === "z" || !full) voice.add([], voice.length(match.restLength));
+    if (match.rest === "z" || !full) voice.add([], voice.length(match.rest_length));
   } else if (match.tie) {
     voice.ties = { ...voice.last };
   } else if (match.broken) {
     voice.breakRhythm(match.broken);
   } else if (match.tuplet) {
-    voice.startTuplet(Number(match.tuplet), match.tupletRest);
+    voice.startTuplet(Number(match.tuplet), match.tuplet_rest);
   } else if (match.chord) {
-    voice.add(...abcChord(voice, match.chord, voice.length(match.chordLength)));
+    voice.add(...abcChord(voice, match.chord, voice.length(match.chord_length)));
   } else if (match.ending || match.named) {
     voice.close(true);
   } else if (match.bars) {

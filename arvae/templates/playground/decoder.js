@@ -24,10 +24,15 @@ function unpack(text, index) {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
   const read = ([from, rows, columns, kind]) => {
     const size = rows * columns;
-    if (kind === "f") return Float32Array.from(new Uint16Array(bytes.slice(from, from + 2 * size)), half);
     if (kind === "s") return new Float32Array(bytes.slice(from, from + 4 * size));
-    const factors = new Float32Array(bytes.slice(from, from + 4 * rows)), whole = new Int8Array(bytes, from + 4 * rows, size);
-    return Float32Array.from(whole, (value, i) => value * factors[Math.floor(i / columns)]);
+    const factors = new Float32Array(bytes.slice(from, from + 4 * rows)), first = from + 4 * rows, out = new Float32Array(size);
+    const whole = new Int8Array(bytes, first, size), rest = kind === "t" ? new Uint8Array(bytes, first + size, (size + 1) >> 1) : null;
+    for (let i = 0, row = 0; row < rows; row++) {
+      for (const end = i + columns; i < end; i++) {
+        out[i] = factors[row] * (rest ? 16 * whole[i] + (i % 2 ? rest[i >> 1] & 15 : rest[i >> 1] >> 4) : whole[i]);
+      }
+    }
+    return out;
   };
   return Object.fromEntries(Object.entries(index).map(([name, place]) => [name, read(place)]));
 }
@@ -82,8 +87,7 @@ function upconvolution(op, weight, bias, x, activation) {
  * a (m, k) times the transpose of b (n, k): (m, n); n a multiple of 4. Two rows by four columns at a time: fewer loads; the four
  * rows of b stay in the nearest cache.
  */
-function product(a, m, b, n, k) {
-  const out = new Float32Array(m * n);
+function product(a, m, b, n, k, out = new Float32Array(m * n)) {
   for (let j = 0; j < n; j += 4) {
     const b0 = j * k, b1 = b0 + k, b2 = b1 + k, b3 = b2 + k;
     for (let i = 0; i < m; i += 2) {
@@ -115,6 +119,13 @@ function imageDecoder(model, tensors) {
   };
 }
 
+/** Rows of `symbols`, one a symbol, put through a layer: what each of them adds to the gates. */
+function tableOf(symbols, weight, bias) {
+  const wide = weight.length / bias.length, many = symbols.length / wide, out = new Float32Array(many * bias.length);
+  for (let row = 0; row < many; row++) out.set(linear(weight, bias, symbols.subarray(row * wide, (row + 1) * wide)), row * bias.length);
+  return out;
+}
+
 /**
  * One step of a gated recurrent layer, torch's equations: r, z = sigmoid(feed + U h), n = tanh(feed + r (U h + c)),
  * h' = n + z (h - n). feed: what the input adds to [r z n], its biases included; `still`: the biases of U h.
@@ -135,7 +146,7 @@ function gruStep(feed, weight, still, h) {
  */
 function measureDecoder(model, tensors) {
   const { beats, ticks, layers, hidden, vocabulary } = model;
-  const t = tensors;
+  const t = tensors, table = tableOf(t["symbols out"], t["symbols out.w"], new Float32Array(3 * hidden));
   // What the first layers hear: a constant (beats), a row of a table, one a symbol (ticks); then the layer below.
   const heard = (level, layer, x) => linear(t[`${level}.${layer}.w`], t[`${level}.${layer}.b`], x);
   const step = (level, layer, feed, h) => gruStep(feed, t[`${level}.${layer}.u`], t[`${level}.${layer}.c`], h);
@@ -155,7 +166,7 @@ function measureDecoder(model, tensors) {
       const constant = heard("tick", 0, input);
       for (let i = 0; i < ticks; i++) {
         for (let layer = 0; layer < layers; layer++) {
-          const feed = layer === 0 ? constant.map((v, j) => v + t["symbols"][last * 3 * hidden + j])
+          const feed = layer === 0 ? constant.map((v, j) => v + table[last * 3 * hidden + j])
                                    : heard("tick", layer, tick[layer - 1]);
           tick[layer] = step("tick", layer, feed, tick[layer]);
         }

@@ -103,8 +103,8 @@ function staffRow(notes, first, count, key, chosen, label) {
 }
 
 /** The notes and rests of measure m as single written values: {at, length, value, note, spelled, step, sign, tied}; rests have
- * step null. tied: to what follows. */
-function piecesOf(notes, m, key) {
+ * step null. tied: to what follows. cuts: where in the measure one must end. */
+function piecesOf(notes, m, key, cuts = []) {
   const from = m * MEASURE, pieces = [], signs = {}, spans = [];
   let now = 0;
   for (const note of notes) {
@@ -117,7 +117,8 @@ function piecesOf(notes, m, key) {
   if (now < MEASURE) spans.push([now, MEASURE, null]);
   const triplets = new Set(spans.flatMap(([start]) => (start % 12 === 4 || start % 12 === 8 ? [Math.floor(start / 12)] : [])));
   for (const [start, end, note] of spans) {
-    const parts = cut(start, end, triplets);
+    const edges = [start, ...cuts.filter((at) => start < at && at < end), end];
+    const parts = edges.slice(1).flatMap((to, i) => cut(edges[i], to, triplets));
     parts.forEach(({ start: at, length, value }, index) => {
       const piece = { at, length, value, note, spelled: null, step: null, sign: "", tied: false };
       if (note) {

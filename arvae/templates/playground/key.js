@@ -1,13 +1,8 @@
 "use strict";
 // The key of a tune: as its file gives it, or estimated; its scale, and how notes are spelled. As in arvae/music/keys.py.
 
-const STEPS = "CDEFGAB";
-// How many fifths above the tonic of the major key with the same signature a mode's tonic lies.
-const MODES = { major: 0, mixolydian: 1, dorian: 2, minor: 3, phrygian: 4, locrian: 5, lydian: -1 };
+const { steps: STEPS, fifths: FIFTHS, semitones: SEMITONES, modes: MODES, profiles: PROFILES } = data.grammar;
 const SIGNS = { "-2": "♭♭", "-1": "♭", 0: "", 1: "♯", 2: "♯♯" };
-// Of C major and C minor (Krumhansl & Kessler 1982).
-const PROFILES = [[6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88],
-  [6.33, 2.68, 3.52, 5.38, 2.6, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17]];
 
 /** By how many semitones a signature of so many sharps (flats: negative) alters each step. */
 const signatureOf = (fifths) => Object.fromEntries([...FIFTHS].map((step, place) => [step, Math.floor((fifths + 6 - place) / 7)]));

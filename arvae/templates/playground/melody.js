@@ -63,14 +63,18 @@ function melodyPanel(panel) {
   const moved = () => item.original.map((_, m) => m).filter(chosen);
   const touched = (m) => state.shifts[m].some((shift) => shift !== 0);
   const heard = () => toNotes({ original: item.original, beside: state.others }[state.hearing] ?? state.measures);
-  const codeOf = (m) => {
-    item.z[m] ??= codecs[state.style].encode(toTokens(item.original[m], style.vocabulary));
-    return item.z[m];
+  /** The codes of all measures by a model, made in one go where they are not there yet; equal measures share one. */
+  const codesBy = (model, codes) => {
+    const missing = new Map(item.original.flatMap((measure, m) => (codes[m] ? [] : [[String(measure), measure]])));
+    if (missing.size) {
+      const made = codecs[model].encode([...missing.values()].map((measure) => toTokens(measure, style.vocabulary)));
+      const found = new Map([...missing.keys()].map((key, i) => [key, made[i]]));
+      item.original.forEach((measure, m) => { codes[m] ??= found.get(String(measure)); });
+    }
+    return codes;
   };
-  const otherCode = (m) => {
-    item.other[m] ??= codecs[style.beside.name].encode(toTokens(item.original[m], style.vocabulary));
-    return item.other[m];
-  };
+  const codeOf = (m) => item.z[m] ?? codesBy(state.style, item.z)[m];
+  const otherCode = (m) => item.other[m] ?? codesBy(style.beside.name, item.other)[m];
   // A slider's value is how far the chosen measures' codes are moved; each stays within what codes of the data span.
   const code = (m) => {
     const z = [...codeOf(m)];
@@ -105,7 +109,8 @@ function melodyPanel(panel) {
     player.stop();
     const given = index < style.items.length ? style.items[index] : own[index - style.items.length];
     const original = given.original ?? given.measures, beside = style.beside?.codes[index];
-    item = { name: given.name, title: given.title ?? given.name, original, shift: given.shift ?? 0, tempo: given.tempo ?? null, transpose: given.transpose ?? 0,
+    item = { name: given.name, title: given.title ?? given.name, original, shift: given.shift ?? 0, tempo: given.tempo ?? null,
+      composer: given.composer ?? "", signs: given.signs ?? {}, transpose: given.transpose ?? 0,
       z: given.z ? [...given.z] : [], other: given.z && beside ? [...beside] : [] };
     item.moved = item.shift + item.transpose; // how far the model reads it above how it is written
     item.key = given.key ?? estimateKey(transposed(original, -item.moved));
@@ -307,10 +312,11 @@ function melodyPanel(panel) {
     const sounding = { original: item.original, beside: state.others }[state.hearing] ?? state.measures;
     const measures = asWritten(sounding, item.original, item.shift), beats = Number(tempo.value);
     const how = { title: item.title, key: item.key.moved(item.transpose), length: measures.length * MEASURE };
-    const written = { title: item.title, key: item.key, transpose: item.transpose };
+    const written = { title: item.title, composer: item.composer, key: item.key, transpose: item.transpose, signs: item.signs };
+    const asRead = transposed(measures, -item.transpose);
     return { ".mid": [midiFile(toNotes(measures), beats, how), "audio/midi"],
-      ".musicxml": [musicXmlFile(transposed(measures, -item.transpose), beats, written), "application/vnd.recordare.musicxml+xml"],
-      ".abc": [abcFile(measures, beats, how), "text/vnd.abc"] };
+      ".musicxml": [musicXmlFile(asRead, beats, written), "application/vnd.recordare.musicxml+xml"],
+      ".abc": [abcFile(asRead, beats, written), "text/vnd.abc"] };
   }
   const save = (ending) => () => saveFile(...files()[ending], `${item.title} edited`, ending);
 

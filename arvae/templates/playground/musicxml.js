@@ -1,8 +1,7 @@
 "use strict";
 // MusicXML, compressed or not, to scores, as arvae/music/musicxml.py reads it: every staff a part, at the pitch it sounds.
 
-const XML_TYPES = { long: [16], breve: [8], whole: [4], half: [2], quarter: [1], eighth: [1, 2], "16th": [1, 4], "32nd": [1, 8],
-  "64th": [1, 16], "128th": [1, 32], "256th": [1, 64], "512th": [1, 128], "1024th": [1, 256] };
+const { types: XML_TYPES, chords: KINDS } = data.grammar;
 const FINE = 24, XML_LARGEST = 12 << 20;
 
 async function readMusicXml(bytes) {
@@ -40,7 +39,8 @@ function musicXmlScore(root) {
   const found = parts.flatMap((part, i) => staves((names.get(part.getAttribute("id")) ?? "").trim() || `part ${i + 1}`, measures[i]));
   const title = textOf(root, "work/work-title") || textOf(root, "movement-title") || "";
   const tempo = [...root.getElementsByTagNameNS("*", "sound")].map((sound) => sound.getAttribute("tempo")).find(Boolean) ?? "";
-  return { title: title.trim(), parts: found, tempo: /^[\d.]{1,9}$/.test(tempo) ? Number(tempo) || null : null };
+  const composer = children(root, "identification/creator").find((one) => one.getAttribute("type") === "composer")?.textContent ?? "";
+  return { title: title.trim(), composer: composer.trim(), parts: found, tempo: /^[\d.]{1,9}$/.test(tempo) ? Number(tempo) || null : null };
 }
 
 function partwise(root) {
@@ -65,10 +65,11 @@ function partwise(root) {
 
 function xmlMeasures(part) {
   const nodes = children(part, "measure"), bars = [];
-  let divisions = fraction(1), metre = [fraction(0), ""], transpose = {}, open = null, section = false;
+  let divisions = fraction(1), metre = [fraction(0), ""], transpose = {}, open = "", section = false;
   nodes.forEach((node, place) => {
     const bar = { number: node.getAttribute("number") || String(place + 1), nominal: metre[0], metre: metre[1], transpose,
-      notes: [], length: fraction(0), unpitched: new Set(), section, closes: false };
+      notes: [], length: fraction(0), unpitched: new Set(), section, closes: false,
+      forward: false, repeats: false, endings: "", chords: [], lyrics: [], jumps: false };
     let now = fraction(0), last = fraction(0);
     try {
       for (const item of node.children) {
@@ -88,6 +89,10 @@ function xmlMeasures(part) {
           xmlNote(item, bar, start, duration);
           last = start;
           now = later(now, start.plus(duration));
+        } else if (tag === "harmony") {
+          bar.chords.push(...xmlChord(item, now, divisions));
+        } else if (tag === "direction" || tag === "sound") {
+          bar.jumps ||= xmlJumps(item);
         } else if (tag === "barline") {
           open = xmlBarline(item, bar, open);
         }
@@ -97,6 +102,7 @@ function xmlMeasures(part) {
       if (error instanceof TuneError) throw error;
       throw new TuneError(BROKEN, `bar ${bar.number} cannot be read (${error.message}): export it again`);
     }
+    bar.endings ||= open;
     section = bar.closes;
     bars.push(bar);
   });
@@ -115,8 +121,36 @@ function xmlNote(item, bar, start, duration) {
   if (step === undefined) throw new Error(quoted(textOf(pitch, "step", "").trim().toUpperCase()));
   const number = 12 * (octave + 1) + step + Number(alter) + (bar.transpose[staff] ?? bar.transpose[""] ?? 0);
   if (number < 0 || number > 127) throw new Error(`a note lies ${number} semitones above MIDI's lowest, MIDI has 0 to 127`);
+  children(item, "lyric").forEach((lyric, i) => {
+    const text = [...lyric.children].map((one) => (["text", "elision"].includes(one.localName) ? one.textContent || " " : "")).join("").trim();
+    const goesOn = ["begin", "middle"].includes(textOf(lyric, "syllabic")), held = !goesOn && child(lyric, "extend");
+    const verse = /^\d{1,2}$/.test(lyric.getAttribute("number") ?? "") ? Number(lyric.getAttribute("number")) : i + 1;
+    if (text) bar.lyrics.push([staff, start, verse, text + (goesOn ? "-" : held ? "_" : "")]);
+  });
   const ties = [...children(item, "tie"), ...children(item, "notations/tied")].map((tie) => tie.getAttribute("type"));
   bar.notes.push({ staff, start, duration, pitch: number, tied: ties.includes("stop") || ties.includes("continue") });
+}
+
+/** A <harmony> as [when in the bar, its symbol] ("Bbm7", "D/F#"), in a list; none where it has no root. */
+function xmlChord(item, now, divisions) {
+  try {
+    const [root, bass] = ["root", "bass"].map((at) => {
+      const alter = Math.trunc(xmlNumber(textOf(item, `${at}/${at}-alter`)));
+      return textOf(item, `${at}/${at}-step`, "").trim() + (alter < 0 ? "b" : "#").repeat(Math.abs(alter));
+    });
+    const kind = child(item, "kind"), time = now.plus(xmlNumber(textOf(item, "offset")).by(divisions));
+    const name = root + (kind?.getAttribute("text") ?? KINDS[kind?.textContent.trim() ?? ""] ?? "") + (bass ? `/${bass}` : "");
+    return /^[A-G]/.test(name) ? [[time, name]] : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Whether a <direction> or <sound> says to go back to the start or the segno. */
+function xmlJumps(item) {
+  const all = [item, ...item.querySelectorAll("*")], sounds = all.filter((one) => one.localName === "sound");
+  return sounds.some((one) => one.getAttribute("dacapo") === "yes" || one.getAttribute("dalsegno"))
+    || all.some((one) => one.localName === "words" && JUMP.test(one.textContent));
 }
 
 function xmlNumber(text) {
@@ -168,12 +202,20 @@ function xmlKey(item) {
   return new Key(Object.fromEntries(steps.map((step, i) => [step, whole(alters[i])])));
 }
 
-/** Note where sections begin and end; returns the ending that is open behind it. */
+/** Note what a bar line says of its bar; returns the endings that hold for the next bar. */
 function xmlBarline(item, bar, open) {
   const repeat = child(item, "repeat"), ending = child(item, "ending"), left = item.getAttribute("location") === "left";
   bar.closes ||= !left && (repeat !== null || textOf(item, "bar-style", "").startsWith("light-"));
   bar.section ||= left && (repeat !== null || ending !== null);
-  return ending ? ending.getAttribute("type") === "start" : open;
+  if (repeat?.getAttribute("direction") === "forward") bar.forward = true;
+  else if (repeat) bar.repeats = true;
+  if (!ending) return open;
+  if (ending.getAttribute("type") !== "start") {
+    bar.endings ||= open;
+    return "";
+  }
+  const numbers = [...(ending.getAttribute("number") ?? "").matchAll(/\d{1,3}/g)].map(Number);
+  return (bar.endings = [...new Set(numbers)].sort((a, b) => a - b).join());
 }
 
 function staves(name, bars) {
@@ -193,10 +235,21 @@ function staves(name, bars) {
     return {
       name: percussion ? `${full} (percussion)` : full, notes, marks, percussion,
       bars: bars.map(({ number, length, nominal, metre, section }, i) => ({ number, start: starts[i], length, nominal, metre, section })),
-      key: bars[0]?.key ?? null,
+      key: bars[0]?.key ?? null, signs: xmlSigns(bars, starts, staff),
       transpose: bars.length ? bars[0].transpose[staff] ?? bars[0].transpose[""] ?? 0 : 0,
     };
   });
+}
+
+function xmlSigns(bars, starts, staff) {
+  const places = (wanted) => bars.flatMap((bar, i) => (wanted(bar) ? [i] : []));
+  const begin = bars.flatMap(({ endings }, i) => (endings && endings !== bars[i - 1]?.endings ? [[i, endings]] : []));
+  return {
+    chords: bars.flatMap((bar, i) => bar.chords.map(([at, name]) => [starts[i].plus(at), name])),
+    lyrics: bars.flatMap((bar, i) => bar.lyrics.flatMap(([own, at, ...what]) => (own === staff ? [[starts[i].plus(at), ...what]] : []))),
+    opens: places((bar) => bar.forward), closes: places((bar) => bar.repeats), endings: Object.fromEntries(begin),
+    jumps: bars.some((bar) => bar.jumps),
+  };
 }
 
 function addTied(notes, note, tied) {

@@ -30,7 +30,7 @@ function codecOf(name) {
     }
     return codec;
   };
-  return { decode: (z, ...more) => whole().decode(Float32Array.from(z), ...more), encode: (x) => [...whole().encode(x)] };
+  return { decode: (z, ...more) => whole().decode(Float32Array.from(z), ...more), encode: (all) => whole().encode(all).map((z) => [...z]) };
 }
 const codecs = Object.fromEntries(Object.keys(data.models).map((name) => [name, codecOf(name)]));
 const decoders = Object.fromEntries(Object.entries(codecs).map(([name, codec]) => [name, codec.decode]));

@@ -52,7 +52,8 @@ function picturePanel(panel) {
     soon(drawPlane);
   }
   function useOwn(pixels) {
-    own = { name: "your digit", pixels, z: codecs[name].encode(shares(pixels)), other: beside && codecs[beside.name].encode(shares(pixels)) };
+    const codeBy = (model) => codecs[model].encode([shares(pixels)])[0];
+    own = { name: "your digit", pixels, z: codeBy(name), other: beside && codeBy(beside.name) };
     choose("own");
   }
   function snapshot() {

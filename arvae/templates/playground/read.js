@@ -2,11 +2,8 @@
 // A melody from a file or from pasted ABC, ready to be edited. What does not fit is refused, with what to do about it, in the
 // words of `python -m arvae.edit` (arvae/edit/melody.py and arvae/music/files.py); the options are the same.
 
-const OPTIONS = { monophonic: "--monophonic keeps the highest note where several sound",
-  quantize: "--quantize moves every onset to the nearest sixteenth or triplet" };
-const PART = "--part N chooses one, by its number or name", TUNE = "--tune N chooses one, by its X: number or its title";
-const PARTS = "several parts", TUNES = "several tunes", LARGEST = 4 << 20, NEAR = 1 / 48;
-const ENDINGS = { musicxml: [".musicxml", ".xml", ".mxl"], midi: [".mid", ".midi", ".kar", ".rmi"], abc: [".abc"] };
+const { MONOPHONIC, QUANTIZE, PART, TUNE, JUMPS } = data.grammar.words, OPTIONS = { monophonic: MONOPHONIC, quantize: QUANTIZE };
+const { endings: ENDINGS, largest: LARGEST } = data.grammar, NEAR = 1 / 48;
 
 /** A refusal; `choices`: the parts or tunes of which one is to be chosen, as [value, words]; `options`: what would help. */
 class Refusal extends Error {
@@ -17,8 +14,8 @@ class Refusal extends Error {
 }
 
 /**
- * bytes of a file called `name` -> {measures, name, title, shift, transpose, adapted, key, tempo}; key as written, null: not
- * given; transpose: by how many semitones it sounds higher than written. given: {part, tune, monophonic, transpose, quantize},
+ * bytes of a file called `name` -> {measures, name, title, composer, shift, transpose, adapted, key, tempo, signs}; key as
+ * written, null: not given; transpose: by how many semitones it sounds higher than written; signs: see besideOf. given: {part, tune, monophonic, transpose, quantize},
  * all optional. Raises Refusal.
  */
 async function readMelody(name, bytes, vocabulary, given = {}) {
@@ -46,12 +43,14 @@ async function readMelody(name, bytes, vocabulary, given = {}) {
     throw new Refusal(`${name}: ${error.message}${hint ? `. ${hint}` : ""}`, error.options ?? [], choices);
   }
   if (given.part != null) adapted.push(`part ${part.name || given.part} of the score`);
+  if (part.signs?.jumps) adapted.push(JUMPS);
   if (given.quantize) adapted.push(`${movedOnsets(part)} of ${part.notes.length} onsets moved to the grid`);
   if (given.monophonic) adapted.push(`highest voice: ${measures.flat().filter((s) => s >= 0).length} of ${part.notes.length} notes kept`);
   const shift = shiftOf(measures, vocabulary, Boolean(given.transpose), name);
   if (shift) adapted.push(`moved by ${shift < 0 ? shift : `+${shift}`} semitones into the model's range, and back in what is written`);
   const { transpose = 0, key = null } = part;
-  return { measures: transposed(measures, shift), name: stem, title: score.title || stem, shift, transpose, adapted, key, tempo: score.tempo };
+  return { measures: transposed(measures, shift), name: stem, title: score.title || stem, shift, transpose, adapted, key,
+    tempo: score.tempo, composer: score.composer ?? "", signs: besideOf(part) };
 }
 
 const transposed = (measures, by) => measures.map((measure) => measure.map((symbol) => (symbol >= 0 ? symbol + by : symbol)));

@@ -24,10 +24,8 @@ const fraction = (over, under = 1) => new Fraction(over, under);
 const later = (a, b) => (a > b ? a : b);
 const same = (a, b) => +a === +b;
 
-const OTHER_METRE = "other metre", CHORDS = "chords or several voices", OFF_GRID = "off the grid", IRREGULAR = "irregular bars";
-const SILENT = "no complete measure with a note", BROKEN = "unreadable", LONGEST = 10000;
-const START = -3, END = -4;
-const MARKS = { "#010101": REST, "#909090": CONTINUE, "#8F8F8F": START, "#8E8E8E": END };
+const { OTHER_METRE, CHORDS, OFF_GRID, IRREGULAR, SILENT, BROKEN, PARTS, TUNES } = data.grammar.reasons;
+const { longest: LONGEST, marks: MARKS } = data.grammar, JUMP = new RegExp(data.grammar.jump, "i"), START = -3, END = -4;
 const SLACK = 0.25, EXACT = 0.06, BREATH = 1.5, DETACHED = 1 / 8; // twelfths of a quarter note; see score.py
 
 class TuneError extends Error {
@@ -58,6 +56,33 @@ function measuresOf(part, monophonic = false, quantize = false) {
     else if (first < symbols.length) symbols[first] = mark.pitch;
   }
   return Array.from({ length: count }, (_, m) => symbols.slice(m * TICKS, (m + 1) * TICKS));
+}
+
+/** What stands beside the notes of a part; times in quarter notes, places of bars (see Signs in score.py). */
+const noSigns = () => ({ chords: [], lyrics: [], opens: [], closes: [], endings: {}, jumps: false });
+
+/** The same by measures, from 0, with times in twelfths from the measure's start, as `beside` in writing.py has it. */
+function besideOf(part) {
+  const { signs = noSigns() } = part, laid = fullBars(part.bars), { bars } = laid, found = {};
+  const of = (m) => (found[m] ??= { chords: [], lyrics: [], opens: false, closes: false, ending: "" });
+  const starts = bars.map((_, i) => Math.round(laid.starts[i] + laid.moved[i]));
+  const ends = bars.map((bar, i) => starts[i] + Math.round(12 * bar.length));
+  bars.forEach((bar, i) => {
+    const index = part.bars.indexOf(bar), first = Math.floor(starts[i] / MEASURE), last = Math.floor((ends[i] - 1) / MEASURE);
+    if (i === 0 || ends[i - 1] <= first * MEASURE) {
+      of(first).opens ||= signs.opens.includes(index);
+      of(first).ending = signs.endings[index] ?? "";
+    }
+    if (i === bars.length - 1 || starts[i + 1] >= (last + 1) * MEASURE) of(last).closes ||= signs.closes.includes(index);
+    for (const kind of ["chords", "lyrics"]) {
+      for (const [time, ...what] of signs[kind]) {
+        if (time < bar.start || time >= bar.start.plus(bar.length)) continue;
+        const at = starts[i] + Math.trunc(12 * time.minus(bar.start));
+        of(Math.floor(at / MEASURE))[kind].push([at % MEASURE, ...what]);
+      }
+    }
+  });
+  return found;
 }
 
 /** Bars completed to measures of four quarter notes: where each lies, in twelfths. */

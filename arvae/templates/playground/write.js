@@ -29,18 +29,53 @@ function midiFile(notes, beatsPerMinute, { title = "", key = null, length = 0 } 
 
 const typeOf = ({ hollow, stem, flags }) => (!stem ? "whole" : hollow ? "half" : ["quarter", "eighth", "16th", "32nd"][flags]);
 
-/** Measures, as written -> MusicXML text; transpose: by how many semitones they sound higher. */
-function musicXmlFile(measures, beatsPerMinute, { title, key, transpose = 0 }) {
+/** By verse the syllables of a measure's pieces, by their place: each at its note or, where not every one has a note that
+ * starts there, in order, as far as there are notes. */
+function sungBy({ lyrics = [] } = {}, pieces) {
+  const onsets = new Map(pieces.flatMap(({ note, tiedBefore, at }, i) => (note && !tiedBefore ? [[at, i]] : [])));
+  return [...new Set(lyrics.map(([, verse]) => verse))].sort((a, b) => a - b).map((verse) => {
+    const own = lyrics.filter((one) => one[1] === verse).sort((a, b) => a[0] - b[0]), there = own.every(([at]) => onsets.has(at));
+    const places = there ? own.map(([at]) => onsets.get(at)) : [...onsets.values()].slice(0, own.length);
+    return [verse, new Map(places.map((place, i) => [place, own[i][2]]))];
+  });
+}
+
+const barline = (side, ending, type, repeat) => `<barline location="${side}">${ending ? `<ending number="${ending}" type="${type}"/>` : ""}`
+  + `${repeat ? `<repeat direction="${repeat}"/>` : ""}</barline>`;
+
+function harmony([at, name]) {
+  const [, root, alter, kind, bass, low] = /^([A-G])([#b]?)([^/]*)(?:\/([A-G])([#b]?))?/.exec(name);
+  const known = Object.entries(KINDS).find(([, text]) => text === kind)?.[0] ?? "other";
+  const step = (tag, letter, sign) => `<${tag}><${tag}-step>${letter}</${tag}-step>`
+    + `${sign ? `<${tag}-alter>${sign === "#" ? 1 : -1}</${tag}-alter>` : ""}</${tag}>`;
+  return `<harmony>${step("root", root, alter)}<kind text="${names(kind)}">${known}</kind>${bass ? step("bass", bass, low) : ""}`
+    + `${at ? `<offset>${at}</offset>` : ""}</harmony>`;
+}
+
+/** Measures, as written -> MusicXML text; transpose: by how many semitones they sound higher; signs: see besideOf. */
+function musicXmlFile(measures, beatsPerMinute, { title, composer = "", key, transpose = 0, signs = {} }) {
   const notes = toNotes(measures), line = (tag, text) => `<${tag}>${text}</${tag}>`;
   const accidental = { "♯": "sharp", "♭": "flat", "♮": "natural", "♯♯": "double-sharp", "♭♭": "flat-flat" };
-  const first = `<attributes><divisions>12</divisions><key><fifths>${key.fifths}</fifths>${key.mode ? line("mode", key.mode) : ""}</key>`
+  const usual = signatureOf(key.fifths), changed = [...STEPS].some((step) => key.alters[step] !== usual[step]);
+  const signature = !changed ? line("fifths", key.fifths) + (key.mode ? line("mode", key.mode) : "")
+    : Object.entries(key.alters).map(([step, alter]) => (alter ? line("key-step", step) + line("key-alter", alter) : "")).join("");
+  const first = `<attributes><divisions>12</divisions>${line("key", signature)}`
     + "<time><beats>4</beats><beat-type>4</beat-type></time><clef><sign>G</sign><line>2</line></clef>"
     + (transpose ? `<transpose><diatonic>${Math.round((transpose * 7) / 12)}</diatonic><chromatic>${transpose}</chromatic></transpose>` : "")
     + "</attributes>"
     + "<direction placement=\"above\"><direction-type><metronome><beat-unit>quarter</beat-unit>"
     + `<per-minute>${beatsPerMinute}</per-minute></metronome></direction-type><sound tempo="${beatsPerMinute}"/></direction>`;
+  const inside = {}; // verse -> whether a word goes on
+  const lyric = (verse, text) => {
+    const goesOn = text.endsWith("-"), kind = [["single", "begin"], ["end", "middle"]][Number(inside[verse] ?? false)][Number(goesOn)];
+    inside[verse] = goesOn;
+    return `<lyric number="${verse}"><syllabic>${kind}</syllabic>${line("text", names(text.replace(/[-_]+$/, "")))}`
+      + `${text.endsWith("_") ? "<extend/>" : ""}</lyric>`;
+  };
+  let ending = "";
   const bars = measures.map((_, m) => {
-    const pieces = piecesOf(notes, m, key).map((piece) => {
+    const written = piecesOf(notes, m, key), sung = sungBy(signs[m], written), own = signs[m] ?? {}, following = signs[m + 1] ?? {};
+    const pieces = written.map((piece, place) => {
       const { spelled, length, value, tied, tiedBefore, sign } = piece, ties = [...(tiedBefore ? ["stop"] : []), ...(tied ? ["start"] : [])];
       const start = !value.triplet ? null : piece.at % 12 === 0 ? "start" : (piece.at + length) % 12 === 0 ? "stop" : null;
       const pitch = spelled ? line("pitch", line("step", spelled.step) + (spelled.alter ? line("alter", spelled.alter) : "") + line("octave", spelled.octave)) : "<rest/>";
@@ -49,31 +84,50 @@ function musicXmlFile(measures, beatsPerMinute, { title, key, transpose = 0 }) {
         + line("voice", 1) + line("type", typeOf(value)) + "<dot/>".repeat(value.dots)
         + (sign ? line("accidental", accidental[sign]) : "")
         + (value.triplet ? line("time-modification", line("actual-notes", 3) + line("normal-notes", 2)) : "")
-        + (notations ? line("notations", notations) : ""));
+        + (notations ? line("notations", notations) : "")
+        + sung.map(([verse, texts]) => (texts.has(place) ? lyric(verse, texts.get(place)) : "")).join(""));
     });
-    return `<measure number="${m + 1}">${m ? "" : first}${pieces.join("\n")}</measure>`;
+    ending = own.ending || ending;
+    const over = ending && (own.closes || following.ending || m === measures.length - 1);
+    const left = own.opens || own.ending ? barline("left", own.ending, "start", own.opens ? "forward" : "") : "";
+    const right = own.closes || over ? barline("right", over ? ending : "", "stop", own.closes ? "backward" : "") : "";
+    if (over) ending = "";
+    const chords = (own.chords ?? []).map(harmony).join("");
+    return `<measure number="${m + 1}">${left}${m ? "" : first}${chords}${pieces.join("\n")}${right}</measure>`;
   });
   return '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
     + '"http://www.musicxml.org/dtds/partwise.dtd">\n<score-partwise version="4.0">'
-    + `<work>${line("work-title", names(title))}</work><part-list><score-part id="P1"><part-name>Melody</part-name></score-part></part-list>`
+    + `<work>${line("work-title", names(title))}</work>`
+    + (composer ? `<identification><creator type="composer">${names(composer)}</creator></identification>` : "")
+    + `<part-list><score-part id="P1"><part-name>Melody</part-name></score-part></part-list>`
     + `<part id="P1">\n${bars.join("\n")}\n</part></score-partwise>\n`;
 }
 
-/** Measures -> ABC text, four measures a line. */
-function abcFile(measures, beatsPerMinute, { title, key }) {
-  const notes = toNotes(measures), shown = key.tonic ? key : Key.of(key.fifths, "major");
-  const mode = shown.mode === "major" ? "" : shown.mode === "minor" ? "m" : ` ${shown.mode.slice(0, 3)}`;
+const ABC_SIGNS = { "-2": "__", "-1": "_", 0: "=", 1: "^", 2: "^^" };
+/** A key as the field K: has it: "G", "Em", "D dor ^c". */
+function keyField(key) {
+  const { tonic, mode } = key.tonic ? key : Key.of(key.fifths, "major"), count = (sign) => tonic.split(sign).length - 1;
+  const usual = signatureOf(FIFTHS.indexOf(tonic[0]) - 1 + 7 * (count("#") - count("b")) - MODES[mode]);
+  const changed = [...STEPS].filter((step) => key.alters[step] !== usual[step]);
+  return tonic + ({ major: "", minor: "m" }[mode] ?? ` ${mode.slice(0, 3)}`)
+    + changed.map((step) => ` ${ABC_SIGNS[key.alters[step]]}${step.toLowerCase()}`).join("");
+}
+
+/** Measures -> ABC text, four measures a line; see musicXmlFile. */
+function abcFile(measures, beatsPerMinute, { title, composer = "", key, transpose = 0, signs = {} }) {
+  const notes = toNotes(measures);
   const length = (twelfths) => {
     const { over, under } = fraction(twelfths, 6);
     return `${over === 1 ? "" : over}${under === 1 ? "" : `/${under}`}`;
   };
-  const bars = measures.map((_, m) => {
-    const altered = {};
+  const written = measures.map((_, m) => piecesOf(notes, m, key, (signs[m]?.chords ?? []).map(([at]) => at).filter((at) => at % 12 === 0)));
+  const bars = written.map((pieces, m) => {
+    const altered = {}, own = signs[m] ?? {}, following = signs[m + 1] ?? {}, waiting = [...(own.chords ?? [])];
     let text = "", beat = -1;
-    const pieces = piecesOf(notes, m, key);
     for (const piece of pieces) {
       const at = Math.floor(piece.at / 12), { value, spelled } = piece;
       if (at !== beat && text) text += " ";
+      while (waiting.length && (waiting[0][0] <= piece.at || piece === pieces[pieces.length - 1])) text += `"${waiting.shift()[1]}"`;
       if (value.triplet && at !== beat) {
         text += `(3:2:${pieces.filter((other) => other.value.triplet && Math.floor(other.at / 12) === at).length}`;
       }
@@ -88,13 +142,27 @@ function abcFile(measures, beatsPerMinute, { title, key }) {
       const signed = alter !== key.alters[step] || step in altered;
       if (alter !== key.alters[step]) altered[step] = alter;
       const letter = octave >= 5 ? step.toLowerCase() + "'".repeat(octave - 5) : step + ",".repeat(4 - octave);
-      text += (signed ? { "-2": "__", "-1": "_", 0: "=", 1: "^", 2: "^^" }[alter] : "") + letter + long + (piece.tied ? "-" : "");
+      text += (signed ? ABC_SIGNS[alter] : "") + letter + long + (piece.tied ? "-" : "");
     }
-    return text;
+    return `${own.opens && !m ? "|:" : ""}${text} ${own.closes ? ":" : ""}|${m === measures.length - 1 && !own.closes ? "]" : ""}`
+      + `${following.opens ? ":" : ""}${following.ending ? `[${following.ending}` : ""}`;
   });
-  const lines = [];
-  for (let m = 0; m < bars.length; m += 4) lines.push(`${bars.slice(m, m + 4).join(" | ")} ${m + 4 < bars.length ? "|" : "|]"}`);
-  return `X:1\nT:${title.replace(/[\n%]/g, " ")}\nM:4/4\nL:1/8\nQ:1/4=${beatsPerMinute}\nK:${shown.tonic}${mode}\n${lines.join("\n")}\n`;
+  const sung = written.map((pieces, m) => new Map(sungBy(signs[m], pieces))), held = {}, lines = [];
+  const verseOf = (m, verse) => written[m].flatMap((piece, place) => {
+    const text = sung[m].get(verse)?.get(place);
+    if (!piece.note) return [];
+    if (text === undefined) return [held[verse] || piece.tiedBefore ? "_" : "*"];
+    held[verse] = text.endsWith("_");
+    return [text.replace(/[-_]+$/, "").replace(/[|*_\s]+/g, "~").replace(/[-\u2011]/g, "\\-") + (text.endsWith("-") ? "-" : "")];
+  }).join(" ");
+  for (let from = 0; from < bars.length; from += 4) {
+    const some = bars.slice(from, from + 4).map((_, i) => from + i), verses = Math.max(0, ...some.flatMap((m) => [...sung[m].keys()]));
+    lines.push(some.map((m) => bars[m]).join(" "));
+    for (let verse = 1; verse <= verses; verse++) lines.push(`w: ${some.map((m) => verseOf(m, verse)).join(" | ")}`);
+  }
+  const plain = (text) => text.replace(/[\n%]/g, " "), sounding = transpose ? ` transpose=${transpose}` : "";
+  return `X:1\nT:${plain(title)}\n${composer ? `C:${plain(composer)}\n` : ""}M:4/4\nL:1/8\nQ:1/4=${beatsPerMinute}\n`
+    + `K:${keyField(key)}${sounding}\n${lines.join("\n")}\n`;
 }
 
 /** Give a file to the reader of the page, named after what it holds. */
