@@ -55,10 +55,9 @@ def network(dataset, seed=0):
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 if parameter.ndim == 2:
-                    size = (
-                        model.embed_out.embedding_dim if name == "tick.weight_ih_l0" else parameter.shape[1]
-                    )
-                    parameter.copy_(torch.cat([carried(part) for part in parameter.split(size, 1)], 1))
+                    cuts = [model.embed_out.embedding_dim] if name == "tick.weight_ih_l0" else []
+                    parts = parameter.tensor_split(cuts, 1)
+                    parameter.copy_(torch.cat([carried(part) for part in parts], 1))
             model.first_symbol.copy_(carried(model.first_symbol[None])[0])
     return setup, model
 

@@ -82,6 +82,7 @@ function besideOf(part) {
       }
     }
   });
+  for (const { lyrics } of Object.values(found)) lyrics.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   return found;
 }
 

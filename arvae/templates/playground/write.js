@@ -34,7 +34,7 @@ const typeOf = ({ hollow, stem, flags }) => (!stem ? "whole" : hollow ? "half" :
 function sungBy({ lyrics = [] } = {}, pieces) {
   const onsets = new Map(pieces.flatMap(({ note, tiedBefore, at }, i) => (note && !tiedBefore ? [[at, i]] : [])));
   return [...new Set(lyrics.map(([, verse]) => verse))].sort((a, b) => a - b).map((verse) => {
-    const own = lyrics.filter((one) => one[1] === verse).sort((a, b) => a[0] - b[0]), there = own.every(([at]) => onsets.has(at));
+    const own = lyrics.filter((one) => one[1] === verse), there = own.every(([at]) => onsets.has(at));
     const places = there ? own.map(([at]) => onsets.get(at)) : [...onsets.values()].slice(0, own.length);
     return [verse, new Map(places.map((place, i) => [place, own[i][2]]))];
   });
