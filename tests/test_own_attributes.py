@@ -238,7 +238,7 @@ def test_a_data_set_is_prepared_like_another_with_its_own_attributes(tmp_path):
     np.testing.assert_array_equal(second.test.attributes[:, :4], first.test.attributes)
     assert second.provenance["like"] == "folk" and catalogue.describe(second).startswith("**Folk tunes**")
     with pytest.raises(
-        DataError, match=re.escape("is to be like 'jazz': that is one of bach, dsprites, folk")
+        DataError, match=re.escape("is to be like 'jazz': that is one of bach, dmelodies, dsprites, folk")
     ):
         datasets.prepare("folk-own", sizes, directory=directory, like="jazz", **places)
 
