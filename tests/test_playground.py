@@ -823,6 +823,7 @@ WALK = """(() => {
             kind = one.matches(".square, .drawing, .hold") ? one.className : one.type ?? one.tagName;
             pointed = way !== "keys" && /select|text/.test(kind);
             if (one.matches(".tools *, .transport :not(.play), .measures .row *, .reset")) ready(panel);
+            if (one.matches(".items [aria-pressed=true]")) panel.choose(one.parentNode.children.length - 1);
             if (name === "Clear") mnist.drawing.canvas.getContext("2d").fillRect(round, 9, 99, 99);
             if (name === "Read it") {
                 box("melody-pasted").value = `X:1\\nT:${round}\\nM:4/4\\nL:1/4\\nK:G\\n${"GABc|".repeat(32)}`;

@@ -173,8 +173,9 @@ function melodyPanel(panel) {
         ...(error.choices ?? []).map(([kind, value, text]) => again({ [kind]: value }, text))));
     }
   }
+  const isThat = (melody) => (one) => JSON.stringify(one) === JSON.stringify(melody);
   function addOwn(melody) {
-    const known = own.findIndex((one) => one.name === melody.name && String(one.measures) === String(melody.measures));
+    const known = own.findIndex(isThat(melody));
     const place = known < 0 ? own.push(melody) - 1 : known;
     listItems();
     pickItem(style.items.length + place);
@@ -192,7 +193,7 @@ function melodyPanel(panel) {
     if (wanted !== state.style) pickStyle(wanted);
     let place = index;
     if (given) {
-      let mine = own.findIndex((one) => one.name === given.name && String(one.measures) === String(given.measures));
+      let mine = own.findIndex(isThat(given));
       if (mine < 0) {
         const { alters, tonic, mode, estimated } = given.key ?? {};
         mine = own.push({ ...given, key: given.key && new Key(alters, tonic, mode, estimated) }) - 1;
