@@ -41,13 +41,17 @@ function melodyPanel(panel) {
   }
   const words = element("p.unseen", { role: "status" });
   const play = button("▶ Play", () => (player.playing ? player.stop() : start()), { class: "play" });
-  const hold = holdButton("Hold: original", (on) => { state.hearing = on ? "original" : "now"; soon(draw); });
+  const hold = holdButton("Hold: original", (on) => hear(on));
   const tempo = element("input", { type: "range", id: `${name}-tempo`, min: 40, max: 220, value: 110,
     oninput: () => { player.beatsPerMinute = Number(tempo.value); tempoSaid.textContent = tempo.value; }, onchange: done });
   const tempoSaid = element("output", { for: tempo.id, text: "110" });
   const [keyBox, keyLabel] = check("in-key", "in key", (on) => { state.inKey = on; soon(draw); });
-  const [besideBox, besideLabel] = check("beside", "the other model beside, same moves", (on) => { state.beside = on; soon(draw); });
-  const [besideHeard, besideHeardLabel] = check("beside-heard", "hear that one", (on) => { state.hearing = on ? "beside" : "now"; soon(draw); });
+  const [besideBox, besideLabel] = check("beside", "the other model beside, same moves", (on) => { state.beside = on; hear(); });
+  const [besideHeard, besideHeardLabel] = check("beside-heard", "hear that one", () => hear());
+  function hear(original = false) {
+    state.hearing = original ? "original" : state.beside && besideHeard.checked ? "beside" : "now";
+    soon(draw);
+  }
   const cost = element("p.cost", { role: "status" });
   const page = (by) => { state.first = clamp(state.first + by * shownAtOnce(), 0, item.original.length - 1); soon(draw); };
   const earlier = button("←", () => page(-1), { "aria-label": "earlier measures" }), further = button("→", () => page(1), { "aria-label": "later measures" });
@@ -96,7 +100,9 @@ function melodyPanel(panel) {
     const before = keep && state.item >= style?.items.length ? state.item - style.items.length : null;
     state.style = stylePicker.value = value;
     style = panel.styles.find((one) => one.name === value);
-    for (const one of [besideLabel, besideHeardLabel]) one.hidden = !style.beside;
+    besideLabel.hidden = !style.beside;
+    if (!style.beside) state.beside = besideBox.checked = false;
+    hear();
     if (style.beside) besideLabel.lastChild.textContent = ` ${style.beside.title} beside, same moves`;
     listItems();
     pickItem(before === null ? 0 : style.items.length + before);
@@ -206,6 +212,7 @@ function melodyPanel(panel) {
     Object.assign(state, { inKey, beside: beside && Boolean(style.beside) });
     keyBox.checked = inKey;
     besideBox.checked = state.beside;
+    hear();
     setTempo(beats);
     choose(measures && new Set(measures));
     if (playing && !player.playing) start();

@@ -83,7 +83,7 @@ function besideOf(part) {
     }
   });
   for (const { lyrics } of Object.values(found)) lyrics.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-  return found;
+  return Object.fromEntries(Object.entries(found).filter(([, own]) => Object.values(own).some((what) => String(what || ""))));
 }
 
 /** Bars completed to measures of four quarter notes: where each lies, in twelfths. */
