@@ -58,7 +58,7 @@ def _beside(scores: pd.DataFrame) -> pd.DataFrame:
     kept = scores[scores.metric.isin(["interpretability", baselines.EITHER])]
     means = kept.groupby(["model", "dataset", "metric"], sort=False).value.mean().unstack()
     told, turned = (means[name].map("{:.2f}".format) for name in ("interpretability", baselines.EITHER))
-    table = (told + " / " + turned).unstack().fillna("–")
+    table = (told + "/" + turned).unstack().fillna("–")
     table = table.loc[labels.in_order(table.index, labels.MODELS), labels.in_order(table, labels.DATASETS)]
     return table.rename(columns=labels.dataset_label).rename_axis(columns=None).reset_index()
 

@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 PAGE_LIMIT = 4_000_000  # bytes of a page; one with sound in it has some 2.5 MB
 ALONE_LIMIT = 15_000_000  # bytes of a page that carries trained decoders in itself (the playground)
 FIGURE_LIMIT = 500_000  # bytes of a figure
-REPORTS_LIMIT = 40_000_000  # bytes of reports/ in all, 15 million of them the playground page
+REPORTS_LIMIT = 50_000_000  # bytes of a folder of reports: one playground page, or 28 setups of the studies
 
 
 class SiteError(ValueError):
