@@ -114,10 +114,10 @@ def test_a_model_without_some_metric_and_a_single_run_break_nothing(reports, tmp
 
 
 def test_one_table_says_what_arvae_buys_over_every_setup_and_what_it_costs():
-    """Every setup of params.yaml that shares its data set with an AR-VAE has its row."""
+    """Every setup of params.yaml on the baselines' data sets has its row."""
     known = params.load(root(__file__) / "params.yaml")
     setups = known.setups | known.study_setups
-    pairs = {(one.dataset, one.model) for one in setups.values()}
+    pairs = {(one.dataset, one.model) for one in setups.values() if one.dataset in NAMES}
     pairs |= {(one.dataset, "direction") for one in known.directions.values()}
     every = {f"{d}-{m}": report(d, m, LEVELS.get(m, 0.4)) for d, m in sorted(pairs)}
     every["mnist-value"] = report("mnist", "value", 0.4, seeds=(1,))
