@@ -128,3 +128,12 @@ def test_a_cost_that_rounds_to_nothing_is_not_told(reports):
     assert "it costs" in findings.sentences(reports)
     reports["folk-betavae"]["mean"]["reconstruction_accuracy"] = 0.954
     assert "it costs" not in findings.sentences(reports)
+
+
+def test_it_is_told_where_plain_regression_does_as_much(reports):
+    assert "regresses" not in findings.sentences(reports)
+    reports["mnist-regression"] = report("mnist", "regression", 1, 10, [scores(0.86)])
+    text = findings.sentences(reports)
+    assert "for just that score, tells more: 0.86 on MNIST (one run each)" in text
+    reports["folk-regression"] = report("folk", "regression", 0.001, 1, [scores(0.7)])
+    assert "tells now more, now less: 0.86 on MNIST and 0.70 on Folk tunes" in findings.sentences(reports)

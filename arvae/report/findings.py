@@ -121,6 +121,26 @@ def _stays(report: dict[str, Any]) -> str:
     return text
 
 
+def _regression(reports: Reports) -> str:
+    """What plain regression of the attributes on their dimensions, in place of L_AR, tells; "" if not run."""
+    pairs = {
+        name: [_mean(reports, name, model, "interpretability") for model in ("regression", "arvae")]
+        for name in datasets(reports)
+        if f"{name}-regression" in reports
+    }
+    if not pairs:
+        return ""
+    ahead = {theirs > mine for theirs, mine in pairs.values()}
+    word = ("less", "more")[ahead.pop()] if len(ahead) == 1 else "now more, now less"
+    told = _listed([f"{theirs:.2f} on {labels.dataset_label(name)}" for name, (theirs, _) in pairs.items()])
+    runs = {len(reports[f"{name}-regression"]["runs"]) for name in pairs}
+    seen = " (one run each)" if runs == {1} else ""
+    return (
+        " A model that regresses the attribute on its dimension in place of this loss, and so is trained for "
+        f"just that score, tells {word}: {told}{seen}."
+    )
+
+
 def sentences(reports: Reports) -> str:
     """The three findings, as a numbered list in Markdown."""
     names = datasets(reports)
@@ -159,7 +179,7 @@ def sentences(reports: Reports) -> str:
     )
     return f"""\
 1. **One number tells the attribute.** Of an attribute's variation over test data, a single latent dimension
-   tells (R², 1 is all) {told}: {everywhere(reports, "interpretability")}.{unfair}
+   tells (R², 1 is all) {told}: {everywhere(reports, "interpretability")}.{unfair}{_regression(reports)}
 2. **Turned, it moves the attribute in what is decoded.** While the dimension goes from −4 to 4, it and the
    attribute measured on the output have a rank correlation of {turned}, the baseline's whichever way it
    runs.{same}
