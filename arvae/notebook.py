@@ -192,13 +192,13 @@ def _normalise(path: Path, failed: bool, error: tuple[str, str] | None = None) -
         cell["id"] = f"cell-{number:02d}"
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":  # a library's warning says where it is installed
+                output["text"] = re.sub(r"(?<!\S)\S*/(?=site-packages/)", "", output["text"])
         if "log" in cell.metadata.get("tags", []) and not failed:
             streams = [output for output in cell.outputs if output.output_type == "stream"]
             log += "".join(output.text for output in streams).splitlines()
             cell.outputs = [output for output in cell.outputs if output not in streams]
-        for output in cell.get("outputs", []):
-            if output.output_type == "stream":  # a library's warning says where it is installed
-                output["text"] = re.sub(r"(?<!\S)\S*/(?=site-packages/)", "", output["text"])
     with atomic_write(path) as temporary:
         nbformat.write(notebook, temporary)
     return log

@@ -260,3 +260,6 @@ def test_a_warning_does_not_tell_where_libraries_are_installed(project):
     notebook.run(write(project, (text, [])), project / "out.ipynb", {}, log=io.StringIO())
     said = nbformat.read(project / "out.ipynb", as_version=4).cells[-1].outputs[0].text
     assert said.startswith("site-packages/scipy/x.py:1: RuntimeWarning")
+    notebook.run(write(project, (text, ["log"])), project / "out.ipynb", {}, log=io.StringIO())
+    kept = [path.read_text() for path in project.rglob("machine/*.json")]
+    assert not any("/some/place" in one for one in kept)

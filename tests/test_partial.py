@@ -149,4 +149,5 @@ def test_what_the_data_mark_as_unknown_the_loss_knows():
     setup = small_setup("dsprites", "arvae")
     _, attributes = Source(data, data.train, setup).take(torch.arange(len(data.train)))
     assert (attributes > semisupervised.UNKNOWN).all(dim=1).sum() == 128
+    assert partial.UNKNOWN == semisupervised.UNKNOWN, "written twice: models know no data sets"
     assert all(len(data.split(part)) == len(sprites_dataset().split(part)) for part in SPLITS)
