@@ -15,19 +15,19 @@ help:
 	@sed -n '1,4p' Makefile
 
 repro: $(VENV)/ready
-	$(BIN)/python -m arvae.pipeline
+	$(BIN)/python -m compendium.pipeline
 	$(BIN)/dvc repro
 	@echo "Open reports/index.html in a browser. From here on: $(BIN)/dvc repro, $(BIN)/jupyter lab (or make lab)."
 
 # The second pipeline; what it needs of the first is run first.
 studies: $(VENV)/ready
-	$(BIN)/python -m arvae.pipeline
+	$(BIN)/python -m compendium.pipeline
 	$(BIN)/dvc repro studies/dvc.yaml
 	@echo "Open studies/reports/index.html in a browser."
 
 # The third: longer trainings with a home of their own, overnight/. Interrupted, it goes on where it was.
 overnight: $(VENV)/ready
-	$(BIN)/python -m arvae.pipeline
+	$(BIN)/python -m compendium.pipeline
 	$(BIN)/dvc repro overnight/dvc.yaml
 	@echo "Open overnight/reports/index.html in a browser."
 
@@ -42,8 +42,8 @@ lab: $(VENV)/ready
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1
 
 check: $(VENV)/ready
-	$(BIN)/python -m arvae.check $(ARGS)
-	$(BIN)/python -m arvae.report.readme --check
+	$(BIN)/python -m compendium.check $(ARGS)
+	$(BIN)/python -m compendium.readme --check
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

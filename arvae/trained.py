@@ -38,7 +38,7 @@ from arvae.training import checkpoints, load_model
 from arvae.training.precision import plan
 from arvae.training.runs import setup_from
 
-SHIPPED = Path("data/weights")  # weights that come with the project, see arvae.weights
+SHIPPED = Path("data/weights")  # weights that come with the project, see compendium.weights
 LOW, HIGH = -4.0, 4.0  # the range of a latent dimension that the paper traverses (section 4.4)
 Values = Sequence[float] | np.ndarray
 SAMPLES = {"images": 2000, "music": 4000}  # test codes that controls are measured on

@@ -1,32 +1,38 @@
 """Draw docs/architecture.svg from the imports of the code: `python docs/architecture.py`.
 
-A box is a sub-package or a module of `arvae`; it stands above all that it imports. An arrow leads to what a
-box imports; those that follow from others are left out.
+A box is a sub-package or a module of `arvae` (grey; blue where the idea stands) or of `compendium` (yellow);
+it stands above all that it imports. An arrow leads to what a box imports; those that follow from others are
+left out.
 """
 
 import ast
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[1] / "arvae"
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("arvae", "compendium")
 SAYS = {  # what a box is for, and the column that it is drawn in
-    "files": ("atomic writes", 0), "paths": ("where the project is", 1), "progress": ("lines, not bars", 4),
-    "machine": ("times, apart", 2), "interrupts": ("Ctrl-C", 3),
-    "losses": ("the formulas", 2), "metrics": ("one file each", 3), "music": ("readers, writers", 1),
+    "files": ("atomic writes", 1), "paths": ("where the project is", 2), "progress": ("lines, not bars", 4),
+    "machine": ("times, apart", 3), "interrupts": ("Ctrl-C", 0),
+    "losses": ("the formulas", 5), "metrics": ("one file each", 6), "music": ("readers, writers", 1),
     "datasets": ("four, and your own", 1), "params": ("params.yaml, checked", 1),
-    "notebook": ("runs a stage", 0), "pipeline": ("writes dvc.yaml", 1), "check": ("is anything stale?", 1),
-    "models": ("a network, a loss", 2), "fast": ("drop-in twins", 2), "training": ("runs, resumable", 2),
-    "trained": ("TrainedModel", 3), "weights": ("that ship", 1),
-    "evaluation": ("codes and outputs", 4),
-    "report": ("figures, tables, site", 4), "edit": ("your file, edited", 2),
-    "playground": ("page, notebook, tutorial", 2),
+    "models": ("a network, a loss", 5), "fast": ("drop-in twins", 5), "training": ("runs, resumable", 3),
+    "trained": ("TrainedModel", 3), "evaluation": ("codes and outputs", 6), "edit": ("your file, edited", 1),
+    "notebook": ("runs a stage", 0),
+    "labels": ("names, colours", 7), "figures": ("pure functions", 5), "tables": ("as people read them", 4),
+    "findings": ("what was found", 6), "readme": ("its tables", 4), "site": ("the pages", 5),
+    "playground": ("page, notebook, tutorial", 1), "pipeline": ("writes dvc.yaml", 2),
+    "weights": ("that ship", 3), "check": ("is anything stale?", 3),
 }  # fmt: skip
 WIDTH, HEIGHT, ACROSS, DOWN = 152, 42, 168, 84
 
 
-def boxes() -> list[str]:
-    """The sub-packages and modules of arvae."""
-    modules = [path.stem for path in PACKAGE.glob("[a-z]*.py")]
-    return sorted([*modules, *(path.parent.name for path in PACKAGE.glob("*/__init__.py"))])
+def boxes() -> dict[str, Path]:
+    """The sub-packages and modules of both packages: name -> folder or file."""
+    found = {}
+    for package in PACKAGES:
+        found |= {path.stem: path for path in (ROOT / package).glob("[a-z]*.py")}
+        found |= {path.parent.name: path.parent for path in (ROOT / package).glob("*/__init__.py")}
+    return dict(sorted(found.items()))
 
 
 def imported(path: Path) -> set[str]:
@@ -43,10 +49,10 @@ def imported(path: Path) -> set[str]:
 def graph() -> dict[str, set[str]]:
     """For each box the others that it imports."""
     every, found = boxes(), {}
-    for box in every:
-        files = [PACKAGE / f"{box}.py"] if (PACKAGE / f"{box}.py").exists() else (PACKAGE / box).rglob("*.py")
-        names = {name.split(".")[1] for file in files for name in imported(file) if name.startswith("arvae.")}
-        found[box] = names & set(every) - {box}
+    for box, path in every.items():
+        files = [path] if path.is_file() else path.rglob("*.py")
+        names = {tuple(name.split(".")) for file in files for name in imported(file)}
+        found[box] = {name[1] for name in names if name[0] in PACKAGES and len(name) > 1} & set(every) - {box}
     return found
 
 
@@ -62,7 +68,7 @@ def below(box: str, edges: dict[str, set[str]]) -> set[str]:
 
 def draw() -> str:
     """The picture, as SVG."""
-    edges = graph()
+    every, edges = boxes(), graph()
     under = {box: below(box, edges) for box in edges}
     level: dict[str, int] = {}
     for box in sorted(edges, key=lambda one: len(under[one])):
@@ -82,6 +88,8 @@ def draw() -> str:
     for box, (x, y) in place.items():
         middle = x + WIDTH / 2
         fill = "#d9e8f6" if box in ("losses", "models", "trained", "metrics") else "#f4f4f0"
+        if PACKAGES[1] in every[box].parts:
+            fill = "#fbf0d0"
         parts += [
             f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" fill="{fill}" stroke="#555"/>',
             f'<text x="{middle:g}" y="{y + 18:g}" font-weight="bold">{box}</text>',

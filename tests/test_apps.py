@@ -14,7 +14,7 @@ from arvae import paths
 from arvae.edit import EditError, side_effects
 from arvae.music import coding as music
 from arvae.music import files as scores
-from arvae.playground import apps, items
+from compendium.playground import apps, items
 from tests.test_edit import drawn, save, toy
 from tests.test_edit import tune as tune_of
 from tests.test_playground import run

@@ -5,8 +5,9 @@ import subprocess
 
 import pytest
 
-from arvae import check, machine
+from arvae import machine
 from arvae.files import write_json
+from compendium import check
 
 
 def git(folder, *arguments):

@@ -7,8 +7,8 @@ from arvae.datasets import catalogue, dsprites, morphology
 from arvae.datasets.contract import Dataset, Split
 from arvae.metrics import spearman_matrix
 from arvae.music import coding as music
-from arvae.report.figures import data
-from arvae.report.tables import data as tables
+from compendium.figures import data
+from compendium.tables import data as tables
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,11 @@ from arvae.metrics import METRICS
 from arvae.music import coding as music
 from arvae.params import EvaluationSizes, ParamsError
 from arvae.paths import root
-from arvae.report import labels, tables
-from arvae.report.figures import metrics
-from arvae.report.tables import checklist, claims, study, summary, typeset
 from arvae.training.checkpoints import write_tensors
 from arvae.training.runs import describe
+from compendium import labels, tables
+from compendium.figures import metrics
+from compendium.tables import checklist, claims, study, summary, typeset
 from tests.small import music_dataset, small_setup, sprites_dataset
 
 SIZES = EvaluationSizes(codes=60, traversal_items=3, traversal_points=4)

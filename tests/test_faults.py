@@ -30,9 +30,9 @@ from arvae.datasets.contract import DataError, Dataset
 from arvae.datasets.sources import SourceError
 from arvae.files import write_json
 from arvae.progress import Progress
-from arvae.report.figures import style
-from arvae.report.tables import typeset
 from arvae.training import Run, worker
+from compendium.figures import style
+from compendium.tables import typeset
 from tests.conftest import dvc, environment
 from tests.test_training import data, digest, interrupted, said, small, trained  # noqa: F401
 from tests.test_training import run as run_training

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from arvae import losses
-from arvae.report import labels
-from arvae.report.figures import animation, images, latent, metrics, schematic, sides, style
+from compendium import labels
+from compendium.figures import animation, images, latent, metrics, schematic, sides, style
 
 ROOT = Path(__file__).parents[1]
 

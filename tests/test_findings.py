@@ -6,8 +6,8 @@ import pytest
 
 from arvae import paths
 from arvae.files import write_json
-from arvae.report import findings
-from arvae.report.tables import published
+from compendium import findings
+from compendium.tables import published
 
 
 def report(dataset, model, beta, gamma, runs, content="digit"):

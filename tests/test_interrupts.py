@@ -70,7 +70,9 @@ def test_dvc_repro_ends_with_the_stage(project, number):  # noqa: F811
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("module", ["arvae.edit", "arvae.pipeline", "arvae.check", "arvae.report.site"])
+@pytest.mark.parametrize(
+    "module", ["arvae.edit", "compendium.pipeline", "compendium.check", "compendium.site"]
+)
 def test_a_command_ends_with_a_line_while_it_still_imports(module, number, tmp_path):
     """Imports take seconds: whoever mistyped need not wait for them."""
     hang = "import time\nopen('begun', 'w').close()\ntime.sleep(60)\n"

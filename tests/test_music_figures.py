@@ -15,9 +15,9 @@ from arvae.music import coding as music
 from arvae.music.files import to_musicxml
 from arvae.music.keys import Key
 from arvae.music.score import measures as measures_of
-from arvae.report.figures import music as figures
-from arvae.report.figures import style
-from arvae.report.labels import signed
+from compendium.figures import music as figures
+from compendium.figures import style
+from compendium.labels import signed
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = music.ATTRIBUTE_NAMES

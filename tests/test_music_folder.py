@@ -191,7 +191,7 @@ def test_a_folder_of_melodies_goes_through_the_pipeline(folder, tmp_path):
     shutil.copytree(folder, project / "my_tunes")
     (project / "my_tunes" / "waltz.abc").write_text(abc(52, metre="3/4"))
 
-    conftest.run(project, sys.executable, "-m", "arvae.pipeline")
+    conftest.run(project, sys.executable, "-m", "compendium.pipeline")
     conftest.dvc(project, "repro", "train@tunes-arvae")
     conftest.run(
         project, sys.executable, "-m", "arvae.notebook", "notebooks/4_evaluate.ipynb",

@@ -13,7 +13,7 @@ from arvae.datasets import added, catalogue, morphology, own, sprites
 from arvae.datasets.contract import DataError, Dataset, Split
 from arvae.datasets.measuring import measurer
 from arvae.music import coding as music
-from arvae.report.tables import data as tables
+from compendium.tables import data as tables
 
 BEAT = len(music.GRID)
 SYMBOL = st.sampled_from([*range(60, 73), -1, -1, -1, -1, -2])

@@ -18,7 +18,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from arvae import check, params
+from arvae import params
+from compendium import check
 from tests.conftest import ROOT, dvc, environment, results
 
 DATASETS = ("dsprites", "mnist", "bach", "folk")
@@ -373,7 +374,7 @@ def test_the_studies_run_on_what_is_there(done):
 @pytest.mark.slow
 def test_overnight_runs_in_a_home_of_its_own(done):
     before = results(done)
-    command = [sys.executable, "-m", "arvae.pipeline"]  # its scale is smoke here
+    command = [sys.executable, "-m", "compendium.pipeline"]  # its scale is smoke here
     subprocess.run(command, cwd=done, env=environment(), check=True)
     dvc(done, "repro", "overnight/dvc.yaml")
     night = params.load(done / "overnight" / "params.yaml")

@@ -21,8 +21,8 @@ from arvae.edit.search import symbols
 from arvae.music import coding as music
 from arvae.music import files as scores
 from arvae.music import midi, writing
-from arvae.playground import items, page, weights
 from arvae.trained import TrainedModel
+from compendium.playground import items, page, weights
 from tests.browser import chromium, running
 from tests.tab import Tab
 from tests.test_patching import WORDS

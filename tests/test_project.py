@@ -16,7 +16,8 @@ from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
 import arvae
-from arvae import check, files, paths, pipeline, progress
+from arvae import files, paths, progress
+from compendium import check, pipeline
 from docs import architecture
 
 ROOT = paths.root(__file__)
@@ -97,7 +98,7 @@ def test_a_notebook_is_prose_first_parameterized_and_without_outputs(path):
 
 # ---------------------------------------------------------------- rooms
 
-APPLICATIONS = {"edit", "playground", "notebook", "check", "pipeline"}
+APPLICATIONS = {"edit", "playground", "notebook", "check", "pipeline", "site", "readme"}
 # Declared, and started as programs or needed by others without being imported.
 STARTED = {"jupyterlab", "dvc", "tabulate", "distributed"}
 OF = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "bs4": "beautifulsoup4"}
@@ -113,7 +114,7 @@ def test_no_room_imports_another_that_imports_it_back():
 
 
 def test_applications_are_leaves():
-    """Nothing builds on them but, of each other, the playground on edit."""
+    """Nothing builds on them but, of each other, the playground on edit and the check on what it checks."""
     edges = architecture.graph() | {"playground": architecture.graph()["playground"] - {"edit"}}
     edges["check"] -= {"pipeline"}
     assert {room: found for room, others in edges.items() if (found := others & APPLICATIONS)} == {}
@@ -126,6 +127,13 @@ def test_the_picture_of_the_architecture_is_drawn_from_the_code():
     assert set(architecture.SAYS) == set(architecture.graph())
 
 
+def test_the_package_does_without_its_compendium():
+    files = {path.relative_to(ROOT): architecture.imported(path) for path in (ROOT / "arvae").rglob("*.py")}
+    assert {
+        path for path, names in files.items() if any(one.startswith("compendium") for one in names)
+    } == set()
+
+
 def test_importing_the_package_takes_no_time():
     """Neither the package nor its parameters load torch."""
     code = "import sys, arvae, arvae.params; assert 'torch' not in sys.modules"
@@ -133,7 +141,7 @@ def test_importing_the_package_takes_no_time():
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
-    files = [*(ROOT / "arvae").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
+    files = [path for name in ("arvae", "compendium", "benchmarks") for path in (ROOT / name).rglob("*.py")]
     names = set().union(*map(architecture.imported, files))
     for path in NOTEBOOKS:
         cells = nbformat.read(path, as_version=4).cells
@@ -144,7 +152,11 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
             if isinstance(node, ast.Import)
             for alias in node.names
         }
-    top = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"arvae", "benchmarks"}
+    top = (
+        {name.split(".")[0] for name in names}
+        - set(sys.stdlib_module_names)
+        - {"arvae", "compendium", "benchmarks"}
+    )
     used = {canonicalize_name(OF.get(name, name)) for name in top}
     wanted = [*declared()["dependencies"], *declared()["optional-dependencies"]["all"]]
     named = {canonicalize_name(Requirement(one).name) for one in wanted}
@@ -162,14 +174,14 @@ def test_the_readme_is_short_and_names_every_library():
 
 # ---------------------------------------------------------------- pipelines
 
-LOCAL = ("arvae", "notebooks", "docs", "data/published")
+LOCAL = ("arvae", "compendium", "notebooks", "docs", "data/published")
 # Glue that decides no result.
 GLUE = ("arvae/__init__.py", "arvae/params/", "arvae/paths.py", "arvae/files.py", "arvae/progress.py")
-GLUE += ("arvae/report/__init__.py", "arvae/machine.py")
+GLUE += ("arvae/interrupts.py", "arvae/machine.py", "compendium/__init__.py")
 # What only draws a training's page is no dependency of it, so that an edit to a figure retrains nothing; what
 # the others load trained weights with is decided by the weights.
 DRAWS = (
-    "arvae/report/",
+    "compendium/",
     "arvae/trained.py",
     "arvae/evaluation/",
     "arvae/metrics/",
@@ -187,7 +199,7 @@ def stages():
 
 
 def test_the_pipelines_files_are_those_that_are_defined():
-    assert pipeline.stale(ROOT) == [], "run `python -m arvae.pipeline`"
+    assert pipeline.stale(ROOT) == [], "run `python -m compendium.pipeline`"
 
 
 def test_every_path_the_pipelines_depend_on_exists():

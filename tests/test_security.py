@@ -25,9 +25,9 @@ from arvae.datasets.contract import DataError
 from arvae.music import audio, engraving
 from arvae.music import files as scores
 from arvae.music.score import TuneError
-from arvae.playground import page
-from arvae.report.site.convert import Converter
-from arvae.report.tables import typeset
+from compendium.playground import page
+from compendium.site.convert import Converter
+from compendium.tables import typeset
 
 ROOT = paths.root(__file__)
 EVIL = "<script>alert(1)</script>"

@@ -17,9 +17,9 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from arvae.files import write_json
-from arvae.report import site
-from arvae.report.figures import animation
-from arvae.report.site import building, convert, order, provenance, reference
+from compendium import site
+from compendium.figures import animation
+from compendium.site import building, convert, order, provenance, reference
 from tests import browser
 from tests.tab import Tab
 
@@ -374,8 +374,8 @@ def test_a_fault_fails_the_build_and_is_named(home, cells, said):
 def test_what_is_too_large_fails_the_build(home, monkeypatch):
     with pytest.raises(site.SiteError, match="reports/ has"):
         site.build(home, limit=1000)
-    monkeypatch.setattr("arvae.report.site.checking.PAGE_LIMIT", 1000)
-    monkeypatch.setattr("arvae.report.site.checking.FIGURE_LIMIT", 100)
+    monkeypatch.setattr("compendium.site.checking.PAGE_LIMIT", 1000)
+    monkeypatch.setattr("compendium.site.checking.FIGURE_LIMIT", 100)
     with pytest.raises(site.SiteError) as raised:
         site.build(home)
     assert "index.html has" in str(raised.value) and "traversals.png has" in str(raised.value)

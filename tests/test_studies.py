@@ -11,12 +11,12 @@ import torch
 from arvae import evaluation, models, params
 from arvae.files import write_json
 from arvae.paths import root
-from arvae.report import labels, tables
-from arvae.report.figures import metrics, style
-from arvae.report.tables import baselines, claims, study, typeset
 from arvae.training import Run
 from arvae.training.checkpoints import write_tensors
 from arvae.training.runs import describe
+from compendium import labels, tables
+from compendium.figures import metrics, style
+from compendium.tables import baselines, claims, study, typeset
 from tests.small import music_dataset, small_setup, sprites_dataset
 
 MUSICAL = ("rhythmic complexity", "pitch range", "note density", "contour")

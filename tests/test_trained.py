@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from arvae import datasets, weights
+from arvae import datasets
 from arvae.datasets import dsprites, examples
 from arvae.datasets.contract import PackedImages
 from arvae.files import read_json, sha256, write_json
 from arvae.trained import ModelError, TrainedModel, as_bytes, as_shown, find, same
 from arvae.training.checkpoints import read_tensors, write_tensors
 from arvae.training.runs import Run, describe
+from compendium import weights
 from tests.conftest import ROOT
 from tests.small import fresh_model, music_dataset, small_setup, sprites_dataset
 

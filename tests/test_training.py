@@ -26,10 +26,10 @@ from arvae.datasets.contract import Dataset, PackedImages, Split
 from arvae.fast import FlatAdam
 from arvae.files import atomic_write
 from arvae.params import Setup
-from arvae.report.figures import metrics, style
 from arvae.training import Run, checkpoints, loop
 from arvae.training.precision import plan
 from arvae.training.runs import IMPORTED, code_hash, key
+from compendium.figures import metrics, style
 
 
 def shapes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -147,7 +147,7 @@ PROGRAM = """
 import sys, json
 from pathlib import Path
 from arvae import training
-from arvae.report.figures import metrics, style
+from compendium.figures import metrics, style
 from arvae.files import atomic_write
 from arvae.params import Setup
 from arvae.training import Run

@@ -11,12 +11,15 @@ from arvae.edit.melody import Melody
 from arvae.edit.search import SAME, Edited, direction, edit, missed
 from arvae.edit.wishes import Wish, parse, span
 from arvae.music import keys
-from arvae.report.labels import plain
 from arvae.trained import Control, TrainedModel, same
 
 MISSED = 0.05  # of the range that holds 95 % of the data: a wished value further off counts as missed
 WIDTH = 80  # columns of a terminal
 LISTED = 60  # characters that the numbers of measures may take
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def table(edited: Edited) -> pd.DataFrame:
@@ -25,7 +28,7 @@ def table(edited: Edited) -> pd.DataFrame:
     rows = np.flatnonzero(edited.touched)
     columns: dict[tuple[str, str], Any] = {}
     for index, attribute in enumerate(edited.trained.attribute_names):
-        name = plain(attribute)
+        name = _plain(attribute)
         columns[name, "given"] = edited.before[rows, index]
         columns[name, "rebuilt"] = edited.rebuilt[rows, index]
         wished = [_wished(edited, attribute, row) for row in rows]
@@ -52,7 +55,7 @@ def text(edited: Edited) -> str:
     wished = list(dict.fromkeys(wish.attribute for wish in edited.wishes))
     frame = table(edited).map(lambda value: value if isinstance(value, str) else _number(value))
     if edited.music:
-        keep = [*map(plain, wished or edited.trained.attribute_names), "same as given"]
+        keep = [*map(_plain, wished or edited.trained.attribute_names), "same as given"]
         frame = frame.loc[:, [name in keep for name, _ in frame.columns]]
         frame = frame.rename_axis(index=None, columns=["", "measure"])
     else:  # one row: its attributes stand below each other
@@ -74,7 +77,7 @@ def variations(results: Sequence[Edited]) -> str:
             for number, edited in enumerate(results, 1)
         },
     }
-    columns = [*map(plain, results[0].trained.attribute_names), "same as given"]
+    columns = [*map(_plain, results[0].trained.attribute_names), "same as given"]
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).map(_number)
     return "\n".join(["", *_side_by_side(frame), ""])
 
@@ -106,7 +109,7 @@ def control_line(control: Control) -> str:
     )  # fmt: skip
     down = "" if control.sign > 0 else ", turned the other way round"
     return (
-        f"{plain(control.attribute)} is turned by dimension {control.dimension} ({how}{down}): rank "
+        f"{_plain(control.attribute)} is turned by dimension {control.dimension} ({how}{down}): rank "
         f"correlation {control.correlation:+.2f}, codes of the data from {control.low:.2f} to "
         f"{control.high:.2f}, sd {control.sd:.2f}"
     )
@@ -124,7 +127,7 @@ def findings(edited: Edited) -> list[str]:
         lines += _outcome(edited, number)
     wished = {wish.attribute for wish in edited.wishes}
     changes = zip(trained.attribute_names, _mean(edited.after[rows] - edited.rebuilt[rows]), strict=True)
-    moved = [f"{plain(name)} {by:+.2f}" for name, by in changes if name not in wished and np.isfinite(by)]
+    moved = [f"{_plain(name)} {by:+.2f}" for name, by in changes if name not in wished and np.isfinite(by)]
     if wished and moved:
         lines.append(f"What else changed (mean, against the reconstruction): {', '.join(moved)}")
     outside = np.zeros(len(rows), bool)
@@ -144,7 +147,7 @@ def _cost(edited: Edited) -> str:
     free, rows = edited.free, np.flatnonzero(edited.touched)
     now, before = (keys.outside(version.result[rows], edited.scale) for version in (edited, free))
     changes = zip(edited.trained.attribute_names, _mean((edited.after - free.after)[rows]), strict=True)
-    moved = ", ".join(f"{plain(name)} {by:+.3f}" for name, by in changes)
+    moved = ", ".join(f"{_plain(name)} {by:+.3f}" for name, by in changes)
     return (
         f"In key: {now[0]} of {now[1]} notes outside the scale; without it {before[0]} of {before[1]}. What "
         f"that changed (means): {moved}"
@@ -165,7 +168,7 @@ def scale_costs(trained: TrainedModel, tunes: Sequence[Melody], wishes: Sequence
             changed.append(edited.after - edited.free.after)
         rows[wish] = [*outside[:, 0] / outside[:, 1], *_mean(np.concatenate(changed))]
     columns = [("notes outside the scale", "free"), ("notes outside the scale", "in key")]
-    columns += [("in key against free (mean)", plain(name)) for name in trained.attribute_names]
+    columns += [("in key against free (mean)", _plain(name)) for name in trained.attribute_names]
     return pd.DataFrame.from_dict(rows, orient="index", columns=pd.MultiIndex.from_tuples(columns))
 
 
@@ -263,7 +266,7 @@ def controls_table(trained: TrainedModel) -> pd.DataFrame:
         "dimension": "dimension", "regularized": "regularized", "correlation": "rank correlation",
         "low": "from", "high": "to", "sd": "standard deviation",
     }  # fmt: skip
-    frame = pd.DataFrame(trained.controls, index=map(plain, trained.attribute_names))
+    frame = pd.DataFrame(trained.controls, index=map(_plain, trained.attribute_names))
     return frame[list(names)].rename(columns=names).rename_axis("attribute").round(2)
 
 
@@ -271,7 +274,7 @@ def side_effects(trained: TrainedModel, examples: np.ndarray, turn: float = 1.0)
     """What turning each control by `turn` standard deviations does to every attribute of examples (n, ...),
     measured on what is decoded: mean change against the reconstruction, in shares of the range that holds
     95 % of the data. Rows: the control; columns: the attribute."""
-    names = [plain(name) for name in trained.attribute_names]
+    names = [_plain(name) for name in trained.attribute_names]
     ranges = np.array([max(control.most - control.least, 1e-9) for control in trained.controls])
     edits = (
         edit(trained, examples, [Wish(name, turn=turn)], search=False) for name in trained.attribute_names

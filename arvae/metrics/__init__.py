@@ -12,7 +12,7 @@ be carried: all its values are 0. Discrete attributes are evaluated like continu
 To add a metric: a file here with a function that gives a number for each attribute; in `evaluate` a line in
 `values`; its name in METRICS. Evaluation reports and the tables of single setups then show it. Tables and
 figures beside the paper's values list their metrics by name (`PUBLISHED_NAMES` in
-arvae/report/tables/scores.py, `SCORES` in arvae/report/figures/metrics.py); arvae/report/labels.py has the
+compendium/tables/scores.py, `SCORES` in compendium/figures/metrics.py); compendium/labels.py has the
 names that are shown.
 """
 

@@ -14,7 +14,7 @@ attributes in the setup's order; generator: where the loss draws its random numb
 A network has `kind` ("images" or "music"), `latent_dim`, `encode(x)` -> (mean, log_std) and `decode(z)` ->
 logits, and is trained in float32 by torch's own means; what `arvae.fast` knows it makes faster. To add a
 model: a module here, and its name and hyperparameters under `models` (and in `setups`) in params.yaml; then
-`make repro`. Its label and colour in figures: arvae/report/labels.py (without them: its name, in black).
+`make repro`. Its label and colour in figures: compendium/labels.py (without them: its name, in black).
 """
 
 import importlib

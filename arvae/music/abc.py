@@ -15,7 +15,7 @@ from arvae.music import keys
 from arvae.music.keys import FIFTHS, SEMITONES, STEPS, Key
 from arvae.music.score import BROKEN, JUMP, LONGEST, Bar, Note, Part, Score, Signs, TuneError
 
-# The page reads with these patterns and tables too (arvae/playground/grammar.py): both languages know them.
+# The playground's page reads with these patterns and tables too (compendium/playground/grammar.py).
 _NOTE = r"(?P<accidental>[\^_=]*)(?P<step>[A-Ga-g])(?P<octave>[,']*)(?P<length>\d*/*\d*)"
 _PLAIN = r"[\^_=]*[A-Ga-gz][,']*(?:\d+(?:/+\d*)?|/+\d*)?[<>]*"  # notes between two ! that end lines
 TOKEN = re.compile(

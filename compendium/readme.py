@@ -1,0 +1,94 @@
+"""python -m compendium.readme [--check]: write README's tables from the reports, or say they are stale.
+
+A table stands between the lines `<!-- NAME:begin -->` and `<!-- NAME:end -->`.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from arvae import paths
+from arvae.evaluation import records
+from arvae.files import write_text
+from arvae.metrics import statistics
+from compendium import labels, tables
+from compendium.tables import baselines, summary, typeset
+from compendium.tables.scores import Reports
+
+
+def blocks(home: Path) -> dict[str, str]:
+    """Name of a table -> its Markdown."""
+    hour, studies = records.load(home), home / "studies" / "reports"
+    night = records.load(home / "overnight")
+    table = "*Not run with this version yet: `make studies` makes this table.*"
+    if (studies / "metrics").is_dir():
+        both = hour | records.load(home, reports=studies)
+        both = {name: report for name, report in both.items() if report["dataset"] in labels.DATASETS}
+        table = typeset.markdown(_beside(baselines.scores(both)))
+    return {"results": typeset.markdown(_compact(hour, night, tables.published(home))), "studies": table}
+
+
+def _compact(hour: Reports, night: Reports, published: pd.DataFrame) -> pd.DataFrame:
+    """`summary.main` with a column a data set; bold: in the published range, within the margin, or above.
+
+    Where the longer trainings of `make overnight` have been evaluated they stand first, and of those of an
+    hour AR-VAE's mean.
+    """
+    table = summary.main(tables.runs(night or hour), published, night or hour)
+    reached = table["ours is"].isin([statistics.IN, statistics.NEAR, statistics.ABOVE])
+    table["cell"] = table["AR-VAE"].where(~reached, "**" + table["AR-VAE"] + "**")
+    if night:
+        means = tables.runs(hour).groupby(["dataset", "metric", "model"]).value.mean()
+        table["cell"] += [
+            f" (hour {labels.signed(means[at, name, 'arvae'], 1 if name.endswith('percent') else 2)})"
+            for at, name in zip(table["data set"], table.metric, strict=True)
+        ]
+    table["cell"] += " / " + table["β-VAE"] + " [" + table["AR-VAE, published"] + "]"
+    counted = table.runs.map(lambda runs: f" ({runs} run{'' if runs == '1' else 's'})")
+    table["data set"] = table["data set"].map(labels.dataset_label) + counted
+    rows, columns = (table[name].drop_duplicates() for name in ("metric", "data set"))
+    return table.pivot(index="metric", columns="data set", values="cell").loc[rows, columns].reset_index()
+
+
+def _beside(scores: pd.DataFrame) -> pd.DataFrame:
+    """A row a model, a column a data set: means over runs of interpretability and, behind the slash, of
+    the rank correlation of dimension and attribute on outputs."""
+    kept = scores[scores.metric.isin(["interpretability", baselines.EITHER])]
+    means = kept.groupby(["model", "dataset", "metric"], sort=False).value.mean().unstack()
+    told, turned = (means[name].map("{:.2f}".format) for name in ("interpretability", baselines.EITHER))
+    table = (told + "/" + turned).unstack().fillna("–")
+    table = table.loc[labels.in_order(table.index, labels.MODELS), labels.in_order(table, labels.DATASETS)]
+    return table.rename(columns=labels.dataset_label).rename_axis(columns=None).reset_index()
+
+
+def rewritten(text: str, tables: dict[str, str]) -> str:
+    """README's text with each table put between its two lines; ValueError where these are missing."""
+    for name, table in tables.items():
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        if not re.search(f"{begin}.*{end}", text, re.DOTALL):
+            raise ValueError(f"README.md lacks {begin} and {end}: put them where the table is to stand")
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+    return text
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status 1 where --check finds a table that is not the reports'."""
+    home = paths.root()
+    path = home / "README.md"
+    old = path.read_text(encoding="utf-8")
+    new = rewritten(old, blocks(home))
+    if new == old:
+        return 0
+    if "--check" in arguments:
+        print("README.md: its tables are not those of reports/: run `python -m compendium.readme`")
+        return 1
+    write_text(path, new)
+    print("README.md: tables rewritten")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,11 @@
+"""The site: executed notebooks as pages in reports/pages; one of them, 0_index, is the front page.
+
+Everything works offline and without scripts: no file of another host is asked for, equations are MathML,
+code is folded by <details>. A link to nothing, a picture that is missing or has no alt text, or a page too
+large fails the build. `python -m compendium.site [reports]` builds it.
+"""
+
+from compendium.site.building import build, contents
+from compendium.site.checking import SiteError, check
+
+__all__ = ["SiteError", "build", "check", "contents"]

@@ -1,0 +1,49 @@
+"""Tables: obtained beside published, AR-VAE beside its baselines, claims with verdicts, one setup by itself.
+
+Each table is a data frame built from the reports that `evaluation.records` wrote and the published values;
+`typeset.write` gives it its three forms.
+"""
+
+from compendium.tables.scores import (
+    Reports,
+    beside_baseline,
+    beside_published,
+    caption,
+    compact,
+    content_curves,
+    counts,
+    differences,
+    few,
+    least,
+    per_attribute,
+    published,
+    runs,
+    scalars,
+    spread,
+    with_bounds,
+)
+from compendium.tables.setup import change_matrix, content, control, mean_codes, realism
+
+__all__ = [
+    "Reports",
+    "beside_baseline",
+    "beside_published",
+    "caption",
+    "change_matrix",
+    "compact",
+    "content",
+    "content_curves",
+    "control",
+    "counts",
+    "differences",
+    "few",
+    "least",
+    "mean_codes",
+    "per_attribute",
+    "published",
+    "realism",
+    "runs",
+    "scalars",
+    "spread",
+    "with_bounds",
+]

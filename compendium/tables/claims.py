@@ -1,0 +1,181 @@
+"""Claims about AR-VAE, each checked against our numbers by a rule written down beforehand.
+
+A claim is about numbers; its verdict follows from them at the scale they were made, and says nothing about
+other scales. Every run gives a number, how far it is on the claim's side: the difference of two models' runs
+of the same seed, or the distance to a limit. `arvae.metrics.statistics.verdict` makes a word of them.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from arvae.metrics import statistics
+from compendium import labels
+from compendium.tables.scores import Reports, per_attribute
+
+SAME = 0.1  # modularity: differences up to this count as "about the same"
+STEERED = 0.9  # monotonicity from which a dimension counts as steering its attribute
+CHEAP = 0.5  # percentage points of reconstruction that count as no loss
+OURS = "this project"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """One data set's part of a claim: how far each run is on its side (positive), and the number to show."""
+
+    sides: list[float]
+    values: list[float]
+    digits: int = 3
+    plus: bool = True
+
+    @property
+    def text(self) -> str:
+        """The runs, or from three on their mean with its interval."""
+        if len(self.values) < statistics.FEW:
+            return ", ".join(labels.signed(value, self.digits, self.plus) for value in self.values)
+        one = statistics.summary(self.values)
+        mean, low, high = (labels.signed(v, self.digits, self.plus) for v in (one.mean, one.low, one.high))
+        return f"{mean} ({low} to {high})"
+
+
+Test = Callable[[Reports, str], Outcome | None]  # of one data set; None where a setup it needs was not run
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A statement, its subject and data sets, the test of each data set, and whose statement it is.
+
+    limit: it is about a limit kept, not about a difference, so that no test of differences applies.
+    """
+
+    statement: str
+    about: str
+    datasets: Sequence[str]
+    test: Test
+    whose: str = "the paper"
+    limit: bool = False
+
+
+def check(reports: Reports, claims: Sequence[Claim]) -> pd.DataFrame:
+    """PAPER, BASELINES or other claims, a row a claim: claim, verdict, runs, evidence, p, about, whose.
+
+    runs: in each data set of the claim; evidence: the runs, or means with 95 % intervals; p: of all data sets
+    together (`statistics.permutation`), where each of them has enough runs for an interval.
+    """
+    rows = []
+    for claim in claims:
+        tested = {dataset: claim.test(reports, dataset) for dataset in claim.datasets}
+        outcomes = {dataset: outcome for dataset, outcome in tested.items() if outcome is not None}
+        evidence = "; ".join(
+            f"{labels.dataset_label(dataset)} {one.text}" for dataset, one in outcomes.items()
+        )
+        groups = [one.sides for one in outcomes.values()]
+        counts = [len(group) for group in groups]
+        complete = len(groups) == len(claim.datasets)
+        found = statistics.verdict(groups, claim.limit) if complete else "not tested"
+        several = complete and min(counts) >= statistics.FEW and not claim.limit
+        p = f"{statistics.permutation(groups):.3g}" if several else "–"
+        runs = str(counts[0]) if len(set(counts)) == 1 else ", ".join(map(str, counts))
+        rows.append((claim.statement, found, runs or "0", evidence, p, claim.about, claim.whose))
+    return pd.DataFrame(rows, columns=["claim", "verdict", "runs", "evidence", "p", "about", "whose"])
+
+
+def values(reports: Reports, dataset: str, model: str, name: str, on: str = "all") -> dict[str, float]:
+    """A scalar of a setup, by run; none where the setup was not run.
+
+    on: "all"; "shared", "alone": its mean over the attributes GLSR-VAE can regularize, or over the others.
+    """
+    report = reports.get(f"{dataset}-{model}")
+    if report is None:
+        return {}
+    if on == "all":
+        return {run: one[name] for run, one in report["runs"].items() if one.get(name) is not None}
+    shared = glsr_attributes(reports, dataset)
+    alone = {
+        run: per_attribute({"": report | {"runs": {run: one}}}, name) for run, one in report["runs"].items()
+    }
+    parts = {run: rows[rows.attribute.isin(shared) == (on == "shared")].value for run, rows in alone.items()}
+    return {run: float(values.mean()) for run, values in parts.items() if len(values)}
+
+
+def glsr_attributes(reports: Reports, dataset: str) -> list[str]:
+    """The attributes that GLSR-VAE regularizes: those it can express, as its own report names them."""
+    runs = reports.get(f"{dataset}-glsr", {"runs": {}})["runs"].values()
+    return sorted({name for run in runs for name in (run["details"]["regularized"] or {})["per_attribute"]})
+
+
+def higher(name: str, better="arvae", worse="betavae", factor=1, digits=3, on="all", margin=0.0) -> Test:
+    """A test that `better` has the higher scalar `name`, or at most `margin` less; see `values`."""
+
+    def test(reports: Reports, dataset: str) -> Outcome | None:
+        gaps = statistics.paired(*(values(reports, dataset, model, name, on) for model in (better, worse)))
+        gaps = [factor * gap for gap in gaps]
+        return Outcome([gap + margin for gap in gaps], gaps, digits) if gaps else None
+
+    return test
+
+
+def modularity_alike(reports: Reports, dataset: str) -> Outcome | None:
+    """Do AR-VAE and beta-VAE differ by at most SAME?"""
+    gaps = statistics.paired(*(values(reports, dataset, m, "modularity") for m in ("arvae", "betavae")))
+    return Outcome([SAME - abs(gap) for gap in gaps], gaps) if gaps else None
+
+
+def steers(reports: Reports, dataset: str) -> Outcome | None:
+    """Does the attribute measured on the output grow along its dimension, monotonicity at least STEERED?"""
+    found = list(values(reports, dataset, "arvae", "monotonicity").values())
+    return Outcome([value - STEERED for value in found], found, plus=False) if found else None
+
+
+_ALL, _IMAGES, _MUSIC, _DIGITS = labels.DATASETS, labels.IMAGES, labels.MUSIC, ("mnist",)
+_ORDER, _CONTENT = "disentanglement", "content"
+_FADER, _GLSR, _FAIR = "Fader network", "GLSR-VAE", "equal β"
+# fmt: off
+PAPER = (
+    Claim("AR-VAE is more interpretable than β-VAE on every data set", _ORDER, _ALL,
+          higher("interpretability")),
+    Claim("AR-VAE has the higher Spearman correlation (SCC) on every data set", _ORDER, _ALL, higher("scc")),
+    Claim("AR-VAE has the higher SAP on every data set", _ORDER, _ALL, higher("sap")),
+    Claim("AR-VAE has the higher MIG on every data set", _ORDER, _ALL, higher("mig")),
+    Claim(f"Modularity is about the same (within {SAME})", _ORDER, _ALL, modularity_alike, limit=True),
+    Claim("On images AR-VAE reconstructs better than β-VAE, whose β is four times as large (points)",
+          "reconstruction", _IMAGES, higher("reconstruction_accuracy", factor=100, digits=2)),
+    Claim("On music AR-VAE pays for its order with some reconstruction: β-VAE's is better (points)",
+          "reconstruction", _MUSIC,
+          higher("reconstruction_accuracy", "betavae", "arvae", factor=100, digits=2)),
+    Claim("AR-VAE keeps the digit better than that β-VAE along traversals (points of digits read right)",
+          _CONTENT, _DIGITS, higher("content_traversed", factor=100, digits=1)),
+    Claim(f"Moving the dimension moves the attribute: monotonicity on the output of at least {STEERED}",
+          "control", _ALL, steers, OURS, limit=True),
+    Claim("Moving AR-VAE's dimension steers more monotonically than moving β-VAE's best one, either way",
+          "control", _ALL, higher("monotonicity_either_way"), OURS),
+)
+BASELINES = (
+    Claim("At equal β AR-VAE is more interpretable than β-VAE",
+          _FAIR, _IMAGES, higher("interpretability", worse="betavae1"), OURS),
+    Claim("At equal β AR-VAE has the higher Spearman correlation (SCC)",
+          _FAIR, _IMAGES, higher("scc", worse="betavae1"), OURS),
+    Claim("A smaller β alone, without regularization, reconstructs better (points of pixels)",
+          _FAIR, _IMAGES,
+          higher("reconstruction_accuracy", "betavae1", "betavae", factor=100, digits=2), OURS),
+    Claim(f"At equal β the regularization costs at most {CHEAP} points of reconstruction", _FAIR, _IMAGES,
+          higher("reconstruction_accuracy", worse="betavae1", factor=100, digits=2, margin=CHEAP), OURS,
+          limit=True),
+    Claim("The Fader network's code hides the attributes better than β-VAE's (β = 1)",
+          _FADER, _IMAGES, higher("interpretability", "betavae1", "fader"), OURS),
+    Claim("AR-VAE's dimensions steer continuous attributes more monotonically than a Fader network's inputs",
+          _FADER, _IMAGES, higher("monotonicity", worse="fader"), OURS),
+    Claim("AR-VAE's dimensions reach more of the attributes' range than a Fader network's inputs",
+          _FADER, _IMAGES, higher("range_covered", worse="fader"), OURS),
+    Claim("AR-VAE's dimensions move other attributes less than a Fader network's inputs (selectivity)",
+          _FADER, _IMAGES, higher("selectivity", worse="fader"), OURS),
+    Claim("AR-VAE keeps the digit along traversals better than a Fader network (points of digits read right)",
+          _FADER, _DIGITS, higher("content_traversed", worse="fader", factor=100, digits=1), OURS),
+    Claim("On the two attributes GLSR-VAE can regularize, AR-VAE's codes have the higher SCC (means)",
+          _GLSR, _MUSIC, higher("scc", worse="glsr", on="shared"), OURS),
+    Claim("On the two attributes GLSR-VAE can regularize, AR-VAE steers more monotonically (means)",
+          _GLSR, _MUSIC, higher("monotonicity", worse="glsr", on="shared"), OURS),
+    Claim("Attributes that cannot be differentiated, pitch range and contour, AR-VAE alone can regularize: "
+          "higher SCC (means)", _GLSR, _MUSIC, higher("scc", worse="glsr", on="alone"), OURS),
+)

@@ -1,0 +1,271 @@
+"""Numbers of all setups as tidy tables: ours, the published ones, how far they are apart.
+
+Captions are filled from the reports' provenance: scale, seeds, device, epochs, data source.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from arvae import paths
+from arvae.metrics import statistics
+from compendium import labels
+
+Reports = Mapping[str, Mapping[str, Any]]
+# Our scalar -> the published metric, and what to multiply by; the digits' only where content is a digit.
+PUBLISHED_NAMES = {
+    "interpretability": ("interpretability", 1),
+    "mig": ("mig", 1),
+    "modularity": ("modularity", 1),
+    "sap": ("sap", 1),
+    "scc": ("scc", 1),
+    "reconstruction_accuracy": ("reconstruction_accuracy_percent", 100),
+    "digit_accuracy_reconstructed": ("digit_accuracy_reconstructed_percent", 100),
+    "digit_accuracy_interpolated": ("digit_accuracy_interpolated_percent", 100),
+    "content_reconstructed_relative": ("digit_accuracy_reconstructed_relative_percent", 100),
+    "content_traversed_relative": ("digit_accuracy_interpolated_relative_percent", 100),
+}
+JUDGE = 96.15  # percent of test digits that the paper's classifier reads right (section 4.4.2)
+KEYS = ["metric", "dataset", "model"]
+CONTROLLED = (
+    "monotonicity",
+    "monotonicity_either_way",
+    "range_covered",
+    "selectivity",
+)  # measured on the output
+
+
+def least(metric: str) -> float:
+    """What counts as no difference, fixed beforehand: 0.02 of a score, 0.5 of a percentage."""
+    return 0.5 if metric.endswith("percent") else 0.02
+
+
+def published(root: Path | str) -> pd.DataFrame:
+    """The paper's results, a row a run: metric, dataset, model, point (0-9), value.
+
+    Digits read right are given once more relative to what the paper's classifier reads right of originals.
+    """
+    found = pd.read_csv(paths.project(root) / "data" / "published" / "ar_vae_2020_metrics.csv")
+    digits = found[found.metric.str.startswith("digit")]
+    relative = digits.metric.str.replace("_percent", "_relative_percent")
+    return pd.concat(
+        [found, digits.assign(metric=relative, value=100 * digits.value / JUDGE)], ignore_index=True
+    )
+
+
+def _reference(values: pd.DataFrame, dataset: str) -> float:
+    """The published value by itself: run 0 on images, whose runs continued from one another, or the mean."""
+    return float((values[values.point == 0] if dataset in labels.IMAGES else values).value.mean())
+
+
+def scalars(reports: Reports, names: Sequence[str]) -> pd.DataFrame:
+    """Any scalars of the reports, a row a run: metric, dataset, model, run, value."""
+    rows = [
+        (name, report["dataset"], report["model"], run, values[name])
+        for report in reports.values()
+        for run, values in report["runs"].items()
+        for name in names
+        if values.get(name) is not None
+    ]
+    return pd.DataFrame(rows, columns=[*KEYS, "run", "value"])
+
+
+def runs(reports: Reports) -> pd.DataFrame:
+    """Our results under the published names, a row a run: metric, dataset, model, run, value."""
+    found = scalars(reports, list(PUBLISHED_NAMES))
+    digits = found.metric.str.startswith(("digit", "content"))
+    found = found[~digits | (found.dataset == "mnist")].reset_index(drop=True)
+    factors = found.metric.map({ours: factor for ours, (_, factor) in PUBLISHED_NAMES.items()})
+    names = {ours: theirs for ours, (theirs, _) in PUBLISHED_NAMES.items()}
+    return found.assign(value=found.value * factors, metric=found.metric.map(names))
+
+
+def each(values: Sequence[float], metric: str = "", plus: bool = False) -> str:
+    """The runs themselves, as text, where they are too few for anything else."""
+    if len(values) >= statistics.FEW:
+        return ""
+    return ", ".join(labels.signed(value, 1 if metric.endswith("percent") else 3, plus) for value in values)
+
+
+def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
+    """One row a published distribution: our runs, the range of the published ones, the margin, a verdict.
+
+    Where we have no such setup the row says "not run". See `statistics.beside_range`, `_reference`.
+    """
+    rows = []
+    obtained = {key: group.value.tolist() for key, group in ours.groupby(KEYS)}
+    for key, group in theirs.groupby(KEYS, sort=False):
+        metric, dataset, model = key
+        runs = obtained.get(key, [])
+        one = statistics.summary(runs) if runs else statistics.Summary(0, np.nan)
+        found = statistics.beside_range(runs, group.value, least(metric)) if runs else "not run"
+        low, high = group.value.min(), group.value.max()
+        rows.append(
+            (metric, dataset, model, one.n, one.mean, each(runs, metric), one.low, one.high,
+             _reference(group, dataset), low, high, least(metric), found)
+        )  # fmt: skip
+    columns = ["metric", "data set", "model", "runs", "obtained", "each run", "95 % low", "95 % high",
+               "published", "published low", "published high", "margin", "verdict"]  # fmt: skip
+    numbers = dict.fromkeys(["obtained", "95 % low", "95 % high"], float)
+    return ordered(pd.DataFrame(rows, columns=columns).astype(numbers))
+
+
+def spread(ours: pd.DataFrame, theirs: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Every metric and setup: runs, mean, and from three runs on standard deviation and 95 % interval, else
+    the runs themselves.
+
+    theirs: adds a column with the published value, NaN for what was not published.
+    """
+    rows = []
+    for (metric, dataset, model), group in ours.groupby(KEYS, sort=False):
+        one = statistics.summary(group.value)
+        text = each(group.value.tolist(), metric)
+        rows.append((metric, dataset, model, one.n, one.mean, text, one.sd, one.low, one.high))
+    columns = ["metric", "data set", "model", "runs", "mean", "each run", "sd", "95 % low", "95 % high"]
+    numbers = dict.fromkeys(["sd", "95 % low", "95 % high"], float)
+    table = ordered(pd.DataFrame(rows, columns=columns).astype(numbers))
+    if theirs is None:
+        return table
+    reference = {key: _reference(group, key[1]) for key, group in theirs.groupby(KEYS)}
+    keys = zip(table["metric"], table["data set"], table["model"], strict=True)
+    return table.assign(published=[reference.get(key, np.nan) for key in keys])
+
+
+def compact(table: pd.DataFrame, names: bool = False) -> pd.DataFrame:
+    """A `spread` as a page shows it: without columns that are empty or say what others do, and, of one setup,
+    without its `names`."""
+    kept = table.drop(columns=["sd"] if names else ["data set", "model", "sd"])
+    kept["each run"] = kept["each run"].replace("", np.nan)
+    if kept["each run"].notna().all():
+        kept = kept.drop(columns="mean")
+    return kept.dropna(axis="columns", how="all")
+
+
+def content_curves(reports: Reports) -> pd.DataFrame:
+    """Content kept against range covered, a row a point: dataset, model, run, range_covered, content."""
+    rows = [
+        {"dataset": report["dataset"], "model": report["model"], "run": run, **point}
+        for report in reports.values()
+        for run, values in report["runs"].items()
+        for point in values["details"].get("content_curve", [])
+    ]
+    return pd.DataFrame(rows, columns=["dataset", "model", "run", "range_covered", "content"])
+
+
+def differences(ours: pd.DataFrame, metric: str, dataset: str, model: str, other: str) -> list[float]:
+    """`model` minus `other`, a value for each run (seed) that both have."""
+    here = ours[(ours.metric == metric) & (ours.dataset == dataset)]
+    sides = (here[here.model == name].set_index("run").value.to_dict() for name in (model, other))
+    return statistics.paired(*sides)
+
+
+def beside_baseline(ours: pd.DataFrame, model: str = "arvae", baseline: str = "betavae") -> pd.DataFrame:
+    """`model` minus `baseline` for every metric and data set, run by run of the same seed."""
+    rows = []
+    for (metric, dataset), group in ours.groupby(["metric", "dataset"], sort=False):
+        gaps = differences(ours, metric, dataset, model, baseline)
+        if gaps:
+            one, means = statistics.summary(gaps), group.groupby("model").value.mean()
+            rows.append(
+                (metric, dataset, len(gaps), means[model], means[baseline], one.mean,
+                 each(gaps, metric, plus=True), one.low, one.high, statistics.direction(gaps))
+            )  # fmt: skip
+    columns = ["difference", "each difference", "95 % low", "95 % high", "it is"]
+    numbers = dict.fromkeys(["95 % low", "95 % high"], float)
+    table = pd.DataFrame(rows, columns=["metric", "data set", "runs", model, baseline, *columns])
+    return ordered(table.astype(numbers))
+
+
+def with_bounds(table: pd.DataFrame, reports: Reports) -> pd.DataFrame:
+    """A table of metrics with two columns more: what nothing at all scores (floor) and exact codes (ceiling).
+
+    See `arvae.evaluation.bounds`; NaN where a report has none.
+    """
+    known = {ours: (theirs, factor) for ours, (theirs, factor) in PUBLISHED_NAMES.items()}
+    for side in ("floor", "ceiling"):
+        found = {
+            (known.get(name, (name, 1))[0], report["dataset"]): value * known.get(name, (name, 1))[1]
+            for report in reports.values()
+            for name, value in (report.get("bounds") or {}).get(side, {}).items()
+            if value is not None
+        }
+        keys = zip(table["metric"], table["data set"], strict=True)
+        table = table.assign(**{side: [found.get(key, np.nan) for key in keys]})
+    return table
+
+
+def per_attribute(reports: Reports, metric: str) -> pd.DataFrame:
+    """One metric attribute by attribute, a row a run: dataset, model, attribute, value.
+
+    Along the dimension that the metric chooses; those in CONTROLLED are measured on the output, along the one
+    that is moved.
+    """
+    rows = []
+    for report in reports.values():
+        for values in report["runs"].values():
+            source = values["details"]
+            if metric in CONTROLLED:
+                source = source["controllability"]["fixed"]
+            for attribute in report["attributes"]:
+                value = (source or {"per_attribute": {}})["per_attribute"].get(attribute, {}).get(metric)
+                if value is not None:
+                    rows.append((report["dataset"], report["model"], attribute, value))
+    return pd.DataFrame(rows, columns=["dataset", "model", "attribute", "value"])
+
+
+def counts(reports: Reports) -> str:
+    """How many runs each data set has, as text: "dSprites 1 run (seed 0), MNIST 2 runs (seeds 0, 1)"."""
+    seeds: dict[str, set[int]] = {}
+    for report in reports.values():
+        seeds.setdefault(report["dataset"], set()).update(report["seeds"])
+    parts = []
+    for dataset in labels.in_order(seeds, labels.DATASETS):
+        n, of = len(seeds[dataset]), ", ".join(map(str, sorted(seeds[dataset])))
+        plural = "s" if n > 1 else ""
+        parts.append(f"{labels.dataset_label(dataset)} {n} run{plural} (seed{plural} {of})")
+    return ", ".join(parts)
+
+
+def few(reports: Reports) -> str:
+    """What the number of runs allows to say, as a sentence."""
+    least_runs = min(len(report["runs"]) for report in reports.values())
+    told = f"Runs a setup: {counts(reports)}."
+    if least_runs >= statistics.FEW:
+        return f"{told} Intervals are the bootstrap's, 95 %; p is exact, over all data sets."
+    return (
+        f"{told} With fewer than {statistics.FEW} runs there is no interval and nothing is said to hold: the "
+        "runs are shown, and whether all of them point the same way."
+    )
+
+
+def caption(what: str, reports: Reports) -> str:
+    """`what` followed by all that decides how the numbers may be read: from the reports, never by hand."""
+    if not reports:
+        raise ValueError("no reports to describe: run `dvc repro evaluate`")
+    first = next(iter(reports.values()))
+    sources = {report["dataset"]: report["provenance"] for report in reports.values()}
+    devices = sorted(
+        {f"{r['provenance']['device']} in {r['provenance']['precision']}" for r in reports.values()}
+    )
+    lengths = "; ".join(
+        f"{labels.dataset_label(dataset)}: {source['epochs']:g} epochs of {source['train_size']:,} examples "
+        f"(source: {source['data_source']}), {source['test_codes']:,} test codes"
+        for dataset, source in sources.items()
+    )
+    return (
+        f"{what.rstrip('.')}. Scale {first['scale']}; {counts(reports)}; trained on {' and '.join(devices)}. "
+        f"{lengths}."
+    )
+
+
+def ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows by metric as they come, then data set and model in the usual order."""
+    orders = {"metric": (), "data set": labels.DATASETS, "model": labels.MODELS}
+    keys = [key for key in orders if key in table]
+    ranked = table[keys].apply(
+        lambda column: column.map({n: i for i, n in enumerate(labels.in_order(column, orders[column.name]))})
+    )
+    return table.loc[ranked.sort_values(keys, kind="stable").index].reset_index(drop=True)

@@ -1,0 +1,158 @@
+"""The gamma-delta study: our settings beside the published ones, and which way hyperparameters move what.
+
+Ours: a row a setting, columns gamma, delta, status, message and the values, as `evaluation.study`
+gives them. Published: columns gamma, delta and the two values that the paper shows for its 35 settings.
+"""
+
+from collections.abc import Container, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from arvae import paths
+from arvae.datasets.contract import Dataset
+from arvae.metrics import statistics
+from arvae.params import Setup
+from arvae.training.precision import plan
+from compendium import labels
+from compendium.tables.scores import least
+
+VALUES = ("interpretability", "reconstruction_accuracy_percent")
+TRIED = (
+    "interpretability", "scc", "monotonicity_either_way", "range_covered", "selectivity",
+    "reconstruction_accuracy_percent",
+)  # fmt: skip
+GREEK = {"gamma": "γ", "delta": "δ"}
+CLEAR = 0.5  # a mean rank correlation from which a value "rises" or "falls" with a hyperparameter
+BASELINE = (0.40, 94.5)  # where the published figure marks the beta-VAE: interpretability, accuracy
+
+
+def published(root: Path | str) -> pd.DataFrame:
+    """The paper's 35 settings on MNIST at beta 1: gamma, delta, and VALUES."""
+    return pd.read_csv(paths.project(root) / "data" / "published" / "ar_vae_2020_hyperparameters_mnist.csv")
+
+
+def caption(what: str, setup: Setup, data: Dataset, codes: int, varied: Container[str] = ()) -> str:
+    """`what` followed by all that decides how the study's numbers may be read; varied: names of what was."""
+    settled = plan(setup.engine)
+    beta = "" if "beta" in varied else f" at beta {setup.hyperparameters.beta:g}"
+    return (
+        f"{what}. {labels.dataset_label(setup.dataset)}{beta}, scale "
+        f"{setup.scale}; one run a setting, seed {setup.seeds[0]}, {setup.schedule.epochs:g} epochs of "
+        f"{len(data.train):,} examples (source: {data.provenance.get('source', 'unknown')}), {codes:,} test "
+        f"codes; {settled.device} in {settled.precision}."
+    )
+
+
+def varied(setup: Setup, settings: Mapping[str, Mapping[str, float]]) -> str:
+    """What a grid keeps and what it varies, in words."""
+    lists = " x ".join(
+        f"{name} {', '.join(f'{value:g}' for value in sorted({one[name] for one in settings.values()}))}"
+        for name in GREEK
+    )
+    kept = setup.hyperparameters
+    return f"{kept.objective}: beta {kept.beta:g}, {lists}: {len(settings)} settings"
+
+
+def tried(ours: pd.DataFrame, setup: Setup) -> pd.DataFrame:
+    """The record of a tuning, from `evaluation.study`: a row a setting of the setup's loss.
+
+    setting: the hyperparameters that were set, as text; used: whether they are those of params.yaml; status:
+    why it failed, where it did; then TRIED.
+    """
+    varied = [name for name in ("beta", "gamma", "delta") if name in ours]
+    kept = setup.hyperparameters
+    name = f"{labels.model_label(setup.model)}, {labels.dataset_label(setup.dataset)}"
+    return pd.DataFrame(
+        {
+            "tuned": name,
+            "setting": [", ".join(f"{name} {row[name]:g}" for name in varied) for _, row in ours.iterrows()],
+            "used": [all(row[name] == getattr(kept, name) for name in varied) for _, row in ours.iterrows()],
+            "status": ours.status.where(ours.message == "", ours.message),
+        }
+    ).join(ours[list(TRIED)].astype(float))
+
+
+def same_settings(theirs: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
+    """The published settings that were run here too."""
+    return theirs.merge(ours[list(GREEK)].astype(float), on=list(GREEK))
+
+
+def finished(ours: pd.DataFrame) -> pd.DataFrame:
+    """The settings that trained to their end."""
+    return ours[ours.status == "finished"].reset_index(drop=True)
+
+
+def failures(ours: pd.DataFrame) -> str:
+    """Which settings failed and why, as text; says so when none did."""
+    lost = ours[ours.status != "finished"]
+    if lost.empty:
+        return f"All {len(ours)} settings trained to their end."
+    lines = "\n".join(f"- γ = {row.gamma:g}, δ = {row.delta:g}: {row.message}" for row in lost.itertuples())
+    return f"{len(lost)} of {len(ours)} settings failed and are left out of what follows:\n\n{lines}"
+
+
+def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
+    """One row a value and a setting, run here or published: obtained, published, difference, verdict.
+
+    verdict: see `statistics.beside_range`, with the margin `tables.least`; "failed", "not run", "not
+    published". One run a setting stands on either side, so the published range is one value.
+    """
+    ours = ours.astype(dict.fromkeys(GREEK, float))
+    both = theirs.merge(ours, "outer", list(GREEK), suffixes=(" published", " obtained"), sort=True)
+    rows = []
+    for value in VALUES:
+        for _, row in both.iterrows():
+            obtained, reference = row[f"{value} obtained"], row[f"{value} published"]
+            gap = obtained - reference
+            if row.status != "finished":
+                verdict = "failed" if isinstance(row.status, str) else "not run"
+            elif np.isnan(reference):
+                verdict = "not published"
+            else:
+                verdict = statistics.beside_range([obtained], [reference], least(value))
+            rows.append((value, row.gamma, row.delta, obtained, reference, gap, verdict))
+    columns = ["metric", *GREEK, "obtained", "published", "difference", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def trend(table: pd.DataFrame, hyperparameter: str, value: str) -> dict[str, float | int | str]:
+    """How `value` moves as `hyperparameter` is raised and the other hyperparameter is kept.
+
+    rank correlation: Spearman's rho along each curve of one value of the other hyperparameter, averaged over
+    curves of at least three settings (0 where the value never changes); at lowest, at highest: means over the
+    settings at the hyperparameter's ends; direction: "rises" or "falls" where the mean correlation reaches
+    CLEAR, "no clear trend", or "too few settings".
+    """
+    table = table.dropna(subset=[value])
+    other = next(name for name in GREEK if name != hyperparameter)
+    curves = [curve for _, curve in table.groupby(other) if len(curve) >= 3]
+    correlations = [
+        curve[hyperparameter].corr(curve[value], "spearman") if curve[value].nunique() > 1 else 0.0
+        for curve in curves
+    ]
+    mean = float(np.mean(correlations)) if correlations else np.nan
+    direction = "rises" if mean >= CLEAR else "falls" if mean <= -CLEAR else "no clear trend"
+    means = table.groupby(hyperparameter)[value].mean().tolist() or [np.nan]
+    return {
+        "direction": direction if correlations else "too few settings",
+        "rank correlation": mean,
+        "curves": len(correlations),
+        "at lowest": means[0],
+        "at highest": means[-1],
+    }
+
+
+def trends(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
+    """`trend` of both hyperparameters on both values: ours, published at the same settings, all published."""
+    ours = finished(ours)
+    parts = {"ours": ours, "published, same settings": same_settings(theirs, ours), "published, all": theirs}
+    return pd.DataFrame(
+        [
+            {"raised": greek, "metric": value, "of": what, **trend(table, hyperparameter, value)}
+            for hyperparameter, greek in GREEK.items()
+            for value in VALUES
+            for what, table in parts.items()
+        ]
+    )

@@ -1,0 +1,156 @@
+"""Weights that come with the project: `python -m compendium.weights` writes data/weights from trained runs.
+
+Of each data set the first run of AR-VAE and of beta-VAE, in float16, with all that turning needs (attributes,
+vocabulary, controls) and a model card; and a few test examples. `TrainedModel.load("folk")` takes the weights
+where nothing is trained, `datasets.at_hand("folk")` the examples where nothing is prepared. `stale` ties the
+weights to the reports and the code.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from arvae import datasets, params, paths
+from arvae.files import read_json, sha256, write_text
+from arvae.trained import SHIPPED, ModelError, TrainedModel, manifest
+from arvae.training import checkpoints, runs
+
+MODELS = ("betavae", "arvae")
+LARGEST = 30_000_000  # bytes of the folder
+IMAGES, TUNES = 300, 60  # of the test split, for what shows some
+SCORES = {
+    "interpretability": "interpretability", "scc": "SCC", "sap": "SAP", "mig": "MIG",
+    "modularity": "modularity", "reconstruction_accuracy": "reconstruction",
+}  # fmt: skip
+_FACTS = ("kind", "attribute_names", "attribute_units", "vocabulary")
+_SAID = ("title", "source", "licence", "transform")  # of where the data come from
+_CARD = """# {name}
+
+{objective} on {title}; seed {seed}, scale {scale} ({epochs:g} epochs), stored in float16.
+
+| | |
+|---|---|
+| Data | {title} ({source}) |
+| Licence of the data | {licence} |
+| Regularized | {regularized} |
+| Scores of this run, test split | {scores} |
+| Weights it was made from, SHA-256 | `{weights}` |
+| Prepared data, SHA-256 | `{data}` |
+| Code of training, SHA-256 | `{code}` |
+
+**Limits.** One seed of several, trained on these data only. Each control is meant for the range of the test
+codes (0.5 % to 99.5 %); beyond it the decoder is asked for what it has never seen. Attributes that depend on
+one another in the data move together. How it was evaluated, and what fails: [the report]({report}).
+"""
+
+
+def ship(name: str, home: Path) -> Path:
+    """Write data/weights/<name>.safetensors and .md from the first run of a setup that was trained,
+    evaluated and whose data are prepared at `home`; ModelError, DataError or OSError where something lacks.
+    """
+    folder = home / "data" / "models" / name
+    model = TrainedModel.load(str(folder), home=home)
+    prepared = home / "data" / "prepared" / model.setup.dataset
+    facts = manifest(prepared)
+    tensors, record = checkpoints.read_tensors(folder / f"{model.run}.safetensors")
+    for key, tensor in tensors.items():
+        if tensor.is_floating_point():
+            tensors[key] = tensor.half()
+    reports = (home / "reports").relative_to(paths.project(home))
+    scores = read_json(home / "reports" / "metrics" / f"{name}.json")["runs"][model.run]
+    said = {key: value for key, value in facts["provenance"].items() if key in _SAID}
+    record |= {
+        "name": model.run,
+        "facts": {key: facts[key] for key in _FACTS} | {"provenance": said},
+        "controls": [dataclasses.asdict(control) for control in model.controls],
+        "information": model.information.tolist(),
+        "reports": reports.as_posix(),
+        **_origin(home, name, model),
+    }
+    path = paths.project(home) / SHIPPED / f"{name}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    checkpoints.write_tensors(path, tensors, record)
+    setup = model.setup
+    write_text(
+        path.with_suffix(".md"),
+        _CARD.format(
+            name=name, objective="AR-VAE" if setup.hyperparameters.gamma else "beta-VAE", seed=setup.seeds[0],
+            title=said.get("title", setup.dataset), scale=setup.scale, epochs=setup.schedule.epochs,
+            source=said["source"], licence=said.get("licence", "not given"),
+            regularized=", ".join(f"{a} → z{d}" for a, d in model.regularized.items()) or "nothing",
+            scores=", ".join(f"{word} {scores[key]:.3f}" for key, word in SCORES.items()),
+            report=f"../../{reports.as_posix()}/pages/evaluate-{name}.html",
+            **{key: record[key] for key in ("weights", "data", "code")},
+        ),
+    )  # fmt: skip
+    return path
+
+
+def sample(name: str, home: Path) -> None:
+    """Write some test images, or all measures of some test tunes, of a data set prepared at `home`."""
+    data = datasets.load(name, home / "data" / "prepared" / name)
+    rng, test = np.random.default_rng(0), data.test
+    kept = rng.permutation(len(test))[:IMAGES]
+    if "tune" in test.extra:
+        tunes = rng.permutation(np.unique(test.extra["tune"]))[:TUNES]
+        kept = np.flatnonzero(np.isin(test.extra["tune"], tunes))
+    splits = {"train": _part(data.train, [0]), "validation": _part(data.validation, [0])}
+    small = dataclasses.replace(data, **splits, test=_part(test, np.sort(kept)))
+    small.save(paths.project(home) / SHIPPED / "samples" / name)
+
+
+def _part(split: datasets.Split, index: Sequence[int] | np.ndarray) -> datasets.Split:
+    packed = isinstance(split.x, datasets.PackedImages)
+    x = datasets.PackedImages(split.x.packed[index]) if packed else split.x[index]
+    extra = {name: values[index] for name, values in split.extra.items()}
+    return datasets.Split(x, split.attributes[index], extra)
+
+
+def _origin(home: Path, name: str, model: TrainedModel) -> dict[str, str]:
+    """What the weights of a run come from, as hashes: the run's own file, its data, the code."""
+    setup = model.setup
+    return {
+        "weights": sha256(home / "data" / "models" / name / f"{model.run}.safetensors"),
+        "data": manifest(home / "data" / "prepared" / setup.dataset)["sha256"],
+        "code": runs.code_hash(setup.kind, setup.hyperparameters.objective, setup.engine.fast),
+    }
+
+
+def stale(project: Path) -> list[str]:
+    """What ties the shipped weights no longer to this project's reports and code, a line each."""
+    found = []
+    for path in sorted((project / SHIPPED).glob("*.safetensors")):
+        record = checkpoints.read_tensors(path)[1]
+        setup = runs.setup_from(record["setup"])
+        report = project / record["reports"] / "metrics" / f"{path.stem}.json"
+        told = read_json(report)["provenance"].get("weights", {}) if report.is_file() else {}
+        if told.get(record["name"]) != record["weights"]:
+            found.append(f"{path.name}: not the run that {record['reports']} tells of")
+        if record["code"] != runs.code_hash(setup.kind, setup.hyperparameters.objective, record["fast"]):
+            found.append(f"{path.name}: the code of training has changed since")
+    sizes = (path.stat().st_size for path in (project / SHIPPED).rglob("*") if path.is_file())
+    if (size := sum(sizes)) > LARGEST:
+        found.append(f"{SHIPPED}: {size:,} bytes, more than {LARGEST:,}")
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """python -m compendium.weights [HOME]: ship what was trained there (default: the project)."""
+    home = paths.root(arguments[0] if arguments else None)
+    try:
+        for dataset in params.load(home / "params.yaml").datasets:
+            sample(dataset, home)
+            for model in MODELS:
+                path = ship(f"{dataset}-{model}", home)
+                print(f"{path.relative_to(paths.project(home))}: {path.stat().st_size:,} bytes")
+    except (ModelError, datasets.DataError, OSError, KeyError) as error:
+        print(f"{error}\nrun the pipeline to its end first", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
