@@ -294,6 +294,76 @@ def test_lyrics_go_from_abc_to_musicxml_and_back(tmp_path):
     assert "w: The cat sat | down~by on | mats _ | ma- ny *\n" in text
 
 
+def test_lyrics_and_chord_symbols_go_through_midi(tmp_path):
+    tune = read(tmp_path, WORDS)
+    content, kept = tune.render(".mid", tune.measures)
+    assert kept == "lyrics, chord symbols, title, tempo, key"
+    (tmp_path / "song.mid").write_bytes(content)
+    file = MidiFile(tmp_path / "song.mid")
+    first, second = ([message.text for message in track if message.type == "lyrics"] for track in file.tracks)
+    assert first == ["The ", "cat ", "sat ", "down by ", "on ", "mats ", "ma", "ny ", "mi"]  # RP-017
+    assert second[:2] == ["2. A ", "dog "] and file.tracks[1].name == "Verse 2"
+    symbols = [message.text for message in file.tracks[0] if message.type == "marker"]
+    assert symbols == ["G", "D", "C", "D", "D"]
+    again = melody.read(tmp_path / "song.mid", music.Vocabulary(0, 127))
+    whole, own = again.source.score.parts[0].signs, tune.source.score.parts[0].signs
+    assert whole.chords == own.chords and whole.lyrics[:-1] == own.lyrics[:-1]
+    back = abc.read(again.render(".abc", again.measures)[0].decode())[0].parts[0].signs
+    assert back.chords == own.chords and back.lyrics == whole.lyrics
+    # edited: put back into the file, every event stays; written anew, syllables go to the notes there are
+    new = edited(tune, m0=[(0, 60), (3, 62), (12, 64)])
+    (tmp_path / "new.mid").write_bytes(again.render(".mid", new)[0])
+    events = [message for message in MidiFile(tmp_path / "new.mid").tracks[0] if message.is_meta]
+    assert [m.text for m in events if m.type in ("lyrics", "marker")][:4] == ["G", "The ", "cat ", "D"]
+    anew = midi.read(tune.render(".mid", new)[0]).parts[0].signs.lyrics
+    assert [(time, text) for time, verse, text in anew if verse == 1][:3] == [
+        (0, "The"), (Fraction(1, 2), "cat"), (2, "sat")
+    ]  # fmt: skip
+
+
+def test_what_players_write_beside_the_notes_of_midi_is_read():
+    """Words as karaoke files, notation programs and standards have them; chords, not rehearsal letters."""
+    import io
+
+    def signs(*events, own=True, texts=("C", "Am7/G")):
+        notes = MidiTrack([MetaMessage("marker", text=text) for text in texts])
+        words = notes if own else MidiTrack()
+        for number, word in enumerate(events):
+            words.append(MetaMessage("lyrics", text=word, time=0 if own else 480 * bool(number)))
+            if own:
+                notes += [
+                    Message("note_on", note=60 + number),
+                    Message("note_off", note=60 + number, time=480),
+                ]
+        if not own:
+            for number in range(len(events)):
+                notes += [
+                    Message("note_on", note=60 + number),
+                    Message("note_off", note=60 + number, time=480),
+                ]
+        file = io.BytesIO()
+        MidiFile(tracks=[notes] if own else [notes, words]).save(file=file)
+        return midi.read(file.getvalue()).parts[0].signs
+
+    sung = [(Fraction(n), 1, text) for n, text in enumerate(["Oh", "ma-", "ny", "mats"])]
+    for own in (True, False):
+        assert signs("Oh ", "ma", "ny ", "mats ", own=own).lyrics == tuple(sung)
+        assert signs("Oh", "ma-", "ny", "mats", own=own).lyrics == tuple(sung)
+        assert signs("Oh ", "ma", "ny\r", "mats", own=own).lyrics == tuple(sung)
+        assert signs("\\Oh ", "ma", "ny", "/mats ", own=own).lyrics == tuple(sung)
+    assert signs("Oh ", "", "", "no ").lyrics == ((0, 1, "Oh_"), (3, 1, "no"))
+    assert signs("a ").chords == ((0, "Am7/G"), (0, "C"))
+    for other in ((), ("A", "B"), ("Intro", "Fine", "Coda", "D.C.")):
+        assert signs("a ", texts=other).chords == ()
+
+
+def test_chord_symbols_of_a_transposing_instrument_do_not_go_to_midi():
+    found = melody.read(INPUTS / "21_clarinet_in_Bb.musicxml", music.Vocabulary(0, 127))
+    chord = {0: writing.Beside(chords=[(0, "Am")], lyrics=[(0, 1, "la")])}
+    content = files.render(".mid", found.measures[:1], transpose=found.transpose, signs=chord)
+    assert found.transpose == -2 and midi.read(content).parts[0].signs.chords == ()
+
+
 def test_notes_that_are_edited_take_the_syllables_of_their_measure_in_order(tmp_path):
     tune = read(tmp_path, WORDS)
     fewer, more = edited(tune, m0=[(0, 60), (3, 62)]), edited(tune, m0=[(6 * n, 60 + n) for n in range(4)])

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from mido import MidiFile
 from PIL import Image, ImageDraw
 
 from arvae import models, params, paths
@@ -463,6 +464,11 @@ XML = """<score-partwise xmlns='urn:x'><part id='P'><measure number='7'>
 <time><beats>4</beats><beat-type>4</beat-type></time></attributes>
 <note><pitch><step>B</step><alter>-1</alter><octave>4</octave></pitch><duration>4</duration></note>
 </measure></part></score-partwise>"""
+LYRICS = {
+    0: writing.Beside([(0, "C")], lyrics=[(0, 1, "oh"), (12, 1, "to\u2011day-"), (24, 1, "la_"), (0, 2, "é")])
+}
+TWO = np.array([[60, *[-1] * 5] + [62, *[-1] * 5] + [64, *[-1] * 5] + [65, *[-1] * 5]] * 2, np.int16)
+LYRICS[1] = writing.Beside([(6, "Bbm7b5/F")], lyrics=[(36, 1, "end"), (0, 2, "fin")])
 ODD = {
     "empty.abc": "",
     "no.txt": "x",
@@ -493,6 +499,24 @@ ODD = {
         "<direction><direction-type><words>Da capo</words></direction-type></direction><note>",
     ),
 }
+
+
+def test_words_and_chords_of_midi_are_read_as_on_the_command_line(tab, tmp_path):
+    path = tmp_path / "sung.mid"
+    scores.write(path, TWO, "Sung", signs=LYRICS)
+    karaoke = MidiFile(path)
+    for message, text in zip(
+        [m for m in karaoke.tracks[0] if m.type == "lyrics"], ["\\Oh", "la- ", "/{x", "x\r"], strict=True
+    ):
+        message.text = text
+    for message, text in zip(
+        [m for m in karaoke.tracks[0] if m.type == "marker"], ["%D#", "Coda"], strict=True
+    ):
+        message.text = text
+    karaoke.save(tmp_path / "karaoke.mid")
+    for name in ("sung.mid", "karaoke.mid"):
+        found = as_read(tab, name, (tmp_path / name).read_bytes(), [{}])
+        assert found == [as_expected(tmp_path / name, {})] and found[0][4][0][2], name
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -612,12 +636,15 @@ def test_what_stands_beside_the_notes_is_saved(tab, tmp_path):
         const panel = playground.panels.melody;
         %s
         await playground.settled();
-        const { ".abc": [abc], ".musicxml": [xml] } = panel.files();
-        return [panel.state.measures, { ".abc": abc, ".musicxml": xml }];
+        const { ".abc": [abc], ".musicxml": [xml], ".mid": [mid] } = panel.files();
+        return [panel.state.measures, { ".abc": abc, ".musicxml": xml }, base64(mid)];
     })()"""
     fewer = "panel.select(0); await playground.settled(); panel.sliders[2].moveTo(%s);"
     for move in ("", fewer % "Number(panel.sliders[2].input.min)"):
-        measures, saves = tab.run(saved % move)
+        measures, saves, mid = tab.run(saved % move)
+        new = tune.render(".mid", np.array(measures, np.int16))[0]
+        found, expected = (midi.read(content).parts[0].signs for content in (base64.b64decode(mid), new))
+        assert found == expected and found.lyrics and found.chords
         for ending, other in ((".abc", ".musicxml"), (".musicxml", ".abc")):
             content = tune.render(other, np.array(measures, np.int16))[0]
             if other == ".abc":  # written anew, not put back into its file

@@ -1,6 +1,7 @@
 """Melodies in files: MusicXML, MIDI, ABC to a Score and one of its parts; measures to those and to sound."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,9 @@ def render(
     if ending in ABC:
         return to_abc(measures, title, transpose, key, tempo, composer, signs).encode()
     if ending in MIDI[:2]:
-        return midi.encode(measures, tempo or 100, title, None if transpose else key)
+        if transpose:  # what is written sounds otherwise
+            key, signs = None, {place: replace(own, chords=[]) for place, own in signs.items()}
+        return midi.encode(measures, tempo or 100, title, key, signs)
     if ending in audio.FORMATS:
         return audio.encode(measures, tempo or 100, ending)
     raise ValueError(f"melodies are written as {', '.join(WRITTEN)}, not {ending or 'without ending'}")

@@ -7,7 +7,8 @@ note-off ends.
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby, pairwise
@@ -16,10 +17,12 @@ import mido
 import numpy as np
 
 from arvae.music import coding as music
+from arvae.music import notation
 from arvae.music.coding import BEATS, CONTINUE, TICKS
 from arvae.music.keys import Key
 from arvae.music.notation import BEAT, POSITIONS
-from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, TuneError
+from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, Signs, TuneError
+from arvae.music.writing import Beside
 
 MEASURE = BEAT * BEATS  # twelfths of a quarter note
 _DIVISION = 480  # MIDI ticks a quarter note
@@ -33,6 +36,9 @@ _EARLY, _LATE = Fraction(1, 48), Fraction(1, 8)  # quarter notes: how far from i
 _GRID = np.array([float(offset * BEAT) for offset in (*music.GRID, 1)])
 _LENGTHS = np.array([1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 3 / 2, 2, 3, 4])  # quarter notes
 _SHARE, _MOST, _ROUNDED = 0.12, 0.9, 0.08  # how far a share is from 1, of the notes, twelfths of a quarter
+_BREAKS = " \t\r\n\v\0/\\"  # around a syllable: ends of words and, in karaoke files, of lines
+#: A chord symbol behind the sign by which players know a text to be one; a marker needs no sign.
+CHORD = re.compile(r"%+([A-G][#b]?(?:maj|min|dim|aug|sus|add|alt|dom|no|[mM\d°øΔ#b+(),-])*(?:/[A-G][#b]?)?)")
 Event = tuple[int, mido.Message]  # ticks from the start of the track
 _ODD = (ArithmeticError, AttributeError, EOFError, LookupError, OSError, TypeError, ValueError)
 
@@ -51,10 +57,16 @@ def notes(measures: np.ndarray) -> list[tuple[int, int, int]]:
     ]
 
 
-def encode(measures: np.ndarray, tempo: float = 100, title: str = "", key: Key | None = None) -> bytes:
-    """Measures (n, 24) as a MIDI file of one track; tempo: quarter notes a minute; key: one with a signature.
+def encode(
+    measures: np.ndarray, tempo: float = 100, title: str = "", key: Key | None = None,
+    signs: Mapping[int, Beside] = {},
+) -> bytes:  # fmt: skip
+    """Measures (n, 24) as a MIDI file; tempo: quarter notes a minute; key: one with a signature; signs: what
+    stands beside measures, from 0.
 
-    The same measures give the same bytes. Padding is silence. Raises ValueError for a tempo not in 4 .. 1000.
+    Chord symbols are markers, syllables lyric events as recommended practice RP-017 has them: a space ends a
+    word. There is one track, and one more for each further verse. The same measures give the same bytes.
+    Padding is silence. Raises ValueError for a tempo not in 4 .. 1000.
     """
     if not 4 <= tempo <= 1000:
         raise ValueError(f"tempo {tempo} is not between 4 and 1000 quarter notes a minute")
@@ -63,22 +75,49 @@ def encode(measures: np.ndarray, tempo: float = 100, title: str = "", key: Key |
         (0, mido.MetaMessage("time_signature")),
     ]
     if title:
-        events.insert(0, (0, mido.MetaMessage("track_name", name=title.encode().decode("latin-1"))))
+        events.insert(0, (0, mido.MetaMessage("track_name", name=_latin(title))))
     if key is not None:
         sign = Key.of(key.fifths, "minor" if key.mode == "minor" else "major")
         name = sign.tonic + "m" * (sign.mode == "minor")
         events.append((0, mido.MetaMessage("key_signature", key=name)))
+    verses: dict[int, list[Event]] = {}
+    for place, glyphs in enumerate(notation.notate(measures) if signs else ()):
+        own, start = signs.get(place, Beside()), MEASURE * place
+        events += [(start + at, mido.MetaMessage("marker", text=_latin(name))) for at, name in own.chords]
+        for verse, sung in own.sung(glyphs).items():
+            for at, text in sung.items():
+                text = text.rstrip("_").replace("\N{NON-BREAKING HYPHEN}", "-")
+                text = text[:-1] if text.endswith("-") else f"{text} "
+                message = mido.MetaMessage("lyrics", text=_latin(text))
+                verses.setdefault(verse, []).append((start + glyphs[at].start, message))
+    first, *further = [verses[verse] for verse in sorted(verses)] or [[]]
+    events += first
     for pitch, start, end in notes(measures):
         events.append((start, mido.Message("note_on", note=pitch, velocity=_VELOCITY)))
         events.append((end, mido.Message("note_off", note=pitch, velocity=0)))
-    events.append((MEASURE * len(measures), mido.MetaMessage("end_of_track")))
-    times = [time * _DIVISION // BEAT for time, _ in events]
-    for (_, message), before, now in zip(events, [0, *times], times, strict=False):
-        message.time = now - before
-    track = mido.MidiTrack(message for _, message in events)
+    tracks = [sorted(events, key=lambda event: event[0])]
+    for number, lyrics in enumerate(further, 2):
+        tracks.append([(0, mido.MetaMessage("track_name", name=f"Verse {number}")), *lyrics])
+    for track in tracks:
+        track.append((MEASURE * len(measures), mido.MetaMessage("end_of_track")))
+    written = [_track((time * _DIVISION // BEAT, message) for time, message in track) for track in tracks]
     file = io.BytesIO()
-    mido.MidiFile(type=0, ticks_per_beat=_DIVISION, tracks=[track]).save(file=file)
+    mido.MidiFile(type=int(len(written) > 1), ticks_per_beat=_DIVISION, tracks=written).save(file=file)
     return file.getvalue()
+
+
+def _track(events: Iterable[Event]) -> mido.MidiTrack:
+    """Messages, in order, with the time from one to the next."""
+    track, now = mido.MidiTrack(), 0
+    for time, message in events:
+        track.append(message.copy(time=time - now))
+        now = time
+    return track
+
+
+def _latin(text: str) -> str:
+    """Text so that mido, which writes Latin-1, writes its UTF-8."""
+    return text.encode().decode("latin-1")
 
 
 def read(content: bytes) -> Score:
@@ -156,10 +195,7 @@ def replaced(
     ends = [one for one in messages if one[2].type == "end_of_track"]
     messages = sorted((one for one in messages if one[2].type != "end_of_track"), key=lambda one: one[:2])
     messages += [(max(one[0], messages[-1][0]), 3, one[2]) for one in ends[:1]]
-    track[:] = [
-        m.copy(time=at - before)
-        for (at, _, m), (before, *_) in zip(messages, [(0,), *messages], strict=False)
-    ]
+    track[:] = _track((time, message) for time, _, message in messages)
     written = io.BytesIO()
     file.save(file=written)
     return written.getvalue()
@@ -203,10 +239,13 @@ def _score(file: mido.MidiFile) -> Score:
         frames, ticks = 256 - (int(division) >> 8 & 0xFF), int(division) & 0xFF
         rate = Fraction(30_000, 1001) if frames == 29 else Fraction(frames)
         division = rate * ticks * Fraction(tempo, 1_000_000)
-    metres = [item for track in tracks for item in track if item[1].type == "time_signature"]
+    everything = [item for track in tracks for item in track]
+    texts = [_syllables(track) for track in tracks if not any(m.type == "note_on" for _, m in track)]
     parts: list[Part] = []
     for track in tracks:
-        own = [item for item in track if item[1].type == "time_signature"] if file.type == 2 else metres
+        shared = track if file.type == 2 else everything
+        own = [item for item in shared if item[1].type == "time_signature"]
+        verses = [[(time / division, text) for time, text in verse] for verse in (_syllables(track), *texts)]
         name = _name(track, "track_name") or _name(track, "instrument_name") or f"part {len(parts) + 1}"
         events: dict[int, list[Event]] = {}
         for time, message in track:
@@ -229,7 +268,8 @@ def _score(file: mido.MidiFile) -> Score:
             drums = " (drums)" if channel == _DRUMS else ""
             inside = f"channel {channel + 1}" if file.type == 0 else f"{name}, channel {channel + 1}"
             full = (inside if len(events) > 1 else name) + drums
-            parts.append(Part(full, sounding, tuple(bars), percussion=bool(drums)))
+            signs = Signs(_chords(shared, division), lyrics=_lyrics(verses, sounding))
+            parts.append(Part(full, sounding, tuple(bars), percussion=bool(drums), signs=signs))
     title = _name(tracks[0], "track_name") if tracks else ""
     return Score(
         title, tuple(parts), parts[0].bars[0].metre if parts else "", tempo=60e6 / tempo if tempo else None
@@ -244,11 +284,69 @@ def _timed(track: mido.MidiTrack) -> Iterator[Event]:
 
 
 def _name(track: Sequence[Event], kind: str) -> str:
-    name = next((message.name.strip("\0 ") for _, message in track if message.type == kind), "")
+    return _text(next((message.name.strip("\0 ") for _, message in track if message.type == kind), ""))
+
+
+def _text(written: str) -> str:
+    """Text that mido read as Latin-1, as UTF-8 where it is."""
     try:
-        return name.encode("latin-1").decode()
+        return written.encode("latin-1").decode()
     except UnicodeDecodeError:
-        return name
+        return written
+
+
+def _chords(events: Iterable[Event], division: Fraction) -> tuple[tuple[Fraction, str], ...]:
+    """Chord symbols as (quarter notes, name). Markers A, B, C .. in this order are rehearsal letters."""
+    signs, found = {"marker": "%", "text": ""}, []
+    for time, message in events:
+        if message.type in signs:
+            match = CHORD.fullmatch(signs[message.type] + _text(message.text).strip(_BREAKS))
+            found += [(_twelfths(time / division), match[1])] if match else []
+    letters = "".join(dict.fromkeys(name for _, name in found))
+    return () if "ABCDEFG".startswith(letters) else tuple(sorted(found))
+
+
+def _syllables(track: Sequence[Event]) -> list[tuple[int, str]]:
+    """What a track's lyric events have: (ticks, syllable), as Signs has it. Where no space ends any word, all
+    are words that end in no hyphen."""
+    sung = [(time, _text(m.text)) for time, m in track if m.type == "lyrics" and m.text[:1] != "{"]  # a tag
+    spaced = any(text[-1:].isspace() for _, text in sung)
+    found = []
+    for (time, text), (_, following) in pairwise([*sung, (0, " ")]):
+        word = text.strip(_BREAKS)
+        goes_on = spaced and text[-1:] not in _BREAKS and following[:1] not in _BREAKS
+        if stem := word.rstrip("-_"):
+            found.append((time, stem + "-" * (goes_on or word.endswith("-"))))
+    return found
+
+
+def _lyrics(
+    verses: Sequence[Sequence[tuple[Fraction, str]]], notes: Sequence[Note]
+) -> tuple[tuple[Fraction, int, str], ...]:
+    """The verses, of (quarter notes, syllable), that are sung to these notes: at least half of their
+    syllables start with one. A word is held over notes without a syllable that follow it before the next."""
+    ends: dict[Fraction, Fraction] = {}
+    for note in notes:
+        at = _twelfths(note.start)
+        ends[at] = max(note.start + note.duration, ends.get(at, note.start))
+    starts, found, number = sorted(ends), [], 0
+    for verse in verses:
+        own = [(_twelfths(time), text) for time, text in verse]
+        if not own or 2 * sum(time in ends for time, _ in own) < len(own):
+            continue
+        number += 1
+        for (time, text), (following, _) in zip(own, [*own[1:], (Fraction(0), "")], strict=True):
+            place = bisect_right(starts, time)
+            again = starts[place] if place < len(starts) else following
+            if time in ends and again < following and ends[time] > again - _LATE and text[-1] != "-":
+                text += "_"
+            found.append((time, number, text))
+    return tuple(sorted(found))
+
+
+def _twelfths(time: Fraction) -> Fraction:
+    """The nearest twelfth of a quarter note."""
+    return Fraction(int(time * BEAT + Fraction(1, 2)), BEAT)
 
 
 def _notes(events: Sequence[Event], last: int) -> list[tuple[int, int, int]]:

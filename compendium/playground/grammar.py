@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from arvae.edit import melody
-from arvae.music import abc, files, keys, musicxml, score
+from arvae.music import abc, files, keys, midi, musicxml, score
 
 
 def grammar() -> dict[str, Any]:
@@ -21,7 +21,7 @@ def grammar() -> dict[str, Any]:
             for name in ("TOKEN", "IN_CHORD", "KEY", "SETTING", "METRE", "CHORD", "SYLLABLE")
         },
         "alter": abc.ALTER, "abcModes": abc.MODES,
-        "types": lengths, "chords": musicxml.CHORDS, "marks": score.MARKS,
+        "types": lengths, "chords": musicxml.CHORDS, "midiChord": _pattern(midi.CHORD), "marks": score.MARKS,
         "jump": _pattern(score.JUMP), "longest": score.LONGEST,
         "reasons": {
             name: getattr(score, name)

@@ -319,7 +319,9 @@ function melodyPanel(panel) {
   function files() {
     const sounding = { original: item.original, beside: state.others }[state.hearing] ?? state.measures;
     const measures = asWritten(sounding, item.original, item.shift), beats = Number(tempo.value);
-    const how = { title: item.title, key: item.key.moved(item.transpose), length: measures.length * MEASURE };
+    const without = ([m, own]) => [m, { ...own, chords: [] }]; // what is written of a transposing instrument sounds otherwise
+    const signs = item.transpose ? Object.fromEntries(Object.entries(item.signs).map(without)) : item.signs;
+    const how = { title: item.title, key: item.key.moved(item.transpose), length: measures.length * MEASURE, signs };
     const written = { title: item.title, composer: item.composer, key: item.key, transpose: item.transpose, signs: item.signs };
     const asRead = transposed(measures, -item.transpose);
     return { ".mid": [midiFile(toNotes(measures), beats, how), "audio/midi"],

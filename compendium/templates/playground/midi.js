@@ -4,6 +4,7 @@
 const MIDI_LARGEST = 1 << 19, DRUMS = 9, EARLY = fraction(1, 48), LATE = fraction(1, 8);
 const MIDI_LENGTHS = [1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 3 / 2, 2, 3, 4];
 const SHARE = 0.12, MOST = 0.9, ROUNDED = 0.08;
+const BREAKS = " \t\r\n\v\0/\\", MIDI_CHORD = new RegExp(`^(?:${data.grammar.midiChord})$`), TEXTS = { 1: "text", 3: "track", 4: "instrument", 5: "lyrics", 6: "marker" };
 const latin = (bytes) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 const bigEndian = (bytes) => bytes.reduce((number, byte) => number * 256 + byte, 0);
 
@@ -26,7 +27,7 @@ function readMidi(bytes) {
   });
   if (!division) throw new TuneError(BROKEN, "this is no MIDI file (a quarter note has 0 ticks): export it again");
   const tempo = tracks.flat().find((event) => event.kind === "tempo")?.tempo ?? 500000;
-  const metres = tracks.flatMap((track) => track.filter((event) => event.kind === "metre"));
+  const everything = tracks.flat(), texts = tracks.filter((track) => !track.some((event) => event.on)).map(syllablesOf);
   division = fraction(division);
   if (division >= 0x8000) { // frames a second and ticks a frame
     const frames = 256 - (Number(division) >> 8), rate = frames === 29 ? fraction(30000, 1001) : fraction(frames);
@@ -34,8 +35,9 @@ function readMidi(bytes) {
   }
   const parts = [];
   for (const track of tracks) {
-    const own = type === 2 ? track.filter((event) => event.kind === "metre") : metres, last = track[track.length - 1]?.time ?? 0;
-    const named = (kind) => track.find((event) => event.kind === kind)?.name ?? "";
+    const shared = type === 2 ? track : everything, own = shared.filter((event) => event.kind === "metre"), last = track[track.length - 1]?.time ?? 0;
+    const verses = [syllablesOf(track), ...texts].map((verse) => verse.map(([time, text]) => [fraction(time).by(division), text]));
+    const named = (kind) => stripped(track.find((event) => event.kind === kind)?.text ?? "", "\0 ");
     const name = named("track") || named("instrument") || `part ${parts.length + 1}`;
     const channels = [...new Set(track.filter((event) => event.kind === "note").map((event) => event.channel))].sort((a, b) => a - b);
     for (const channel of channels) {
@@ -51,10 +53,11 @@ function readMidi(bytes) {
       }
       const drums = channel === DRUMS, inside = type === 0 ? `channel ${channel + 1}` : `${name}, channel ${channel + 1}`;
       const full = (channels.length > 1 ? inside : name) + (drums ? " (drums)" : "");
-      parts.push({ name: full, notes, bars, percussion: drums, transpose: 0 });
+      const signs = { ...noSigns(), chords: midiChords(shared, division), lyrics: midiLyrics(verses, notes) };
+      parts.push({ name: full, notes, bars, percussion: drums, transpose: 0, signs });
     }
   }
-  const title = tracks[0]?.find((event) => event.kind === "track")?.name ?? "";
+  const title = stripped(tracks[0]?.find((event) => event.kind === "track")?.text ?? "", "\0 ");
   const sign = /\xff\x59\x02([\xf9-\xff\x00-\x07])([\x00\x01])/.exec(text); // sharps, minor
   const key = sign && Key.of((sign[1].charCodeAt(0) << 24) >> 24, sign[2] === "\x01" ? "minor" : "major");
   return { title, parts: parts.map((part) => ({ ...part, key })), tempo: 60e6 / tempo };
@@ -92,9 +95,7 @@ function midiEvents(bytes) {
     }
     if (status === 0xff) {
       const kind = byte(), data = block();
-      const name = () => midiName(data);
-      if (kind === 0x03) events.push({ time, kind: "track", name: name() });
-      else if (kind === 0x04) events.push({ time, kind: "instrument", name: name() });
+      if (kind in TEXTS) events.push({ time, kind: TEXTS[kind], text: midiText(data) });
       else if (kind === 0x51 && data.length >= 3) events.push({ time, kind: "tempo", tempo: bigEndian(data.subarray(0, 3)) });
       else if (kind === 0x58 && data.length >= 2) events.push({ time, kind: "metre", top: data[0], bottom: 2 ** data[1] });
       else events.push({ time, kind: "other" });
@@ -112,13 +113,63 @@ function midiEvents(bytes) {
   return events;
 }
 
-function midiName(data) {
-  const plain = latin(data).replace(/^[\0 ]+|[\0 ]+$/g, "");
+function midiText(data) {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(plain, (c) => c.charCodeAt(0)));
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
   } catch {
-    return plain;
+    return latin(data);
   }
+}
+
+function stripped(text, signs) {
+  let [from, to] = [0, text.length];
+  while (from < to && signs.includes(text[from])) from += 1;
+  while (to > from && signs.includes(text[to - 1])) to -= 1;
+  return text.slice(from, to);
+}
+
+const twelfth = (time) => fraction(Math.floor(time.times(12) + 0.5), 12);
+
+/** Chord symbols as [quarter notes, name]. Markers A, B, C .. in this order are rehearsal letters. */
+function midiChords(events, division) {
+  const signs = { marker: "%", text: "" }, found = events.flatMap(({ time, kind, text }) => {
+    const match = kind in signs && MIDI_CHORD.exec(signs[kind] + stripped(text, BREAKS));
+    return match ? [[twelfth(fraction(time).by(division)), match[1]]] : [];
+  });
+  if ("ABCDEFG".startsWith([...new Set(found.map(([, name]) => name))].join(""))) return [];
+  return found.sort((a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : 1));
+}
+
+/** What a track's lyric events have: [ticks, syllable]. Where no space ends any word, all are words that end in no hyphen. */
+function syllablesOf(track) {
+  const sung = track.filter(({ kind, text }) => kind === "lyrics" && text[0] !== "{"), spaced = sung.some(({ text }) => /\s$/.test(text));
+  return sung.flatMap(({ time, text }, i) => {
+    const word = stripped(text, BREAKS), next = sung[i + 1]?.text ?? " ", stem = word.replace(/[-_]+$/, "");
+    const goesOn = spaced && !BREAKS.includes(text.slice(-1)) && !BREAKS.includes(next.slice(0, 1));
+    return stem ? [[time, stem + (goesOn || word.endsWith("-") ? "-" : "")]] : [];
+  });
+}
+
+/** The verses, of [quarter notes, syllable], that are sung to these notes, as `_lyrics` in midi.py has them. */
+function midiLyrics(verses, notes) {
+  const ends = new Map(), found = [];
+  for (const note of notes) {
+    const at = +twelfth(note.start), end = +note.start.plus(note.duration);
+    ends.set(at, Math.max(end, ends.get(at) ?? end));
+  }
+  const starts = [...ends.keys()].sort((a, b) => a - b);
+  let number = 0;
+  for (const verse of verses) {
+    const own = verse.map(([time, text]) => [twelfth(time), text]);
+    if (!own.length || 2 * own.filter(([time]) => ends.has(+time)).length < own.length) continue;
+    number += 1;
+    own.forEach(([time, text], i) => {
+      const following = +(own[i + 1]?.[0] ?? 0), again = starts.find((start) => start > time) ?? following;
+      const held = ends.has(+time) && again < following && ends.get(+time) > again - LATE && !text.endsWith("-");
+      found.push([time, number, held ? `${text}_` : text]);
+    });
+  }
+  return found.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
 }
 
 /** The notes of one channel as [start, end, pitch] in ticks, in order. */

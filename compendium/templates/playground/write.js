@@ -1,30 +1,48 @@
 "use strict";
 // Melodies as files: MIDI, MusicXML and ABC, with title, key and tempo. Pieces of a measure: see piecesOf in draw.js.
 
-/** Notes -> a standard MIDI file (format 0), 480 ticks a quarter note, as Uint8Array. */
-function midiFile(notes, beatsPerMinute, { title = "", key = null, length = 0 } = {}) {
-  const events = notes.flatMap(({ pitch, start, length: long }) => [
-    { at: start * 40, bytes: [0x90, pitch, 80] },
-    { at: (start + long) * 40, bytes: [0x80, pitch, 0] },
-  ]).sort((a, b) => a.at - b.at || a.bytes[0] - b.bytes[0]);
-  const tempo = Math.round(60e6 / beatsPerMinute), digitsOf = (value) => {
+/** Notes -> a standard MIDI file, 480 ticks a quarter note, as Uint8Array; signs: see besideOf. As `encode` in midi.py has it,
+ * chord symbols are markers, syllables lyric events in which a space ends a word, and each further verse has its own track. */
+function midiFile(notes, beatsPerMinute, { title = "", key = null, length = 0, signs = {} } = {}) {
+  const tempo = Math.round(60e6 / beatsPerMinute), big = (number, size) => Array.from({ length: size }, (_, i) => (number >> (8 * (size - 1 - i))) & 255);
+  const digitsOf = (value) => {
     const digits = [value & 127];
     for (let rest = value >> 7; rest > 0; rest >>= 7) digits.unshift((rest & 127) | 128);
     return digits;
   };
-  const name = [...new TextEncoder().encode(title)];
-  const track = [...(title ? [0, 0xff, 3, ...digitsOf(name.length), ...name] : []),
-    0, 0xff, 0x51, 3, tempo >> 16, (tempo >> 8) & 255, tempo & 255, 0, 0xff, 0x58, 4, 4, 2, 24, 8,
-    ...(key ? [0, 0xff, 0x59, 2, key.fifths & 255, key.mode === "minor" ? 1 : 0] : [])];
-  let now = 0;
-  for (const { at, bytes } of events) {
-    track.push(...digitsOf(at - now), ...bytes);
-    now = at;
+  const ascii = (word) => [...word].map((letter) => letter.charCodeAt(0));
+  const meta = (at, kind, bytes) => ({ at: at * 40, bytes: [0xff, kind, ...digitsOf(bytes.length), ...bytes] });
+  const text = (at, kind, words) => meta(at, kind, [...new TextEncoder().encode(words)]);
+  const chunk = (events) => {
+    let now = 0;
+    const bytes = [...events, meta(Math.max(length, ...events.map(({ at }) => at / 40)), 0x2f, [])].flatMap(({ at, bytes: own }) => {
+      const step = digitsOf(at - now);
+      now = at;
+      return [...step, ...own];
+    });
+    return [...ascii("MTrk"), ...big(bytes.length, 4), ...bytes];
+  };
+  const head = [...(title ? [text(0, 3, title)] : []), meta(0, 0x51, big(tempo, 3)), meta(0, 0x58, [4, 2, 24, 8]),
+    ...(key ? [meta(0, 0x59, [key.fifths & 255, key.mode === "minor" ? 1 : 0])] : [])];
+  const beside = [], verses = {};
+  for (const [m, own] of Object.entries(signs)) {
+    const from = m * MEASURE, onsets = notes.filter(({ start }) => start >= from && start < from + MEASURE);
+    beside.push(...own.chords.map(([at, name]) => text(from + at, 6, name)));
+    for (const [verse, sung] of sungBy(own, onsets.map(({ start }) => ({ note: true, at: start - from })))) {
+      for (const [place, syllable] of sung) {
+        const word = syllable.replace(/_+$/, "").replace(/\u2011/g, "-");
+        (verses[verse] ??= []).push(text(onsets[place].start, 5, word.endsWith("-") ? word.slice(0, -1) : `${word} `));
+      }
+    }
   }
-  track.push(...digitsOf(Math.max(length * 40 - now, 0)), 0xff, 0x2f, 0);
-  const size = [24, 16, 8, 0].map((shift) => (track.length >> shift) & 255);
-  const text = (word) => [...word].map((letter) => letter.charCodeAt(0));
-  return Uint8Array.from([...text("MThd"), 0, 0, 0, 6, 0, 0, 0, 1, 480 >> 8, 480 & 255, ...text("MTrk"), ...size, ...track]);
+  const sounding = notes.flatMap(({ pitch, start, length: long }) => [
+    { at: start * 40, bytes: [0x90, pitch, 80] },
+    { at: (start + long) * 40, bytes: [0x80, pitch, 0] },
+  ]).sort((a, b) => a.at - b.at || a.bytes[0] - b.bytes[0]);
+  const [first = [], ...further] = Object.values(verses);
+  const tracks = [[...head, ...[...beside, ...first, ...sounding].sort((a, b) => a.at - b.at)],
+    ...further.map((lyrics, i) => [text(0, 3, `Verse ${i + 2}`), ...lyrics])].map(chunk);
+  return Uint8Array.from([...ascii("MThd"), ...big(6, 4), ...big(tracks.length > 1 ? 1 : 0, 2), ...big(tracks.length, 2), ...big(480, 2), ...tracks.flat()]);
 }
 
 const typeOf = ({ hollow, stem, flags }) => (!stem ? "whole" : hollow ? "half" : ["quarter", "eighth", "16th", "32nd"][flags]);
