@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arvae.datasets import folk
-from arvae.music import abc, files, score
+from arvae.music import abc, abc_text, files, grid, score
 from arvae.music.coding import CONTINUE as HOLD
 from arvae.music.coding import REST
 from arvae.music.score import TuneError
@@ -28,7 +28,7 @@ def tune(body, metre="4/4", key="C", unit="1/8"):
 
 def read(text, **options):
     """The measures of a tune, each as tick -> symbol without the ticks that only continue."""
-    measures = score.measures(files.choose(abc.read_tune(text)), **options)
+    measures = grid.measures(files.choose(abc.read_tune(text)), **options)
     return [{tick: int(s) for tick, s in enumerate(row) if s != HOLD} for row in measures]
 
 
@@ -84,8 +84,8 @@ def onsets(measures):
 @pytest.mark.parametrize("name", RIGHT)
 def test_inputs_that_were_read_wrong(name):
     for options in ({}, {"monophonic": True}, {"quantize": True}):
-        (found,) = abc.read(abc.decode((INPUTS / name).read_bytes()))
-        assert onsets(score.measures(found.parts[0], **options))[: len(RIGHT[name])] == RIGHT[name]
+        (found,) = abc.read(abc_text.decode((INPUTS / name).read_bytes()))
+        assert onsets(grid.measures(found.parts[0], **options))[: len(RIGHT[name])] == RIGHT[name]
 
 
 def test_chords_and_overlays_need_one_voice():
@@ -95,8 +95,8 @@ def test_chords_and_overlays_need_one_voice():
     ):
         (found,) = abc.read((INPUTS / name).read_text())
         with pytest.raises(TuneError, match="one voice"):
-            score.measures(found.parts[0])
-        assert onsets(score.measures(found.parts[0], monophonic=True)) == line
+            grid.measures(found.parts[0])
+        assert onsets(grid.measures(found.parts[0], monophonic=True)) == line
 
 
 # ------------------------------------------------------------------ notes, lengths, accidentals
@@ -232,7 +232,7 @@ def test_pick_ups_whose_beats_stand_in_the_last_bar_or_before_an_ending():
 
 @pytest.mark.parametrize("metre", ["C", "C|", "4/4", "2/2", "4 / 4"])
 def test_metres_of_four_quarters(metre):
-    assert len(read(tune("c4 d4|", metre=metre))) == 1 and abc.is_common(metre)
+    assert len(read(tune("c4 d4|", metre=metre))) == 1 and abc_text.is_common(metre)
 
 
 # ------------------------------------------------------------------ files, fields, voices
@@ -283,7 +283,7 @@ def test_a_book_with_a_header():
     ]
     assert found[1].tempo == 90 and found[1].parts[0].bars[0].length == 3
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "latin-1"):
-        assert abc.read(abc.decode(BOOK.encode(encoding))) == found
+        assert abc.read(abc_text.decode(BOOK.encode(encoding))) == found
     assert abc.read(BOOK.replace("\n", "\r\n")) == found == abc.read(BOOK.replace("\n", "\r"))
 
 
@@ -358,8 +358,8 @@ def collections():
     found = {}
     for folder in folk.COLLECTIONS:
         for path in sorted((common.getCorpusFilePath() / folder).glob("*.abc")):
-            for text in abc.tunes(abc.decode(path.read_bytes())):
-                found[f"{folder}/{path.stem}/{abc.field(text, 'X')}"] = text
+            for text in abc_text.tunes(abc_text.decode(path.read_bytes())):
+                found[f"{folder}/{path.stem}/{abc_text.field(text, 'X')}"] = text
     return found
 
 
@@ -401,7 +401,7 @@ def test_no_tune_with_decorations_differs_from_itself_without_them(collections):
 @given(st.text("ABcdz,'^_=/123456789|:[]()<>-{}\"!~.V MKL%\n+xXZ&", max_size=60))
 def test_any_abc_is_either_read_or_refused(body):
     try:
-        measures = score.measures(files.choose(abc.read_tune(tune(body))))
+        measures = grid.measures(files.choose(abc.read_tune(tune(body))))
     except TuneError:
         return
     assert measures.shape[1] == 24 and len(measures)
@@ -422,10 +422,10 @@ def test_damaged_files_are_read_or_refused_by_name_at_once(collections):
         if chance.random() < 0.2:
             lines *= chance.randint(2, 40)
         started = time.process_time()
-        for text in abc.tunes(abc.decode(b"\n".join(lines))):
+        for text in abc_text.tunes(abc_text.decode(b"\n".join(lines))):
             try:
                 for part in abc.read_tune(text).parts:
-                    score.measures(part, monophonic=True, quantize=chance.random() < 0.5)
+                    grid.measures(part, monophonic=True, quantize=chance.random() < 0.5)
             except TuneError:
                 pass
         assert time.process_time() - started < 2, text

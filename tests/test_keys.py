@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from arvae.music import abc, keys, midi, musicxml
+from arvae.music import abc, keys, midi, musicxml, write_midi
 from arvae.music import coding as music
+from arvae.music.grid import measures
 from arvae.music.keys import Key
-from arvae.music.score import TuneError, measures
+from arvae.music.score import TuneError
 from tests.conftest import ROOT
 
 INPUTS = ROOT / "tests" / "inputs" / "music"
@@ -97,7 +98,7 @@ def test_the_key_of_a_tune_in_abc(written):
 
 
 def test_the_key_of_a_midi_file_and_of_musicxml():
-    content = midi.encode(melody(60, 62, 64, 65))
+    content = write_midi.encode(melody(60, 62, 64, 65))
     assert midi.read(content).parts[0].key is None
     sign = b"\x00\xff\x59\x02\xfd\x01"  # three flats, minor
     start = content.index(b"MTrk") + 8

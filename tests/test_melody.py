@@ -12,7 +12,7 @@ from arvae.edit import melody
 from arvae.edit.faults import EditError
 from arvae.music import coding as music
 from arvae.music import files as scores
-from arvae.music import midi
+from arvae.music import notation
 from tests.conftest import ROOT
 
 INPUTS = ROOT / "tests" / "inputs" / "music"
@@ -209,9 +209,9 @@ def test_a_note_held_into_a_measure_that_was_not_edited_still_sounds_there(tmp_p
     edited[2] = music.CONTINUE
     edited[2, ::6] = [60, 64, 67, 67]
     for name in ("out.mid", "out.musicxml"):
-        again = midi.notes(scores.read(given.save(tmp_path / name, edited)))
+        again = notation.notes(scores.read(given.save(tmp_path / name, edited)))
         assert again[-2:] == [(79, 144, 168), (71, 168, 192)] and again[-3] == (67, 132, 144)
-    assert midi.notes(given.written(given.measures))[-2] == (79, 132, 168)  # nothing edited: still tied
+    assert notation.notes(given.written(given.measures))[-2] == (79, 132, 168)  # nothing edited: still tied
 
 
 def test_a_transposing_instrument_is_written_as_it_came(tmp_path):

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from arvae.music import audio, engraving, midi
+from arvae.music import audio, engraving, midi, notation
 from arvae.music import coding as music
 from arvae.music.files import to_musicxml
+from arvae.music.grid import measures as measures_of
 from arvae.music.keys import Key
-from arvae.music.score import measures as measures_of
 from compendium.figures import music as figures
 from compendium.figures import style
 from compendium.labels import signed
@@ -128,7 +128,7 @@ def test_a_notebook_shows_a_score_in_a_frame_that_scrolls(rows):
 def loudness(measures, tempo=60):
     """Root mean square in each tick's time of the sound of measures."""
     sound = audio.synthesize(measures, tempo, 8_000)
-    edges = [round(8_000 * (48 * m + p) / 12) for m in range(len(measures)) for p in midi.POSITIONS[:24]]
+    edges = [round(8_000 * (48 * m + p) / 12) for m in range(len(measures)) for p in notation.POSITIONS[:24]]
     parts = np.split(sound[: len(measures) * 32_000], edges[1:])
     return np.array([np.sqrt((part**2).mean()) for part in parts]).reshape(len(measures), 24)
 
@@ -172,7 +172,7 @@ def test_files_and_player_hold_the_sound_and_the_midi(measures, ending, faithful
     shown = audio.player(measures, 'contour <"1">', tempo=120)
     assert '<"1">' not in shown and "contour-1.mid" in shown
     score = base64.b64decode(re.search(r"audio/midi;base64,([^\"]+)", shown).group(1))
-    assert midi.notes(measures_of(midi.read(score).parts[0])) == midi.notes(measures)
+    assert notation.notes(measures_of(midi.read(score).parts[0])) == notation.notes(measures)
 
 
 @pytest.mark.parametrize(("tempo", "rate", "words"), [(0, 8000, "tempo 0"), (100, 10, "rate 10")])
@@ -204,7 +204,7 @@ def test_listening_keeps_sound_and_score_as_files(rows, tmp_path):
     }
     name, measures = next(iter(rows.items()))
     score = (tmp_path / f"{name.replace(' ', '-')}.mid").read_bytes()
-    assert midi.notes(measures_of(midi.read(score).parts[0])) == midi.notes(measures)
+    assert notation.notes(measures_of(midi.read(score).parts[0])) == notation.notes(measures)
     sound = (tmp_path / f"{name.replace(' ', '-')}.mp3").read_bytes()
     assert base64.b64encode(sound).decode() in shown  # so that the site links the file
 

@@ -11,8 +11,9 @@ from mido import Message, MetaMessage, MidiFile, MidiTrack
 
 from arvae.edit import melody
 from arvae.edit.faults import EditError
-from arvae.music import abc, files, midi, notation, score, writing
+from arvae.music import abc, files, grid, midi, notation, score, write_abc, write_musicxml
 from arvae.music import coding as music
+from arvae.music.beside import Beside
 from arvae.music.keys import Key
 from tests.conftest import ROOT
 
@@ -98,7 +99,7 @@ def test_what_cannot_stay_is_written_anew_and_that_is_said():
     new = edited(tune, m0=[(0, 60)])  # before the file's first tick
     content, kept = tune.render(".mid", new)
     assert "title, tempo, key: the notes do not fit" in kept
-    assert np.array_equal(score.measures(midi.read(content).parts[0]), tune.written(new))
+    assert np.array_equal(grid.measures(midi.read(content).parts[0]), tune.written(new))
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_whatever_is_edited_is_read_again(tmp_path, name, pool):
         wanted = tune.written(new)
         content, kept = tune.render(ending, new)
         again = files.read_score(content, ending)
-        assert midi.notes(score.measures(again.parts[0])) == midi.notes(wanted)
+        assert notation.notes(grid.measures(again.parts[0])) == notation.notes(wanted)
         whole += kept == "all but the edited notes"
     assert whole >= 0.7 * len(tune.measures)
 
@@ -218,7 +219,7 @@ def test_title_composer_tempo_and_key_go_to_other_formats(tmp_path, ending):
     again = files.read_score(content, ending)
     assert "tempo, key" in kept or ending == other
     assert (again.title, round(again.tempo)) == ("A Song", 90)
-    assert again.parts[0].key.fifths == 2 and np.array_equal(score.measures(again.parts[0]), tune.measures)
+    assert again.parts[0].key.fifths == 2 and np.array_equal(grid.measures(again.parts[0]), tune.measures)
     if ".mid" not in (ending, other):
         assert again.composer == "Trad." and str(again.parts[0].key) == "E dorian"
 
@@ -307,7 +308,10 @@ def test_lyrics_and_chord_symbols_go_through_midi(tmp_path):
     assert symbols == ["G", "D", "C", "D", "D"]
     again = melody.read(tmp_path / "song.mid", music.Vocabulary(0, 127))
     whole, own = again.source.score.parts[0].signs, tune.source.score.parts[0].signs
-    assert whole.chords == own.chords and whole.lyrics[:-1] == own.lyrics[:-1]
+    # held over a rest, not held over the next note, going on behind the last syllable: MIDI has no sign
+    unsaid = {"mats_": "mats", "ny": "ny_", "mi-": "mi"}
+    sung = [(time, verse, unsaid.get(text, text)) for time, verse, text in own.lyrics]
+    assert whole.chords == own.chords and list(whole.lyrics) == sung
     back = abc.read(again.render(".abc", again.measures)[0].decode())[0].parts[0].signs
     assert back.chords == own.chords and back.lyrics == whole.lyrics
     # edited: put back into the file, every event stays; written anew, syllables go to the notes there are
@@ -359,7 +363,7 @@ def test_what_players_write_beside_the_notes_of_midi_is_read():
 
 def test_chord_symbols_of_a_transposing_instrument_do_not_go_to_midi():
     found = melody.read(INPUTS / "21_clarinet_in_Bb.musicxml", music.Vocabulary(0, 127))
-    chord = {0: writing.Beside(chords=[(0, "Am")], lyrics=[(0, 1, "la")])}
+    chord = {0: Beside(chords=[(0, "Am")], lyrics=[(0, 1, "la")])}
     content = files.render(".mid", found.measures[:1], transpose=found.transpose, signs=chord)
     assert found.transpose == -2 and midi.read(content).parts[0].signs.chords == ()
 
@@ -392,10 +396,10 @@ def test_jumps_are_said_not_to_be_followed(tmp_path, sign):
 def test_accidentals_are_spelled_by_the_key(tmp_path):
     measures = np.full((1, 24), music.CONTINUE, np.int16)
     measures[0, ::6] = 66, 70, 66, 73
-    assert "F ^A F ^c" not in writing.to_abc(measures, key=Key.of(1, "major"))
-    assert "F2 _B2 F2 ^c2 |]" in writing.to_abc(measures, key=Key.of(1, "major"))
-    assert "G2 B2 G2 d2 |]" in writing.to_abc(measures, key=Key.of(-5, "major"))
-    text = writing.to_musicxml(measures, key=Key.of(1, "major"))
+    assert "F ^A F ^c" not in write_abc.to_abc(measures, key=Key.of(1, "major"))
+    assert "F2 _B2 F2 ^c2 |]" in write_abc.to_abc(measures, key=Key.of(1, "major"))
+    assert "G2 B2 G2 d2 |]" in write_abc.to_abc(measures, key=Key.of(-5, "major"))
+    text = write_musicxml.to_musicxml(measures, key=Key.of(1, "major"))
     assert re.findall(r"<accidental>(\w+)<", text) == ["flat", "sharp"] and "<fifths>1</fifths>" in text
 
 
@@ -407,20 +411,20 @@ SYMBOLS = st.sampled_from([music.CONTINUE] * 8 + [music.REST]) | st.integers(48,
 def test_measures_to_abc_and_back_sound_the_same(rows, fifths):
     measures = np.array(rows, np.int16)
     again = (
-        files.choose(abc.read(writing.to_abc(measures, key=Key.of(fifths)))[0])
+        files.choose(abc.read(write_abc.to_abc(measures, key=Key.of(fifths)))[0])
         if (measures >= 0).any()
         else None
     )
     if again is not None:
-        assert midi.notes(score.measures(again)) == midi.notes(measures)
+        assert notation.notes(grid.measures(again)) == notation.notes(measures)
 
 
 @pytest.mark.parametrize(
     ("key", "written"), [("G", "G"), ("Em", "Em"), ("D mix", "D mix"), ("Bb", "Bb"), ("D phr ^f", "D phr ^f")]
 )
 def test_keys_are_written_as_they_are_read(key, written):
-    assert writing.key_field(abc.read_key(key)) == written and abc.read_key(written) == abc.read_key(key)
-    assert writing.key_field(Key.of(-2)) == "Bb"
+    assert write_abc.key_field(abc.read_key(key)) == written and abc.read_key(written) == abc.read_key(key)
+    assert write_abc.key_field(Key.of(-2)) == "Bb"
 
 
 def test_a_bar_is_written_in_its_own_unit():
@@ -429,7 +433,7 @@ def test_a_bar_is_written_in_its_own_unit():
     (glyphs,) = notation.notate(measure)
     words = [(0, '"C"'), (30, '"F"')]
     for unit, text in ((1, '"C"C3/2D/2 (3:2:2E/2F "F"G'), (Fraction(1, 2), '"C"C3D (3:2:2EF2 "F"G2')):
-        written = writing.bar_text(glyphs, writing.PLAIN_KEY, Fraction(unit), words)
+        written = write_abc.bar_text(glyphs, write_musicxml.PLAIN_KEY, Fraction(unit), words)
         assert written == text
 
 

@@ -21,7 +21,8 @@ from arvae.edit import EditError, read_melody
 from arvae.edit.search import symbols
 from arvae.music import coding as music
 from arvae.music import files as scores
-from arvae.music import midi, writing
+from arvae.music import midi, notation
+from arvae.music.beside import Beside, beside_of
 from arvae.trained import TrainedModel
 from compendium.playground import items, page, weights
 from tests.browser import chromium, running
@@ -442,7 +443,7 @@ def as_expected(path, options):
             own.closes,
             own.ending,
         ]
-        for m, own in sorted(writing.beside(source.score.parts[source.place]).items())
+        for m, own in sorted(beside_of(source.score.parts[source.place]).items())
         if any((own.chords, own.lyrics, own.opens, own.closes, own.ending))
     ]
     how = [melody.measures.tolist(), melody.shift, list(melody.adapted), source.score.composer, beside]
@@ -464,11 +465,9 @@ XML = """<score-partwise xmlns='urn:x'><part id='P'><measure number='7'>
 <time><beats>4</beats><beat-type>4</beat-type></time></attributes>
 <note><pitch><step>B</step><alter>-1</alter><octave>4</octave></pitch><duration>4</duration></note>
 </measure></part></score-partwise>"""
-LYRICS = {
-    0: writing.Beside([(0, "C")], lyrics=[(0, 1, "oh"), (12, 1, "to\u2011day-"), (24, 1, "la_"), (0, 2, "é")])
-}
+LYRICS = {0: Beside([(0, "C")], lyrics=[(0, 1, "oh"), (12, 1, "to\u2011day-"), (24, 1, "la_"), (0, 2, "é")])}
 TWO = np.array([[60, *[-1] * 5] + [62, *[-1] * 5] + [64, *[-1] * 5] + [65, *[-1] * 5]] * 2, np.int16)
-LYRICS[1] = writing.Beside([(6, "Bbm7b5/F")], lyrics=[(36, 1, "end"), (0, 2, "fin")])
+LYRICS[1] = Beside([(6, "Bbm7b5/F")], lyrics=[(36, 1, "end"), (0, 2, "fin")])
 ODD = {
     "empty.abc": "",
     "no.txt": "x",
@@ -620,7 +619,7 @@ def test_what_is_saved_can_be_read_again(tab, tmp_path):
         score = scores.read_score(raw, ending)
         assert score.title == "The House" and score.tempo == pytest.approx(132, abs=0.01)
         assert str(score.parts[0].key) == "D minor"
-        again = midi.notes(scores.measures(score.parts[0]))
+        again = notation.notes(scores.measures(score.parts[0]))
         assert [(p, s, e - s) for p, s, e in again] == [tuple(note) for note in files["notes"]], ending
     (tmp_path / "again.abc").write_text(dict(files["files"])[".abc"], encoding="utf-8")
     assert len(read_melody(tmp_path / "again.abc", music.Vocabulary(), transpose=True).measures) == 32
@@ -649,7 +648,7 @@ def test_what_stands_beside_the_notes_is_saved(tab, tmp_path):
             content = tune.render(other, np.array(measures, np.int16))[0]
             if other == ".abc":  # written anew, not put back into its file
                 score = tune.source.score
-                signs = writing.beside(score.parts[0])
+                signs = beside_of(score.parts[0])
                 new = tune.written(np.array(measures, np.int16))
                 content = scores.render(".abc", new, tune.title, None, 0, tune.key, score.composer, signs)
             found, expected = (
@@ -662,7 +661,7 @@ def test_what_stands_beside_the_notes_is_saved(tab, tmp_path):
                 move,
             )
             assert found.parts[0].key.alters == tune.key.alters
-            assert midi.notes(scores.measures(found.parts[0])) == midi.notes(
+            assert notation.notes(scores.measures(found.parts[0])) == notation.notes(
                 scores.measures(expected.parts[0])
             )
 

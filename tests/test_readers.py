@@ -11,7 +11,7 @@ import mido
 import numpy as np
 import pytest
 
-from arvae.music import coding, files, midi, musicxml, score
+from arvae.music import coding, files, grid, midi, musicxml, notation, score, write_midi
 from arvae.music.score import TuneError
 from tests.conftest import ROOT
 
@@ -20,11 +20,11 @@ INPUTS = ROOT / "tests" / "inputs" / "music"
 
 def sounding(measures):
     """[(pitch, start, end)] in quarter notes."""
-    return [(pitch, start / 12, end / 12) for pitch, start, end in midi.notes(measures)]
+    return [(pitch, start / 12, end / 12) for pitch, start, end in notation.notes(measures)]
 
 
 def melody(content, ending, part=None, **options):
-    return sounding(score.measures(files.choose(files.read_score(content, ending), part), **options))
+    return sounding(grid.measures(files.choose(files.read_score(content, ending), part), **options))
 
 
 def line(pitches, length=1.0, first=0.0):
@@ -410,11 +410,11 @@ ABC = b"X:1\nM:4/4\nL:1/8\nK:G\nd2|G2AB c2d2|(3efg f2 e>dB2-|B8|\n"
 
 
 def test_abc_midi_and_musicxml_of_one_tune_are_the_same_measures():
-    tune = score.measures(files.choose(files.read_score(ABC, ".abc")))
+    tune = grid.measures(files.choose(files.read_score(ABC, ".abc")))
     assert len(tune) == 4 and sounding(tune)[0] == (74, 3, 4) and sounding(tune)[-1] == (71, 11, 16)
-    written = {".mid": midi.encode(tune), ".xml": files.to_musicxml(tune).encode()}
+    written = {".mid": write_midi.encode(tune), ".xml": files.to_musicxml(tune).encode()}
     for ending, content in written.items():
-        np.testing.assert_array_equal(score.measures(files.choose(files.read_score(content, ending))), tune)
+        np.testing.assert_array_equal(grid.measures(files.choose(files.read_score(content, ending))), tune)
 
 
 # ---------------------------------------------------------------- damaged
@@ -450,7 +450,7 @@ def test_damaged_files_are_read_or_refused_by_name_at_once(ending):
         content, start = mutated(generator.choice(contents), generator), time.process_time()
         try:
             part = files.choose(files.read_score(content, ending))
-            assert score.measures(part, True, True).shape[1] == coding.TICKS
+            assert grid.measures(part, True, True).shape[1] == coding.TICKS
         except TuneError as error:
             assert error.reason and error.detail
         assert time.process_time() - start < 2

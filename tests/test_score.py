@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arvae.datasets import bach
-from arvae.music import score
+from arvae.music import grid, score
 from arvae.music.coding import CONTINUE as HOLD
 from arvae.music.coding import REST, TICKS
 from arvae.music.score import Bar, Note, Part, TuneError
@@ -44,14 +44,14 @@ def at(measure):
 
 
 def read(*bars, sections=(), nominal=4):
-    return [at(measure) for measure in score.measures(part(*bars, sections=sections, nominal=nominal))]
+    return [at(measure) for measure in grid.measures(part(*bars, sections=sections, nominal=nominal))]
 
 
 # ------------------------------------------------------------------ the grid
 
 
 def test_a_plain_measure():
-    measures = score.measures(part([(1, 60), (1, 62), (2, 64)]))
+    measures = grid.measures(part([(1, 60), (1, 62), (2, 64)]))
     assert (measures.dtype, measures.shape) == (np.int16, (1, 24))
     assert at(measures[0]) == {0: 60, 6: 62, 12: 64}
 
@@ -129,7 +129,7 @@ def test_unfolded_a_part_is_as_it_is_played():
     from dataclasses import replace
 
     tune = replace(part([(1, 59)], [(4, 60)], [(3, 62)]), played=(0, 1, 2, 0, 1, 2))
-    found = [at(measure) for measure in score.measures(score.unfold(tune))]
+    found = [at(measure) for measure in grid.measures(score.unfold(tune))]
     assert found == [{0: REST, 18: 59}, {0: 60}, {0: 62, 18: 59}, {0: 60}, {0: 62}]
     assert score.unfold(part([(4, 60)])) == part([(4, 60)])
 
@@ -150,7 +150,7 @@ def test_unfolded_a_part_is_as_it_is_played():
 )
 def test_what_cannot_be_coded_says_where_and_why(tune, reason, words):
     with pytest.raises(TuneError, match=words) as caught:
-        score.measures(tune)
+        grid.measures(tune)
     assert caught.value.reason == reason
 
 
@@ -160,24 +160,24 @@ HELD = voices((72, 0, 4), (74, 4, 6), (60, 4, 10), (76, 6, 10), (77, 10, 12), (7
 
 
 def test_the_highest_sounding_note_across_bar_lines():
-    found = [at(measure) for measure in score.measures(HELD, monophonic=True)]
+    found = [at(measure) for measure in grid.measures(HELD, monophonic=True)]
     assert found == [{0: 72}, {0: 74, 12: 76}, {12: 77}, {0: 79}]
 
 
 def test_what_starts_under_a_higher_note_is_not_struck_when_that_one_ends():
     tune = voices((72, 0, 2), (60, 1, 4), (55, 3, 4), bars=1)
-    assert at(score.measures(tune, monophonic=True)[0]) == {0: 72, 12: REST}
+    assert at(grid.measures(tune, monophonic=True)[0]) == {0: 72, 12: REST}
 
 
 def test_legato_overlap_is_no_second_voice():
     tune = voices((72, 0, Fraction(21, 20)), (70, 1, Fraction(41, 20)), (69, 2, 4), bars=1)
-    assert at(score.measures(tune)[0]) == {0: 72, 6: 70, 12: 69}
-    assert np.array_equal(score.measures(tune), score.measures(tune, monophonic=True))
+    assert at(grid.measures(tune)[0]) == {0: 72, 6: 70, 12: 69}
+    assert np.array_equal(grid.measures(tune), grid.measures(tune, monophonic=True))
 
 
 def test_of_two_onsets_on_one_tick_the_longer_note_stays():
     tune = part([(Fraction(1, 8), 60), (Fraction(31, 8), 62)])
-    assert at(score.measures(tune, quantize=True)[0]) == {0: 62}
+    assert at(grid.measures(tune, quantize=True)[0]) == {0: 62}
 
 
 NOTES = st.lists(
@@ -190,7 +190,7 @@ NOTES = st.lists(
 def test_the_line_of_any_notes(found):
     """Every onset is one of a note that nothing above it covers; quantizing one voice never fails."""
     tune = voices(*((pitch, start, min(start + Fraction(length, 24), 16)) for pitch, start, length in found))
-    measures = score.measures(tune, monophonic=True, quantize=True)
+    measures = grid.measures(tune, monophonic=True, quantize=True)
     assert measures.shape[1] == TICKS and set(measures[measures >= 0]) <= {pitch for pitch, _, _ in found}
     top = max(found, key=lambda note: (note[0], -note[1]))
     assert top[0] in measures
@@ -200,9 +200,9 @@ def test_the_line_of_any_notes(found):
 @given(st.lists(st.tuples(st.sampled_from([1, 2, 3, 6]), st.integers(55, 84)), min_size=1, max_size=30))
 def test_options_that_are_not_needed_change_nothing(lengths):
     tune = part(*([(Fraction(length, 2), pitch), (4 - Fraction(length, 2), 70)] for length, pitch in lengths))
-    plain = score.measures(tune)
+    plain = grid.measures(tune)
     for options in ({"monophonic": True}, {"quantize": True}, {"monophonic": True, "quantize": True}):
-        assert np.array_equal(score.measures(tune, **options), plain)
+        assert np.array_equal(grid.measures(tune, **options), plain)
 
 
 # ------------------------------------------------------------------ chorales

@@ -12,9 +12,9 @@ from hypothesis.extra.numpy import arrays
 from mido.midifiles.meta import encode_variable_int
 
 from arvae.music import files as scores
-from arvae.music import midi, musicxml, notation, score
+from arvae.music import midi, musicxml, notation, score, write_midi
+from arvae.music.grid import measures as coded
 from arvae.music.score import TuneError
-from arvae.music.score import measures as coded
 
 # Mostly notes that last: what melodies are made of; all other symbols wherever they may fall.
 SYMBOLS = st.sampled_from([-1] * 8 + [-2, -3, -4]) | st.integers(55, 84)
@@ -58,12 +58,12 @@ def test_measures_to_musicxml_and_back_is_the_identity(measures):
 
 
 @settings(max_examples=60, deadline=None)
-@given(MEASURES.filter(lambda measures: midi.notes(measures)))
+@given(MEASURES.filter(lambda measures: notation.notes(measures)))
 @example(MELODY)
 def test_midi_keeps_every_note_its_onset_and_its_end(measures):
-    again = decode(midi.encode(measures))
-    assert midi.notes(again) == midi.notes(measures)
-    np.testing.assert_array_equal(decode(midi.encode(again)), again)
+    again = decode(write_midi.encode(measures))
+    assert notation.notes(again) == notation.notes(measures)
+    np.testing.assert_array_equal(decode(write_midi.encode(again)), again)
     onsets = (measures >= 0)[: len(again)]
     np.testing.assert_array_equal(np.where(onsets, measures[: len(again)], 0), np.where(again >= 0, again, 0))
 
@@ -83,7 +83,7 @@ def test_real_measures_go_through_every_format(tmp_path):
 
 def test_files_are_the_same_every_time(tmp_path):
     assert scores.to_musicxml(MELODY, title="a") == scores.to_musicxml(MELODY.copy(), title="a")
-    assert midi.encode(MELODY) == midi.encode(MELODY.copy())
+    assert write_midi.encode(MELODY) == write_midi.encode(MELODY.copy())
 
 
 def test_several_staves_have_their_names():
@@ -100,7 +100,7 @@ def test_unknown_ending_is_not_written(tmp_path):
 @pytest.mark.parametrize("tempo", [0, -1, 2000])
 def test_impossible_tempo_is_refused(tempo):
     with pytest.raises(ValueError, match=f"tempo {tempo}"):
-        midi.encode(MELODY, tempo)
+        write_midi.encode(MELODY, tempo)
 
 
 # ------------------------------------------------------------------ files that are refused
@@ -146,7 +146,7 @@ def with_chord():
 REFUSED = {
     "nothing.mid": (b"", score.BROKEN, "0 bytes.*export it again"),
     "html.mid": (b"<!DOCTYPE html>" * 9, score.BROKEN, "no MIDI file"),
-    "cut.mid": (midi.encode(MELODY)[:40], score.BROKEN, "cut short"),
+    "cut.mid": (write_midi.encode(MELODY)[:40], score.BROKEN, "cut short"),
     "silent.mid": (track((480, off(60))), score.SILENT, "no note"),
     "waltz.mid": (
         track((0, b"\xff\x58\x04\x03\x02\x18\x08"), (0, on(60)), (480, off(60))),

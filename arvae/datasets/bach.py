@@ -11,8 +11,8 @@ import numpy as np
 from arvae.datasets import corpus, reading, sources
 from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Written
-from arvae.music import musicxml, score
-from arvae.music.score import Part, TuneError
+from arvae.music import grid, musicxml
+from arvae.music.score import Part, TuneError, unfold
 
 FACTS = {
     "kind": "music",
@@ -95,7 +95,7 @@ def read(tune: Written) -> np.ndarray:
 
     Raises TuneError where it has not four parts or cannot be coded.
     """
-    return score.measures(score.unfold(soprano(tune.content)))
+    return grid.measures(unfold(soprano(tune.content)))
 
 
 def soprano(content: bytes) -> Part:

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from arvae.datasets.contract import SPLITS, DataError, Dataset, Split, choose
 from arvae.datasets.reading import Coded, Written
 from arvae.music import coding as music
-from arvae.music import score
+from arvae.music import grid, score
 
 SEED = 0  # of the split and of every random subset
 SHARES = (0.7, 0.1, 0.2)
@@ -92,7 +92,7 @@ def _checked(written: Sequence[Written], coded: Sequence[Coded]) -> list[Coded]:
     checked = []
     for tune, one in zip(written, coded, strict=True):
         if not one.reason:
-            one = Coded(one.measures[score.sounding(one.measures)])
+            one = Coded(one.measures[grid.sounding(one.measures)])
             key, name = shape(one.measures), f"{tune.number} ({tune.title})"
             if not music.transpositions(one.measures):
                 one = Coded(one.measures, score.WIDE)

@@ -18,7 +18,7 @@ from arvae.datasets import corpus, reading, sources
 from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Written
 from arvae.music import abc as abc_notation
-from arvae.music import files, score
+from arvae.music import abc_text, files, grid
 
 FACTS = {
     "kind": "music",
@@ -92,7 +92,7 @@ def prepare(
 
 def read(tune: Written) -> np.ndarray:
     """One tune in ABC (UTF-8) -> its measures (n, 24). Raises TuneError."""
-    return score.measures(files.choose(abc_notation.read_tune(tune.content.decode("utf-8"))))
+    return grid.measures(files.choose(abc_notation.read_tune(tune.content.decode("utf-8"))))
 
 
 def bundled() -> list[Written]:
@@ -105,11 +105,11 @@ def bundled() -> list[Written]:
         if not files:
             raise DataError(f"music21's corpus has no {folder}: reinstall music21 with its corpus")
         for file in files:
-            for text in abc_notation.tunes(abc_notation.decode(file.read_bytes())):
-                number = abc_notation.field(text, "X") or "?"
+            for text in abc_text.tunes(abc_text.decode(file.read_bytes())):
+                number = abc_text.field(text, "X") or "?"
                 if folder in ("ryansMammoth", "essenFolksong"):  # their numbers start anew in every file
                     number = f"{file.stem} {number}"
-                title = abc_notation.field(text, "T") or "without a title"
+                title = abc_text.field(text, "T") or "without a title"
                 found.append(Written(collection, number, title, text.encode()))
     return found
 
@@ -119,7 +119,7 @@ def session(content: bytes, name: str = TABLE) -> list[Written]:
 
     Raises DataError where `content` is not that table (columns tune_id, name, meter, mode, abc, ...).
     """
-    rows = csv.DictReader(io.StringIO(abc_notation.decode(content), newline=""))
+    rows = csv.DictReader(io.StringIO(abc_text.decode(content), newline=""))
     remedy = f"download it from {ADDRESS}"
     try:
         missing = [column for column in _COLUMNS if column not in (rows.fieldnames or ())]
@@ -169,5 +169,5 @@ def _key(mode: str) -> str:
 
 
 def _in_four(tune: Written) -> bool:
-    written = abc_notation.field(tune.content.decode(), "M")
-    return abc_notation.is_common(written or "none")
+    written = abc_text.field(tune.content.decode(), "M")
+    return abc_text.is_common(written or "none")

@@ -14,7 +14,7 @@ import numpy as np
 from arvae.datasets import corpus, reading
 from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Written
-from arvae.music import abc, files, score
+from arvae.music import abc_text, files, grid
 from arvae.music import coding as music
 from arvae.music.score import TuneError
 
@@ -88,10 +88,10 @@ def find(name: str, folder: Path) -> tuple[list[Written], list[str]]:
         if path.suffix.lower() not in files.ABC or not content:
             found.append(Written(name, number, path.stem, content))
             continue
-        several = abc.tunes(abc.decode(content))
+        several = abc_text.tunes(abc_text.decode(content))
         for text in several:
-            title = abc.field(text, "T") or path.stem
-            place = f"{number} X:{abc.field(text, 'X') or '?'}" if len(several) > 1 else number
+            title = abc_text.field(text, "T") or path.stem
+            place = f"{number} X:{abc_text.field(text, 'X') or '?'}" if len(several) > 1 else number
             found.append(Written(name, place, title, text.encode()))
     passed = [path.relative_to(folder).as_posix() for path in sorted(set(everything) - set(paths))]
     return found, passed
@@ -101,7 +101,7 @@ def read(tune: Written) -> np.ndarray:
     """A file with one voice -> its measures (n, 24), by its ending. Raises TuneError."""
     if not tune.content:
         raise TuneError(TOO_LARGE, f"a file may have 1 to {files.LARGEST:,} bytes")
-    return score.measures(files.choose(files.read_score(tune.content, _ending(tune))))
+    return grid.measures(files.choose(files.read_score(tune.content, _ending(tune))))
 
 
 def _ending(tune: Written) -> str:

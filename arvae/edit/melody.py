@@ -10,11 +10,12 @@ import numpy as np
 
 from arvae.edit.faults import EditError
 from arvae.files import write_bytes
-from arvae.music import abc, audio, files, keys, midi, patching, score, writing
+from arvae.music import abc, audio, files, grid, keys, notation, patch_abc, patch_midi, patch_musicxml
 from arvae.music import coding as music
+from arvae.music.beside import beside_of
 from arvae.music.coding import CONTINUE, REST
 from arvae.music.keys import Key
-from arvae.music.patching import UnkeptError
+from arvae.music.rewriting import UnkeptError, rewritten
 from arvae.music.score import Part, Score, TuneError
 
 MONOPHONIC = "--monophonic keeps the highest note where several sound"
@@ -95,7 +96,7 @@ class Melody:
             except (UnkeptError, TuneError) as error:
                 kept += f": the notes do not fit between what else stands in the file ({error})"
         try:
-            signs = writing.beside(source.score.parts[source.place]) if source else {}
+            signs = beside_of(source.score.parts[source.place]) if source else {}
             how = self.title, tempo or given, self.transpose, self.key, composer, signs
             return files.render(ending, wanted, *how), kept
         except ValueError as error:
@@ -127,11 +128,18 @@ class Source:
     def patched(self, before: np.ndarray, after: np.ndarray) -> bytes:
         """The file with measures `after` for `before`, as they sound. UnkeptError where it cannot be."""
         part = self.score.parts[self.place]
-        content = patching.patch(self.content, self.ending, self.tune, self.place, part, before, after)
+        bars = rewritten(part, before, after)
+        if self.family is files.ABC:
+            tune = files.tune_of(self.content, self.tune)
+            content = patch_abc.patch(tune, self.place, bars).encode()
+        elif self.family is files.MUSICXML:
+            content = patch_musicxml.patch(self.content, self.place, bars)
+        else:
+            content = patch_midi.patch(self.content, self.place, part, bars, after)
         again = files.read_score(content, self.ending).parts
         if len(again) != len(self.score.parts):
             raise UnkeptError("the part would have no notes")
-        if midi.notes(score.measures(again[self.place], *self.options)) != midi.notes(after):
+        if notation.notes(grid.measures(again[self.place], *self.options)) != notation.notes(after):
             raise UnkeptError("they would be read differently")
         return content
 
@@ -201,11 +209,11 @@ def read(
 def _measures(part: Part, monophonic: bool, quantize: bool) -> np.ndarray:
     """The measures of a part. TuneError with the options, of those not given, by which it would be read."""
     try:
-        return score.measures(part, monophonic, quantize)
+        return grid.measures(part, monophonic, quantize)
     except TuneError as error:
         for more in ((True, quantize), (monophonic, True), (True, True)):
             try:
-                score.measures(part, *more)
+                grid.measures(part, *more)
             except TuneError:
                 continue
             asked = [MONOPHONIC] * (more[0] > monophonic) + [QUANTIZE] * (more[1] > quantize)

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from arvae.music import midi
+from arvae.music import notation, write_midi
 
 RATE = 22_050  # samples a second
 #: Ending of a file -> what libsndfile calls its format and its coding. MP3 plays in every browser.
@@ -32,12 +32,12 @@ def synthesize(measures: np.ndarray, tempo: float = 100, rate: int = RATE, tail:
         raise ValueError(f"tempo {tempo} is not between 4 and 1000 quarter notes a minute")
     if not 4_000 <= rate <= 192_000:
         raise ValueError(f"rate {rate} is not between 4,000 and 192,000 samples a second")
-    unit = 60 / tempo / midi.BEAT  # seconds a twelfth of a quarter note
-    sound = np.zeros(round((midi.MEASURE * len(measures) * unit + tail) * rate), np.float64)
-    for pitch, start, end in midi.notes(measures):
+    unit = 60 / tempo / notation.BEAT  # seconds a twelfth of a quarter note
+    sound = np.zeros(round((notation.MEASURE * len(measures) * unit + tail) * rate), np.float64)
+    for pitch, start, end in notation.notes(measures):
         first = round(start * unit * rate)
         tone = _pluck(pitch, (end - start) * unit, rate)[: len(sound) - first]
-        sound[first : first + len(tone)] += tone * (1 if start % midi.MEASURE else _ACCENT)
+        sound[first : first + len(tone)] += tone * (1 if start % notation.MEASURE else _ACCENT)
     loudest = np.abs(sound).max(initial=0)
     return (sound * (_LOUDEST / loudest if loudest else 1)).astype(np.float32)
 
@@ -77,7 +77,7 @@ def player(measures: np.ndarray, label: str, tempo: float = 100) -> str:
     """
     name = html.escape(label, quote=True)
     sound = base64.b64encode(encode(measures, tempo)).decode()
-    score = base64.b64encode(midi.encode(measures, tempo)).decode()
+    score = base64.b64encode(write_midi.encode(measures, tempo)).decode()
     file = re.sub(r"\W+", "-", label).strip("-") or "melody"
     return (
         f'<div class="player" style="{_ROW}"><span style="min-width:12em">{name}</span> '

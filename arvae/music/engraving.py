@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from arvae.music.keys import Key
-from arvae.music.writing import to_musicxml
+from arvae.music.write_musicxml import to_musicxml
 
 SPACE = 45  # units between two lines of a staff, in the SVG that is returned
 _SCALE = SPACE / 180  # of verovio's units

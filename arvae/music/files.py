@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from arvae.files import write_bytes
-from arvae.music import abc, audio, midi, musicxml
+from arvae.music import abc, abc_text, audio, midi, musicxml, write_midi
+from arvae.music.beside import Beside
+from arvae.music.grid import measures
 from arvae.music.keys import Key
-from arvae.music.score import BROKEN, SILENT, Part, Score, TuneError, measures
-from arvae.music.writing import Beside, to_abc, to_musicxml
+from arvae.music.score import BROKEN, SILENT, Part, Score, TuneError
+from arvae.music.write_abc import to_abc
+from arvae.music.write_musicxml import to_musicxml
 
 PARTS, TUNES = "several parts", "several tunes"
 LARGEST = 4 << 20  # bytes of a file to read; a long tune has some 100 kB
@@ -46,11 +49,12 @@ def read_score(content: bytes, ending: str, tune: str | None = None) -> Score:
 
 def tune_of(content: bytes, tune: str | None = None) -> str:
     """The one tune of an ABC file, or the one that is named by its X: number or its title."""
-    found = abc.tunes(abc.decode(content))
+    found = abc_text.tunes(abc_text.decode(content))
     if tune is None and len(found) == 1:
         return found[0]
     names = [
-        (abc.field(text, "X") or str(place), abc.field(text, "T")) for place, text in enumerate(found, 1)
+        (abc_text.field(text, "X") or str(place), abc_text.field(text, "T"))
+        for place, text in enumerate(found, 1)
     ]
     same = [place for place, name in enumerate(names) if tune is not None and tune in name]
     if len(same) == 1:
@@ -111,7 +115,7 @@ def render(
     if ending in MIDI[:2]:
         if transpose:  # what is written sounds otherwise
             key, signs = None, {place: replace(own, chords=[]) for place, own in signs.items()}
-        return midi.encode(measures, tempo or 100, title, key, signs)
+        return write_midi.encode(measures, tempo or 100, title, key, signs)
     if ending in audio.FORMATS:
         return audio.encode(measures, tempo or 100, ending)
     raise ValueError(f"melodies are written as {', '.join(WRITTEN)}, not {ending or 'without ending'}")

@@ -28,6 +28,16 @@ PROFILES = (
 )
 
 
+def sharps(tonic: str, mode: str = "major") -> int:
+    """How many sharps (flats: negative) the key of that tonic and mode has."""
+    return FIFTHS.index(tonic[0]) - 1 + 7 * (tonic.count("#") - tonic.count("b")) - MODES[mode]
+
+
+def altered(fifths: int) -> tuple[int, ...]:
+    """By how many semitones so many sharps (flats: negative) alter each of STEPS."""
+    return tuple((fifths + 6 - FIFTHS.index(step)) // 7 for step in STEPS)
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A key signature, as it is written: by how many semitones it alters each of STEPS, 0 to 6; tonic and
@@ -44,11 +54,10 @@ class Key:
         that is none of MODES (or "")."""
         if not -7 <= fifths <= 7:
             raise ValueError(f"a key signature of {fifths} sharps: there are at most 7")
-        alters = tuple((fifths + 6 - FIFTHS.index(step)) // 7 for step in STEPS)
         if not mode:
-            return cls(alters, estimated=estimated)
-        sharps, place = divmod(fifths + 1 + MODES[mode], 7)
-        return cls(alters, FIFTHS[place] + "#b"[sharps < 0] * abs(sharps), mode, estimated)
+            return cls(altered(fifths), estimated=estimated)
+        signs, place = divmod(fifths + 1 + MODES[mode], 7)
+        return cls(altered(fifths), FIFTHS[place] + "#b"[signs < 0] * abs(signs), mode, estimated)
 
     @property
     def fifths(self) -> int:
@@ -58,19 +67,16 @@ class Key:
     def __str__(self) -> str:
         count = abs(self.fifths)
         signature = f"{count} {'sharp' if self.fifths > 0 else 'flat'}{'s' * (count > 1)}" if count else ""
-        altered = [step + _SIGNS.get(alter, "") for step, alter in zip(STEPS, self.alters, strict=True)]
-        usual = self._usual.alters
-        changed = [name for name, own, by in zip(altered, self.alters, usual, strict=True) if own != by]
+        changed = [step + _SIGNS.get(alter, "") for step, alter in self.changed]
         name = f"{self.tonic} {self.mode}" if self.tonic else signature or "no sharps or flats"
         return f"{name} with {', '.join(changed)}" if changed else name
 
     @property
-    def _usual(self) -> Self:
-        """The key of that tonic and mode, or of that many sharps, without more accidentals."""
-        if not self.tonic:
-            return Key.of(self.fifths)
-        place = FIFTHS.index(self.tonic[0]) - 1 + 7 * (self.tonic.count("#") - self.tonic.count("b"))
-        return Key.of(place - MODES[self.mode], self.mode)
+    def changed(self) -> list[tuple[str, int]]:
+        """The steps, with their alteration, that the key of that tonic and mode (or of that many sharps) has
+        otherwise."""
+        usual = altered(sharps(self.tonic, self.mode) if self.tonic else self.fifths)
+        return [(step, own) for step, own, by in zip(STEPS, self.alters, usual, strict=True) if own != by]
 
     def scale(self, pitches: Iterable[int] = ()) -> frozenset[int]:
         """Its pitch classes, 0 (C) to 11: the seven of the signature and, in minor, the raised seventh where

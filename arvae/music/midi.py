@@ -1,4 +1,4 @@
-"""MIDI files to a Score and measures to MIDI files, by mido.
+"""MIDI files to a Score, by mido.
 
 Of mido and symusic, mido reads more of what players play (of 3,000 damaged files 905 against 374, by name or
 not at all the others) and gives every event; symusic is a hundred times as fast and drops notes that no
@@ -8,31 +8,26 @@ note-off ends.
 import io
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 
 import mido
 import numpy as np
 
 from arvae.music import coding as music
-from arvae.music import notation
-from arvae.music.coding import BEATS, CONTINUE, TICKS
+from arvae.music.coding import BEATS
 from arvae.music.keys import Key
-from arvae.music.notation import BEAT, POSITIONS
+from arvae.music.notation import BEAT
 from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, Signs, TuneError
-from arvae.music.writing import Beside
 
-MEASURE = BEAT * BEATS  # twelfths of a quarter note
-_DIVISION = 480  # MIDI ticks a quarter note
-_VELOCITY = 80
 _LARGEST = 1 << 19  # bytes; a song with all its instruments has some 100 kB
 _DRUMS = 9  # channel, from 0
 _UNUSED = re.compile(rb"\xff[\x00\x20\x21\x54\x59\x7f]")  # key, SMPTE offset, port, ..: read as text
 _KEY = re.compile(rb"\xff\x59\x02([\xf9-\xff\x00-\x07])([\x00\x01])")  # sharps, minor
 _END = b"\xff\x2f\x00"  # of a track
-_EARLY, _LATE = Fraction(1, 48), Fraction(1, 8)  # quarter notes: how far from its bar line a note is played
+EARLY, _LATE = Fraction(1, 48), Fraction(1, 8)  # quarter notes: how far from its bar line a note is played
 _GRID = np.array([float(offset * BEAT) for offset in (*music.GRID, 1)])
 _LENGTHS = np.array([1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 3 / 2, 2, 3, 4])  # quarter notes
 _SHARE, _MOST, _ROUNDED = 0.12, 0.9, 0.08  # how far a share is from 1, of the notes, twelfths of a quarter
@@ -40,84 +35,7 @@ _BREAKS = " \t\r\n\v\0/\\"  # around a syllable: ends of words and, in karaoke f
 #: A chord symbol behind the sign by which players know a text to be one; a marker needs no sign.
 CHORD = re.compile(r"%+([A-G][#b]?(?:maj|min|dim|aug|sus|add|alt|dom|no|[mM\d°øΔ#b+(),-])*(?:/[A-G][#b]?)?)")
 Event = tuple[int, mido.Message]  # ticks from the start of the track
-_ODD = (ArithmeticError, AttributeError, EOFError, LookupError, OSError, TypeError, ValueError)
-
-
-def notes(measures: np.ndarray) -> list[tuple[int, int, int]]:
-    """What sounds in measures (n, 24) in a row: (pitch, start, end) in twelfths of a quarter note."""
-    music.check(measures)
-    symbols = measures.reshape(-1)
-    starts = np.flatnonzero(symbols != CONTINUE)
-    times = [MEASURE * (int(tick) // TICKS) + POSITIONS[int(tick) % TICKS] for tick in starts]
-    ends = [*times, MEASURE * len(measures)][1:]
-    return [
-        (int(symbols[tick]), start, end)
-        for tick, start, end in zip(starts, times, ends, strict=True)
-        if symbols[tick] >= 0
-    ]
-
-
-def encode(
-    measures: np.ndarray, tempo: float = 100, title: str = "", key: Key | None = None,
-    signs: Mapping[int, Beside] = {},
-) -> bytes:  # fmt: skip
-    """Measures (n, 24) as a MIDI file; tempo: quarter notes a minute; key: one with a signature; signs: what
-    stands beside measures, from 0.
-
-    Chord symbols are markers, syllables lyric events as recommended practice RP-017 has them: a space ends a
-    word. There is one track, and one more for each further verse. The same measures give the same bytes.
-    Padding is silence. Raises ValueError for a tempo not in 4 .. 1000.
-    """
-    if not 4 <= tempo <= 1000:
-        raise ValueError(f"tempo {tempo} is not between 4 and 1000 quarter notes a minute")
-    events = [
-        (0, mido.MetaMessage("set_tempo", tempo=round(60e6 / tempo))),
-        (0, mido.MetaMessage("time_signature")),
-    ]
-    if title:
-        events.insert(0, (0, mido.MetaMessage("track_name", name=_latin(title))))
-    if key is not None:
-        sign = Key.of(key.fifths, "minor" if key.mode == "minor" else "major")
-        name = sign.tonic + "m" * (sign.mode == "minor")
-        events.append((0, mido.MetaMessage("key_signature", key=name)))
-    verses: dict[int, list[Event]] = {}
-    for place, glyphs in enumerate(notation.notate(measures) if signs else ()):
-        own, start = signs.get(place, Beside()), MEASURE * place
-        events += [(start + at, mido.MetaMessage("marker", text=_latin(name))) for at, name in own.chords]
-        for verse, sung in own.sung(glyphs).items():
-            for at, text in sung.items():
-                text = text.rstrip("_").replace("\N{NON-BREAKING HYPHEN}", "-")
-                text = text[:-1] if text.endswith("-") else f"{text} "
-                message = mido.MetaMessage("lyrics", text=_latin(text))
-                verses.setdefault(verse, []).append((start + glyphs[at].start, message))
-    first, *further = [verses[verse] for verse in sorted(verses)] or [[]]
-    events += first
-    for pitch, start, end in notes(measures):
-        events.append((start, mido.Message("note_on", note=pitch, velocity=_VELOCITY)))
-        events.append((end, mido.Message("note_off", note=pitch, velocity=0)))
-    tracks = [sorted(events, key=lambda event: event[0])]
-    for number, lyrics in enumerate(further, 2):
-        tracks.append([(0, mido.MetaMessage("track_name", name=f"Verse {number}")), *lyrics])
-    for track in tracks:
-        track.append((MEASURE * len(measures), mido.MetaMessage("end_of_track")))
-    written = [_track((time * _DIVISION // BEAT, message) for time, message in track) for track in tracks]
-    file = io.BytesIO()
-    mido.MidiFile(type=int(len(written) > 1), ticks_per_beat=_DIVISION, tracks=written).save(file=file)
-    return file.getvalue()
-
-
-def _track(events: Iterable[Event]) -> mido.MidiTrack:
-    """Messages, in order, with the time from one to the next."""
-    track, now = mido.MidiTrack(), 0
-    for time, message in events:
-        track.append(message.copy(time=time - now))
-        now = time
-    return track
-
-
-def _latin(text: str) -> str:
-    """Text so that mido, which writes Latin-1, writes its UTF-8."""
-    return text.encode().decode("latin-1")
+ODD = (ArithmeticError, AttributeError, EOFError, LookupError, OSError, TypeError, ValueError)
 
 
 def read(content: bytes) -> Score:
@@ -127,10 +45,10 @@ def read(content: bytes) -> Score:
     Raises TuneError for what is no MIDI file, ends too early, or lasts too long.
     """
     try:
-        found = _score(_file(_mended(content)))
+        found = _score(opened(content))
     except TuneError:
         raise
-    except _ODD as error:
+    except ODD as error:
         found = str(error) or "it is cut short"
         raise TuneError(BROKEN, f"this is no MIDI file ({found}): export it again") from error
     sign = _KEY.search(content)
@@ -141,71 +59,12 @@ def read(content: bytes) -> Score:
     return replace(found, parts=tuple(replace(part, key=key) for part in found.parts))
 
 
-def replaced(
-    content: bytes, place: int, spans: Sequence[tuple[Fraction, Fraction]], wanted: Sequence[tuple]
-) -> bytes:
-    """A MIDI file with other notes in its part number `place` (from 0), and all else as it is.
-
-    spans: from where to where notes are replaced, in quarter notes; wanted: every note of the part as it is
-    to be: (start, end, pitch). A note that starts before a span ends where it is wanted to.
-    """
-    try:
-        file = _file(_mended(content, whole=True))
-    except _ODD:
-        file = _file(_mended(content))
-    division, parts = file.ticks_per_beat, []
-    for track in file.tracks:
-        events: dict[int, list[Event]] = {}
-        timed = list(_timed(track))
-        for time, message in timed:
-            if message.type in ("note_on", "note_off"):
-                events.setdefault(message.channel, []).append((time, message))
-        found = ((channel, _notes(own, timed[-1][0])) for channel, own in sorted(events.items()))
-        parts += [(track, timed, channel, notes) for channel, notes in found if notes]
-    track, timed, channel, notes = parts[place]
-    loud = {
-        (t, m.note): m.velocity
-        for t, m in timed
-        if m.type == "note_on" and m.channel == channel and m.velocity
-    }
-    usual = sorted(loud.values())[len(loud) // 2]
-    inside = [((first - _EARLY) * division, (last - _EARLY) * division) for first, last in spans]
-    kept = []
-    for start, end, pitch in notes:
-        if any(first <= start < last for first, last in inside):
-            continue
-        for first, _ in inside:
-            if start < first < end - division * _EARLY:
-                own = [e for s, e, p in wanted if p == pitch and s * division < first < e * division]
-                end = min(end, round(own[0] * division) if own else round(first + _EARLY * division))
-        kept.append((start, end, pitch, loud[start, pitch]))
-    for start, end, pitch in wanted:
-        at = start * division
-        if any(first <= at < last for first, last in inside):
-            kept.append((round(at), round(end * division), pitch, usual))
-    channel_notes = ("note_on", "note_off")
-    messages = [
-        (time, 1, message)
-        for time, message in timed
-        if message.type not in channel_notes or message.channel != channel
-    ]
-    for start, end, pitch, velocity in kept:
-        messages.append((start, 2, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
-        messages.append((end, 0, mido.Message("note_off", channel=channel, note=pitch)))
-    ends = [one for one in messages if one[2].type == "end_of_track"]
-    messages = sorted((one for one in messages if one[2].type != "end_of_track"), key=lambda one: one[:2])
-    messages += [(max(one[0], messages[-1][0]), 3, one[2]) for one in ends[:1]]
-    track[:] = _track((time, message) for time, _, message in messages)
-    written = io.BytesIO()
-    file.save(file=written)
-    return written.getvalue()
+def opened(content: bytes, whole: bool = False) -> mido.MidiFile:
+    """A file as mido reads it once it is mended; whole: with every field that mido may not understand."""
+    return mido.MidiFile(file=io.BytesIO(_mended(content, whole)), clip=True, charset="latin-1")
 
 
-def _file(content: bytes) -> mido.MidiFile:
-    return mido.MidiFile(file=io.BytesIO(content), clip=True, charset="latin-1")
-
-
-def _mended(content: bytes, whole: bool = False) -> bytes:
+def _mended(content: bytes, whole: bool) -> bytes:
     """The file with the lengths that its header and its tracks really have, without what stands around it.
 
     Players do not care for wrong lengths, other chunks, a RIFF file around it, bytes behind it, or a key with
@@ -230,7 +89,7 @@ def _mended(content: bytes, whole: bool = False) -> bytes:
 
 
 def _score(file: mido.MidiFile) -> Score:
-    tracks = [list(_timed(track)) for track in file.tracks]
+    tracks = [timed(track) for track in file.tracks]
     tempo = next((m.tempo for track in tracks for _, m in track if m.type == "set_tempo"), 500_000)
     division = Fraction(file.ticks_per_beat)  # ticks a quarter note
     if not division:
@@ -247,27 +106,23 @@ def _score(file: mido.MidiFile) -> Score:
         own = [item for item in shared if item[1].type == "time_signature"]
         verses = [[(time / division, text) for time, text in verse] for verse in (_syllables(track), *texts)]
         name = _name(track, "track_name") or _name(track, "instrument_name") or f"part {len(parts) + 1}"
-        events: dict[int, list[Event]] = {}
-        for time, message in track:
-            if message.type in ("note_on", "note_off"):
-                events.setdefault(message.channel, []).append((time, message))
-        for channel, played in sorted(events.items()):
-            ticks = _notes(played, track[-1][0])
+        channels = by_channel(track)
+        for channel, ticks in channels:
             sounding = _released(
                 [Note(start / division, (end - start) / division, pitch) for start, end, pitch in ticks]
             )
             if not sounding:
                 continue
             # The last bar is the one where the last note starts, or ends later than late playing explains.
-            last = max(max(n.start + _EARLY, n.start + n.duration - _LATE) for n in sounding)
+            last = max(max(n.start + EARLY, n.start + n.duration - _LATE) for n in sounding)
             bars = list(_bars(own, division, last))
             first, final = bars[0], bars[-1]
             taken = max(n.start + n.duration for n in sounding) - final.start
-            if first.length < first.nominal and abs(first.length + taken - final.nominal) < _EARLY:
+            if first.length < first.nominal and abs(first.length + taken - final.nominal) < EARLY:
                 bars[-1] = replace(final, length=taken)  # as written, where it lacks the pick-up
             drums = " (drums)" if channel == _DRUMS else ""
             inside = f"channel {channel + 1}" if file.type == 0 else f"{name}, channel {channel + 1}"
-            full = (inside if len(events) > 1 else name) + drums
+            full = (inside if len(channels) > 1 else name) + drums
             signs = Signs(_chords(shared, division), lyrics=_lyrics(verses, sounding))
             parts.append(Part(full, sounding, tuple(bars), percussion=bool(drums), signs=signs))
     title = _name(tracks[0], "track_name") if tracks else ""
@@ -276,11 +131,18 @@ def _score(file: mido.MidiFile) -> Score:
     )
 
 
-def _timed(track: mido.MidiTrack) -> Iterator[Event]:
-    now = 0
-    for message in track:
-        now += message.time
-        yield now, message
+def timed(track: mido.MidiTrack) -> list[Event]:
+    """The messages of a track, each with its time."""
+    return list(zip(accumulate(message.time for message in track), track, strict=True))
+
+
+def by_channel(track: Sequence[Event]) -> list[tuple[int, list[tuple[int, int, int]]]]:
+    """The channels of a track, in order, each with its notes as (start, end, pitch) in ticks, in order."""
+    events: dict[int, list[Event]] = {}
+    for time, message in track:
+        if message.type in ("note_on", "note_off"):
+            events.setdefault(message.channel, []).append((time, message))
+    return [(channel, _notes(own, track[-1][0])) for channel, own in sorted(events.items())]
 
 
 def _name(track: Sequence[Event], kind: str) -> str:

@@ -1,6 +1,6 @@
 """How coded measures are written down: which note values, ties and triplets stand for 24 ticks.
 
-Pure arithmetic on whole numbers; `arvae.music.files` makes music21 streams of it. Positions are twelfths of a
+Pure arithmetic on whole numbers; `write_musicxml` and `write_abc` spell it out. Positions are twelfths of a
 quarter note, 48 a measure, so that sixteenths (3) and triplet eighths (4) are both whole.
 """
 
@@ -10,11 +10,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from arvae.music.coding import BEATS, CONTINUE, END, GRID, REST, START
+from arvae.music import coding as music
+from arvae.music.coding import BEATS, CONTINUE, END, GRID, REST, START, TICKS
 
 BEAT = 12
+MEASURE = BEAT * BEATS
 #: Where each of the 24 ticks is, and the end of the measure.
-POSITIONS = [BEAT * beat + int(offset * BEAT) for beat in range(BEATS) for offset in GRID] + [BEAT * BEATS]
+POSITIONS = [BEAT * beat + int(offset * BEAT) for beat in range(BEATS) for offset in GRID] + [MEASURE]
 
 #: Plain note values that may stand at these places of the measure; elsewhere they would hide the beat.
 _NOTES = {
@@ -53,6 +55,20 @@ class Span:
     first: int
     last: int
     joined: bool = False
+
+
+def notes(measures: np.ndarray) -> list[tuple[int, int, int]]:
+    """What sounds in measures (n, 24) in a row: (pitch, start, end) in twelfths of a quarter note."""
+    music.check(measures)
+    symbols = measures.reshape(-1)
+    starts = np.flatnonzero(symbols != CONTINUE)
+    times = [MEASURE * (int(tick) // TICKS) + POSITIONS[int(tick) % TICKS] for tick in starts]
+    ends = [*times, MEASURE * len(measures)][1:]
+    return [
+        (int(symbols[tick]), start, end)
+        for tick, start, end in zip(starts, times, ends, strict=True)
+        if symbols[tick] >= 0
+    ]
 
 
 def notate(measures: np.ndarray, cuts: Mapping[int, Collection[int]] | None = None) -> list[list[Glyph]]:

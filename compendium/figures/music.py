@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from arvae.files import write_bytes
-from arvae.music import audio, coding, engraving, midi
+from arvae.music import audio, coding, engraving, notation, write_midi
 from compendium import labels
 from compendium.figures import style
 
@@ -60,7 +60,7 @@ def listen(rows: Mapping[str, np.ndarray], title: str = "", folder: Path | None 
         if folder is not None:
             stem = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
             write_bytes(folder / f"{stem}.mp3", audio.encode(measures, TEMPO))
-            write_bytes(folder / f"{stem}.mid", midi.encode(measures, TEMPO))
+            write_bytes(folder / f"{stem}.mid", write_midi.encode(measures, TEMPO))
     return HTML("".join(players))
 
 
@@ -76,7 +76,9 @@ def roll(rows: Mapping[str, np.ndarray], curves: Mapping[str, np.ndarray], model
         right.plot(VALUES, curves[name], "o-", color=colour, clip_on=False, zorder=3)
         right.yaxis.set_major_locator(MaxNLocator(3))
     words = [labels.signed(value) for value in VALUES]
-    axes[-1, 0].set_xticks((np.arange(len(VALUES)) + 0.5) * midi.MEASURE, [f"z = {word}" for word in words])
+    axes[-1, 0].set_xticks(
+        (np.arange(len(VALUES)) + 0.5) * notation.MEASURE, [f"z = {word}" for word in words]
+    )
     axes[-1, 1].set_xticks(VALUES[::2], words[::2])
     axes[-1, 1].set_xlabel("z")
     axes[0, 1].set_title("measured", fontweight="normal")
@@ -86,13 +88,13 @@ def roll(rows: Mapping[str, np.ndarray], curves: Mapping[str, np.ndarray], model
 def _notes(axes: Axes, measures: np.ndarray, colour: str) -> None:
     """Draw measures (p, 24) as bars: time from left to right, pitch upwards."""
     gap = 0.6  # twelfths of a quarter note left white between notes, so that repeated ones can be told apart
-    pitches, starts, ends = np.array(midi.notes(measures) or [(66, 0, 0)]).T
+    pitches, starts, ends = np.array(notation.notes(measures) or [(66, 0, 0)]).T
     axes.barh(pitches, np.maximum(ends - starts - gap, 0.5), 1, starts, color=colour)
     for bar in range(1, len(measures)):
-        axes.axvline(bar * midi.MEASURE, color="#9a9a9a", linewidth=0.9, zorder=1)
+        axes.axvline(bar * notation.MEASURE, color="#9a9a9a", linewidth=0.9, zorder=1)
     low, high = pitches.min(), pitches.max()
     room = max(0, 10 - (high - low)) / 2 + 1.5
-    axes.set(xlim=(0, len(measures) * midi.MEASURE), ylim=(low - room, high + room))
+    axes.set(xlim=(0, len(measures) * notation.MEASURE), ylim=(low - room, high + room))
     shown = [p for p in range(128) if p % 12 in (0, 7) and low - room < p < high + room]
     axes.set_yticks(shown, [coding.pitch_name(p) for p in shown])
     axes.grid(False, axis="x")

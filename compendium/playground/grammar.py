@@ -7,22 +7,22 @@ import re
 from typing import Any
 
 from arvae.edit import melody
-from arvae.music import abc, files, keys, midi, musicxml, score
+from arvae.music import abc_text, files, keys, midi, musicxml_bars, score
 
 
 def grammar() -> dict[str, Any]:
     """JSON values that templates/playground/score.js and the readers behind it take their constants from."""
-    lengths = {kind: [length.numerator, length.denominator] for kind, length in musicxml.TYPES.items()}
+    lengths = {kind: [length.numerator, length.denominator] for kind, length in musicxml_bars.TYPES.items()}
     return {
         "steps": keys.STEPS, "fifths": keys.FIFTHS, "semitones": keys.SEMITONES, "modes": keys.MODES,
         "profiles": keys.PROFILES,
         "abc": {
-            name.lower(): _pattern(getattr(abc, name))
+            name.lower(): _pattern(getattr(abc_text, name))
             for name in ("TOKEN", "IN_CHORD", "KEY", "SETTING", "METRE", "CHORD", "SYLLABLE")
         },
-        "alter": abc.ALTER, "abcModes": abc.MODES,
-        "types": lengths, "chords": musicxml.CHORDS, "midiChord": _pattern(midi.CHORD), "marks": score.MARKS,
-        "jump": _pattern(score.JUMP), "longest": score.LONGEST,
+        "alter": abc_text.ALTER, "abcModes": abc_text.MODES,
+        "types": lengths, "chords": musicxml_bars.CHORDS, "marks": score.MARKS,
+        "midiChord": _pattern(midi.CHORD), "jump": _pattern(score.JUMP), "longest": score.LONGEST,
         "reasons": {
             name: getattr(score, name)
             for name in ("OTHER_METRE", "CHORDS", "OFF_GRID", "IRREGULAR", "SILENT", "BROKEN")
