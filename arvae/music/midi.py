@@ -99,7 +99,7 @@ def _score(file: mido.MidiFile) -> Score:
         rate = Fraction(30_000, 1001) if frames == 29 else Fraction(frames)
         division = rate * ticks * Fraction(tempo, 1_000_000)
     everything = [item for track in tracks for item in track]
-    texts = [_syllables(track) for track in tracks if not any(m.type == "note_on" for _, m in track)]
+    texts = [_syllables(track) for track in tracks if not by_channel(track)]
     parts: list[Part] = []
     for track in tracks:
         shared = track if file.type == 2 else everything

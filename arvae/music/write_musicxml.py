@@ -24,22 +24,10 @@ from arvae.music.score import MARKS
 
 _COLOUR = {symbol: colour for colour, symbol in MARKS.items()}
 #: Note value, dots, flags by length in twelfths of a quarter note; a triplet has three in the time of two.
-_PLAIN = {
-    48: ("whole", 0, 0),
-    36: ("half", 1, 0),
-    24: ("half", 0, 0),
-    18: ("quarter", 1, 0),
-    12: ("quarter", 0, 0),
-}
-_PLAIN |= {9: ("eighth", 1, 1), 6: ("eighth", 0, 1), 3: ("16th", 0, 2)}
-_TRIPLET = {
-    8: ("quarter", 0, 0),
-    6: ("eighth", 1, 1),
-    4: ("eighth", 0, 1),
-    3: ("16th", 1, 2),
-    2: ("16th", 0, 2),
-}
-_TRIPLET |= {1: ("32nd", 0, 3)}
+_VALUES = {
+    48: ("whole", 0, 0), 36: ("half", 1, 0), 24: ("half", 0, 0), 18: ("quarter", 1, 0), 12: ("quarter", 0, 0),
+    9: ("eighth", 1, 1), 6: ("eighth", 0, 1), 4.5: ("16th", 1, 2), 3: ("16th", 0, 2), 1.5: ("32nd", 0, 3),
+}  # fmt: skip
 _SIGNS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
 _HEAD = """<?xml version="1.0" encoding="utf-8"?>
 <!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" \
@@ -86,7 +74,7 @@ def elements(glyphs: Sequence[Glyph], key: Key, divisions: int, voice: str = "1"
 
 def _value(glyph: Glyph) -> tuple[str, int, int]:
     """Note value, dots, flags."""
-    return (_TRIPLET if glyph.triplet else _PLAIN)[glyph.length]
+    return _VALUES[glyph.length * 1.5 if glyph.triplet else glyph.length]
 
 
 def _each(tag: str, kinds: Iterable[str]) -> str:

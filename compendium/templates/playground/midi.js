@@ -27,7 +27,7 @@ function readMidi(bytes) {
   });
   if (!division) throw new TuneError(BROKEN, "this is no MIDI file (a quarter note has 0 ticks): export it again");
   const tempo = tracks.flat().find((event) => event.kind === "tempo")?.tempo ?? 500000;
-  const everything = tracks.flat(), texts = tracks.filter((track) => !track.some((event) => event.on)).map(syllablesOf);
+  const everything = tracks.flat(), texts = tracks.filter((track) => !track.some((event) => event.kind === "note")).map(syllablesOf);
   division = fraction(division);
   if (division >= 0x8000) { // frames a second and ticks a frame
     const frames = 256 - (Number(division) >> 8), rate = frames === 29 ? fraction(30000, 1001) : fraction(frames);

@@ -1,5 +1,5 @@
 "use strict";
-// A score as its notes and bars, and the one way from there to measures: what arvae/music/score.py does, step by step, with
+// A score as its notes and bars, and the one way from there to measures: what arvae/music/grid.py does, step by step, with
 // the same refusals in the same words (tests compare both on the same files). Times are exact fractions of a quarter note.
 
 class Fraction {
@@ -26,7 +26,7 @@ const same = (a, b) => +a === +b;
 
 const { OTHER_METRE, CHORDS, OFF_GRID, IRREGULAR, SILENT, BROKEN, PARTS, TUNES } = data.grammar.reasons;
 const { longest: LONGEST, marks: MARKS } = data.grammar, JUMP = new RegExp(data.grammar.jump, "i"), START = -3, END = -4;
-const SLACK = 0.25, EXACT = 0.06, BREATH = 1.5, DETACHED = 1 / 8; // twelfths of a quarter note; see score.py
+const SLACK = 0.25, EXACT = 0.06, BREATH = 1.5, DETACHED = 1 / 8; // twelfths of a quarter note; see grid.py
 
 class TuneError extends Error {
   constructor(reason, detail) {
@@ -61,7 +61,7 @@ function measuresOf(part, monophonic = false, quantize = false) {
 /** What stands beside the notes of a part; times in quarter notes, places of bars (see Signs in score.py). */
 const noSigns = () => ({ chords: [], lyrics: [], opens: [], closes: [], endings: {}, jumps: false });
 
-/** The same by measures, from 0, with times in twelfths from the measure's start, as `beside` in writing.py has it. */
+/** The same by measures, from 0, with times in twelfths from the measure's start, as `beside_of` in beside.py has it. */
 function besideOf(part) {
   const { signs = noSigns() } = part, laid = fullBars(part.bars), { bars } = laid, found = {};
   const of = (m) => (found[m] ??= { chords: [], lyrics: [], opens: false, closes: false, ending: "" });

@@ -1,7 +1,7 @@
 "use strict";
 // Melodies as files: MIDI, MusicXML and ABC, with title, key and tempo. Pieces of a measure: see piecesOf in draw.js.
 
-/** Notes -> a standard MIDI file, 480 ticks a quarter note, as Uint8Array; signs: see besideOf. As `encode` in midi.py has it,
+/** Notes -> a standard MIDI file, 480 ticks a quarter note, as Uint8Array; signs: see besideOf. As `encode` in write_midi.py has it,
  * chord symbols are markers, syllables lyric events in which a space ends a word, and each further verse has its own track. */
 function midiFile(notes, beatsPerMinute, { title = "", key = null, length = 0, signs = {} } = {}) {
   const tempo = Math.round(60e6 / beatsPerMinute), big = (number, size) => Array.from({ length: size }, (_, i) => (number >> (8 * (size - 1 - i))) & 255);
