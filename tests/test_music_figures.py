@@ -169,7 +169,7 @@ def test_files_and_player_hold_the_sound_and_the_midi(measures, ending, faithful
     assert 10 * np.log10((expected**2).mean() / (error**2).mean()) > faithful  # decibels
     if ending == ".mp3":  # smaller than a byte a sample at 8 kHz
         assert len(content) < 8_000 * len(expected) / rate
-    shown = audio.player(measures, 'contour <"1">', tempo=120)
+    shown = figures.player(measures, 'contour <"1">', tempo=120)
     assert '<"1">' not in shown and "contour-1.mid" in shown
     score = base64.b64decode(re.search(r"audio/midi;base64,([^\"]+)", shown).group(1))
     assert notation.notes(measures_of(midi.read(score).parts[0])) == notation.notes(measures)

@@ -355,6 +355,7 @@ def test_what_players_write_beside_the_notes_of_midi_is_read():
         assert signs("Oh", "ma-", "ny", "mats", own=own).lyrics == tuple(sung)
         assert signs("Oh ", "ma", "ny\r", "mats", own=own).lyrics == tuple(sung)
         assert signs("\\Oh ", "ma", "ny", "/mats ", own=own).lyrics == tuple(sung)
+        assert signs("{@LATIN}", "\x01", "Oh ", "a\x01b ", own=own).lyrics[-1] == (3, 1, "a b")
     assert signs("Oh ", "", "", "no ").lyrics == ((0, 1, "Oh_"), (3, 1, "no"))
     assert signs("a ").chords == ((0, "Am7/G"), (0, "C"))
     for other in ((), ("A", "B"), ("Intro", "Fine", "Coda", "D.C.")):

@@ -22,9 +22,10 @@ from bs4 import BeautifulSoup
 from arvae import notebook, params, paths
 from arvae.datasets import custom, mnist
 from arvae.datasets.contract import DataError
-from arvae.music import audio, engraving
+from arvae.music import engraving
 from arvae.music import files as scores
 from arvae.music.score import TuneError
+from compendium.figures import music as music_figures
 from compendium.playground import page
 from compendium.site.convert import Converter
 from compendium.tables import typeset
@@ -275,7 +276,7 @@ def test_tables_escape_what_they_show():
 @pytest.mark.parametrize(
     "made",
     [
-        lambda: audio.player(np.full((1, 24), -1), f'"{EVIL}'),
+        lambda: music_figures.player(np.full((1, 24), -1), f'"{EVIL}'),
         lambda: page.render({"title": f"</script>{EVIL}"}, {}, made=EVIL),
         lambda: engraving._text(EVIL, 0, 0, "start", False),
     ],

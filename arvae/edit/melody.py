@@ -86,7 +86,7 @@ class Melody:
         sound = ending.lower() in audio.FORMATS
         kept = "tempo" if sound else "title, composer, tempo, key, chord symbols, lyrics, repeats"
         if ending.lower() in files.MIDI:
-            kept = "lyrics, chord symbols, title, tempo, key"
+            kept = "lyrics, title, tempo" if self.transpose else "lyrics, chord symbols, title, tempo, key"
         kept *= source is not None
         if source and tempo is None and ending.lower() in source.family:
             try:

@@ -1,14 +1,11 @@
 """Measures as sound: a plucked string made of its partials, the same samples every time."""
 
-import base64
-import html
 import io
-import re
 from functools import lru_cache
 
 import numpy as np
 
-from arvae.music import notation, write_midi
+from arvae.music import notation
 
 RATE = 22_050  # samples a second
 #: Ending of a file -> what libsndfile calls its format and its coding. MP3 plays in every browser.
@@ -19,7 +16,6 @@ _STIFF = 7e-5  # how much sharper than harmonic the partials of a stiff string a
 _ATTACK, _RELEASE = 0.003, 0.09  # seconds
 _LOUDEST = 0.8
 _ACCENT = 1.25  # a note on the first beat, against the others
-_ROW = "display:flex;flex-wrap:wrap;align-items:center;gap:0.3em 0.8em;margin:0.4em 0"
 
 
 def synthesize(measures: np.ndarray, tempo: float = 100, rate: int = RATE, tail: float = 0.4) -> np.ndarray:
@@ -68,20 +64,3 @@ def encode(measures: np.ndarray, tempo: float = 100, ending: str = ".mp3", rate:
     file = io.BytesIO()
     soundfile.write(file, synthesize(measures, tempo, rate), rate, format=form, subtype=coding, **small)
     return file.getvalue()
-
-
-def player(measures: np.ndarray, label: str, tempo: float = 100) -> str:
-    """HTML of an audio player for measures (n, 24), with a link to them as a MIDI file; needs nothing else.
-
-    label: what it plays, for the eye and for screen readers.
-    """
-    name = html.escape(label, quote=True)
-    sound = base64.b64encode(encode(measures, tempo)).decode()
-    score = base64.b64encode(write_midi.encode(measures, tempo)).decode()
-    file = re.sub(r"\W+", "-", label).strip("-") or "melody"
-    return (
-        f'<div class="player" style="{_ROW}"><span style="min-width:12em">{name}</span> '
-        f'<audio controls style="height:2.2em" preload="metadata" aria-label="{name}" '
-        f'src="data:audio/mpeg;base64,{sound}"></audio> '
-        f'<a download="{file}.mid" href="data:audio/midi;base64,{score}">MIDI</a></div>'
-    )

@@ -175,7 +175,7 @@ def _syllables(track: Sequence[Event]) -> list[tuple[int, str]]:
     spaced = any(text[-1:].isspace() for _, text in sung)
     found = []
     for (time, text), (_, following) in pairwise([*sung, (0, " ")]):
-        word = text.strip(_BREAKS)
+        word = re.sub(r"[\0-\x1f]+", " ", text.strip(_BREAKS)).strip()  # XML cannot hold such signs
         goes_on = spaced and text[-1:] not in _BREAKS and following[:1] not in _BREAKS
         if stem := word.rstrip("-_"):
             found.append((time, stem + "-" * (goes_on or word.endswith("-"))))

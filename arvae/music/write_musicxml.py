@@ -187,6 +187,7 @@ def _barline(location: str, ending: str, kind: str, repeat: str) -> Element:
 
 def _harmony(at: int, name: str) -> Element:
     """A chord symbol, `at` twelfths of a quarter note from the start of its measure."""
+    name = re.sub(r"[\0-\x1f]", "", name)  # which XML cannot hold
     root, alter, kind, bass, low = re.fullmatch(r"([A-G])([#b]?)([^/]*)(?:/([A-G])([#b]?))?.*", name).groups()
     known = next((word for word, text in CHORDS.items() if text == kind), "other")
     over = _step("bass", bass, low) if bass else ""

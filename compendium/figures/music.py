@@ -5,6 +5,8 @@ each of the p points: one staff (or row) an attribute, one measure a point. Pape
 4.4. Here `rows` are attribute -> measures (p, 24), `curves` attribute -> its values (p,) measured on those.
 """
 
+import base64
+import html
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +24,7 @@ from compendium.figures import style
 
 VALUES = np.linspace(-4, 4, 5)
 TEMPO = 160  # quarter notes a minute: a measure takes a second and a half
+_ROW = "display:flex;flex-wrap:wrap;align-items:center;gap:0.3em 0.8em;margin:0.4em 0"
 
 
 def curves(
@@ -49,6 +52,23 @@ def show(svg: str) -> HTML:
     return HTML(f"<div class='score' tabindex='0' style='overflow-x:auto'>{inner}</div>")
 
 
+def player(measures: np.ndarray, label: str, tempo: float = 100) -> str:
+    """HTML of an audio player for measures (n, 24), with a link to them as a MIDI file; needs nothing else.
+
+    label: what it plays, for the eye and for screen readers.
+    """
+    name = html.escape(label, quote=True)
+    sound = base64.b64encode(audio.encode(measures, tempo)).decode()
+    score = base64.b64encode(write_midi.encode(measures, tempo)).decode()
+    file = re.sub(r"\W+", "-", label).strip("-") or "melody"
+    return (
+        f'<div class="player" style="{_ROW}"><span style="min-width:12em">{name}</span> '
+        f'<audio controls style="height:2.2em" preload="metadata" aria-label="{name}" '
+        f'src="data:audio/mpeg;base64,{sound}"></audio> '
+        f'<a download="{file}.mid" href="data:audio/midi;base64,{score}">MIDI</a></div>'
+    )
+
+
 def listen(rows: Mapping[str, np.ndarray], title: str = "", folder: Path | None = None) -> HTML:
     """Audio players, one a traversal, each with its MIDI file.
 
@@ -56,7 +76,7 @@ def listen(rows: Mapping[str, np.ndarray], title: str = "", folder: Path | None 
     """
     players = []
     for name, measures in rows.items():
-        players.append(audio.player(measures, f"{title}: {name}" if title else name, TEMPO))
+        players.append(player(measures, f"{title}: {name}" if title else name, TEMPO))
         if folder is not None:
             stem = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
             write_bytes(folder / f"{stem}.mp3", audio.encode(measures, TEMPO))

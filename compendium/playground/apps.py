@@ -15,9 +15,10 @@ from PIL import Image
 
 from arvae import datasets, paths
 from arvae.edit import EditError, Melody, TrainedModel, picture, read_melody, read_picture
-from arvae.music import audio, engraving
+from arvae.music import engraving
 from arvae.music.files import ENDINGS
 from arvae.trained import ModelError, as_shown
+from compendium.figures.music import player
 from compendium.playground import items as chosen
 from compendium.playground.items import Item
 
@@ -214,7 +215,7 @@ class MelodyApp(App):
         given, now = (x[first : first + SHOWN] for x in (self.item.original, self.decoded))
         alt = f"{self.item.name}, measures {first + 1} to {first + len(now)}, as given and as edited"
         self.score.value = engraving.engrave([given, now], ["as given", "now"], alt=alt)
-        self.sound.value = audio.player(now, alt)
+        self.sound.value = player(now, alt)
 
     def read(self, path: Path) -> Item:
         """A melody of one's own, adapted as the boxes say."""

@@ -144,7 +144,7 @@ function midiChords(events, division) {
 function syllablesOf(track) {
   const sung = track.filter(({ kind, text }) => kind === "lyrics" && text[0] !== "{"), spaced = sung.some(({ text }) => /\s$/.test(text));
   return sung.flatMap(({ time, text }, i) => {
-    const word = stripped(text, BREAKS), next = sung[i + 1]?.text ?? " ", stem = word.replace(/[-_]+$/, "");
+    const word = stripped(text, BREAKS).replace(/[\0-\x1f]+/g, " ").trim(), next = sung[i + 1]?.text ?? " ", stem = word.replace(/[-_]+$/, "");
     const goesOn = spaced && !BREAKS.includes(text.slice(-1)) && !BREAKS.includes(next.slice(0, 1));
     return stem ? [[time, stem + (goesOn || word.endsWith("-") ? "-" : "")]] : [];
   });
