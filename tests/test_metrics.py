@@ -420,6 +420,6 @@ class Other:
         if name.partition(".")[0] in ("torch", "pandas", "matplotlib", "pydantic", "numba", "IPython"):
             raise ImportError(name)
 sys.meta_path.insert(0, Other())
-import arvae.metrics.statistics
+import arvae.metrics
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -14,6 +14,7 @@ from arvae.datasets import partial
 from arvae.datasets.added import NOTED, meaning, own_attributes
 from arvae.datasets.contract import Dataset
 
+Sizes = Mapping[str, int | None]  # of splits (and "tunes"): examples at most; None: all
 #: Attribute -> (unit, what it is) of every measure of music, those of a folder of your own melodies too.
 MUSIC = {
     "rhythmic complexity": ("", "weight of the ticks that start a note, off-beat ticks weighing more"),

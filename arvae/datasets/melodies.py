@@ -6,17 +6,18 @@ moved to every key in which it stays between MIDI 55 and 84. Other tunes are lef
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from arvae.datasets import corpus, reading
+from arvae.datasets.catalogue import Sizes
 from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Written
 from arvae.music import abc, files, score
 from arvae.music import coding as music
 from arvae.music.score import TuneError
+from arvae.progress import Log
 
 MOST = 100_000  # files
 LEAST = len(corpus.SHARES)  # usable tunes: one for each split
@@ -24,12 +25,7 @@ NAMED = 8  # files that an error names
 TOO_LARGE = "file too large, or empty"
 
 
-def prepare(
-    name: str,
-    folder: Path | str,
-    sizes: Mapping[str, int | None] | None,
-    log: Callable[[str], None] = print,
-) -> Dataset:
+def prepare(name: str, folder: Path | str, sizes: Sizes | None, log: Log = print) -> Dataset:
     """Read a folder of melodies into a data set `name`; `sizes["tunes"]` limits how many tunes are read.
 
     Raises DataError naming the folder where it is none, has no such files, or too few that can be used.

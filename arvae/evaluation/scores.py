@@ -16,7 +16,6 @@ from arvae import metrics
 from arvae.datasets import catalogue, examples, sprites
 from arvae.datasets.contract import Dataset
 from arvae.evaluation import content, control, reconstruction, targets
-from arvae.evaluation.bounds import bounds
 from arvae.evaluation.control import Traversals
 from arvae.evaluation.judge import DigitClassifier
 from arvae.evaluation.realism import Realism
@@ -141,14 +140,6 @@ def evaluate_setup(
         progress.update(1, f"{run['name']} done")
     progress.close()
     return evaluated
-
-
-def limits(
-    setup: Setup, dataset: Dataset, items: Items, judge: DigitClassifier | None = None
-) -> dict[str, Any]:
-    """Floors and ceilings of the scores on these items, see `arvae.evaluation.bounds`."""
-    few = slice(CODES)
-    return bounds(setup, tuple(dataset.attribute_names), items.x[few], items.attributes[few], judge)
 
 
 def _evaluate(
