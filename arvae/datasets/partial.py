@@ -72,17 +72,6 @@ def labelled(dataset: Dataset) -> Dataset:
     return dataset if known.all() else dataclasses.replace(dataset, train=_rows(dataset.train, known))
 
 
-def describe(dataset: Dataset) -> str:
-    """What of it training does not see, in sentences; empty where it sees all."""
-    text = ""
-    if region := dataset.provenance.get(LEFT_OUT):
-        share = dataset.provenance["shares left out"]["train"]
-        text += f"\n\nTraining does not see examples with {said(region)}, {share:.1%} of them."
-    if known := dataset.provenance.get(LABELLED):
-        text += f"\n\nThe attributes of {known:,} of its {len(dataset.train):,} training examples are known."
-    return text
-
-
 def said(region: Region) -> str:
     """A region in words: "shape 2, scale from 0.75, x 0 to 0.5"."""
     words = []
