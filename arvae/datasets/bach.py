@@ -70,11 +70,8 @@ def find() -> list[Written]:
     for number in sorted(listed):
         stem = f"bwv{listed[number]['bwv']}"
         # one name of the list is cut short (bwv18.5-l for bwv18.5-lz): hence the last pattern
-        files = [
-            *folder.glob(f"{stem}.mxl"),
-            *folder.glob(f"{stem}.xml"),
-            *sorted(folder.glob(f"{stem}*.mxl")),
-        ]
+        names = (f"{stem}.mxl", f"{stem}.xml", f"{stem}*.mxl")
+        files = [path for name in names for path in sorted(folder.glob(name))]
         if not files:
             raise DataError(
                 f"chorale {number} ({stem}) is not in music21's corpus {folder}: "

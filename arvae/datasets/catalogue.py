@@ -1,4 +1,4 @@
-"""What data sets there are: kind, attributes, sources, and what a report says of them.
+"""What data sets there are: their kinds, attributes and sources.
 
 A data set is a module of this folder with `prepare` and with FACTS, a dictionary of plain values that is read
 off the module's text: params.yaml is checked against it before anything heavy is imported.

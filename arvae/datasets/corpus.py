@@ -59,6 +59,7 @@ def assemble(
         part: _split(measures, side, sizes.get(part), SEED + 1 + number)
         for number, (part, side) in enumerate(zip(SPLITS, sides, strict=True))
     }
+    every = b"".join(sha256(tune.content).digest() for tune in written)
     return Dataset(
         name=name,
         kind="music",
@@ -68,9 +69,7 @@ def assemble(
         provenance={
             **provenance,
             "tunes read": len(coded),
-            "sha256 of the tunes read": sha256(
-                b"".join(sha256(w.content).digest() for w in written)
-            ).hexdigest(),
+            "sha256 of the tunes read": sha256(every).hexdigest(),
             "tunes kept": len(kept),
             "tunes left out": left_out,
             "kept by collection": dict(sorted(Counter(written[i].collection for i in kept).items())),

@@ -4,6 +4,7 @@ From the collections that ship inside music21 (Ryan's Mammoth, O'Neill's 1850, A
 collection), or, when asked for, from thesession.org (Pati & Lerch 2020 used its tunes).
 """
 
+import contextlib
 import csv
 import io
 import re
@@ -134,12 +135,9 @@ def session(content: bytes, name: str = TABLE) -> list[Written]:
 
 def _table(path: Path, log: Log) -> bytes:
     """tunes.csv from the user's folder, else downloaded to `path`."""
-    try:
-        found = sources.in_folder(path.parent, TABLE)
-    except sources.SourceError:
-        found = path
-    if found != path:
-        return found.read_bytes()
+    with contextlib.suppress(sources.SourceError):
+        if (found := sources.in_folder(path.parent, TABLE)) != path:
+            return found.read_bytes()
     return sources.download(ADDRESS, path, lambda got: session(got.read_bytes(), got.name), log).read_bytes()
 
 

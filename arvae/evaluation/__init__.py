@@ -10,25 +10,7 @@ attributes; judge: the classifier that reads digits.
 """
 
 from arvae.evaluation.bounds import limits
-from arvae.evaluation.scores import (
-    EvaluationError,
-    Items,
-    RunEvaluation,
-    encoded,
-    evaluate_setup,
-    pick,
-    runs_in,
-)
+from arvae.evaluation.scores import EvaluationError, Items, encoded, evaluate_setup, pick
 from arvae.evaluation.settings import STUDY, study
 
-__all__ = [
-    "STUDY",
-    "EvaluationError",
-    "Items",
-    "RunEvaluation",
-    "encoded",
-    "evaluate_setup",
-    "limits",
-    "pick",
-]
-__all__ += ["runs_in", "study"]
+__all__ = ["STUDY", "EvaluationError", "Items", "encoded", "evaluate_setup", "limits", "pick", "study"]

@@ -106,11 +106,9 @@ class Realism:
                 "log_likelihood": self.corpus.log_likelihood(outputs),
             }
         found = {"nearest_distance": self._distance(outputs, own)}
-        return (
-            found
-            if self.judge is None
-            else found | {"confidence": classifiers.confidence(self.judge, outputs)}
-        )
+        if self.judge is not None:
+            found["confidence"] = classifiers.confidence(self.judge, outputs)
+        return found
 
     def _distance(self, outputs: np.ndarray, own: bool) -> np.ndarray:
         length, parts = (self._flat**2).sum(axis=1), []

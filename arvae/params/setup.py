@@ -6,23 +6,11 @@ from typing import Any, Self
 
 from arvae import paths
 from arvae.datasets import catalogue
+from arvae.params import schema
 from arvae.params.faults import ParamsError, checked, unknown
-from arvae.params.schema import (
-    Architecture,
-    DatasetParams,
-    Engine,
-    Hyperparameters,
-    ImageArchitecture,
-    Kind,
-    MusicArchitecture,
-    Network,
-    Scale,
-    Schedule,
-    Section,
-)
 
 
-class Setup(Section):
+class Setup(schema.Section):
     """One training setup, data set x model, with all that decides its weights but the seed.
 
     A run of the setup is a seed and, in a study, other values for some of the loss's hyperparameters:
@@ -32,31 +20,33 @@ class Setup(Section):
     name: str
     dataset: str
     model: str
-    kind: Kind
-    scale: Scale
+    kind: schema.Kind
+    scale: schema.Scale
     latent_dim: int
     batch_size: int
     attributes: tuple[str, ...]
     dimensions: tuple[int, ...]
-    architecture: Architecture
-    hyperparameters: Hyperparameters
-    schedule: Schedule
+    architecture: schema.Architecture
+    hyperparameters: schema.Hyperparameters
+    schedule: schema.Schedule
     seeds: tuple[int, ...]
-    engine: Engine
+    engine: schema.Engine
 
     def replace(self, **hyperparameters: float | str) -> Self:
         """The same setup with other values for some hyperparameters, checked like params.yaml."""
         values = self.hyperparameters.model_dump() | hyperparameters
-        changed = checked(Hyperparameters, values, f"setup {self.name}")
+        changed = checked(schema.Hyperparameters, values, f"setup {self.name}")
         return self.model_copy(update={"hyperparameters": changed})
 
 
-def attributes_of(name: str, source: DatasetParams) -> tuple[str, ...] | None:
+def attributes_of(name: str, source: schema.DatasetParams) -> tuple[str, ...] | None:
     """All attributes of a data set; None for a folder of pictures, whose table has them."""
     return catalogue.attributes_of(name, source.own, source.like, source.kind)
 
 
-def network_of(name: str, source: DatasetParams, networks: Mapping[str, Network]) -> dict[str, Any]:
+def network_of(
+    name: str, source: schema.DatasetParams, networks: Mapping[str, schema.Network]
+) -> dict[str, Any]:
     """The fields of a data set's network: its own entry over that of `like`, over that of its kind."""
     where = f"networks.{name}"
     kind, like, own = (networks.get(key) for key in (source.kind, source.like, name))
@@ -66,7 +56,7 @@ def network_of(name: str, source: DatasetParams, networks: Mapping[str, Network]
     for key in ("latent_dim", "batch_size", "architecture"):
         if key not in fields:
             raise ValueError(f"networks.{source.kind}.{key} is missing; add it")
-    expected = ImageArchitecture if source.kind == "images" else MusicArchitecture
+    expected = schema.ImageArchitecture if source.kind == "images" else schema.MusicArchitecture
     if not isinstance(fields["architecture"], expected):
         raise ValueError(
             f"{where}.architecture {fields['architecture'].model_dump()} is not one of "
@@ -97,7 +87,7 @@ def network_of(name: str, source: DatasetParams, networks: Mapping[str, Network]
     return fields
 
 
-def _table(name: str, source: DatasetParams) -> tuple[str, ...]:
+def _table(name: str, source: schema.DatasetParams) -> tuple[str, ...]:
     """The attributes of a folder of pictures, from its attributes.csv, and those added to them."""
     from arvae.datasets import custom  # only here: it takes a while to import
 
