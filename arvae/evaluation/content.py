@@ -41,10 +41,10 @@ def preserved(
     if (known := _read(items, traversals, judge)) is None:
         return None
     what, classes, truth, read, moved = known
-    again, right = read(reconstructions) == truth, moved == truth[: moved.shape[1], None]
-    right = {name: right[i] for i, name in enumerate(traversals.names) if name != what}
-    per_attribute = {name: float(kept.mean()) for name, kept in right.items()}
-    every, first = np.stack(list(right.values())), truth[: moved.shape[1]]
+    shown = [i for i, name in enumerate(traversals.names) if name != what]
+    first = truth[: moved.shape[1]]
+    again, kept = read(reconstructions) == truth, moved[shown] == first[:, None]
+    per_attribute = {traversals.names[i]: float(right.mean()) for i, right in zip(shown, kept, strict=True)}
     return {
         "what": what,
         "original": float((read(items.x) == truth).mean()),
@@ -54,7 +54,7 @@ def preserved(
         "per_class": {
             str(name): {
                 "reconstructed": mean(again[truth == i]),
-                "traversed": mean(every[:, first == i].ravel()),
+                "traversed": mean(kept[:, first == i].ravel()),
             }
             for i, name in enumerate(classes)
         },

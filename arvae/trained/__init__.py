@@ -15,15 +15,5 @@ from arvae.trained.decoded import as_bytes, as_shown, draw, same
 from arvae.trained.model import TrainedModel
 from arvae.trained.weights import SHIPPED, ModelError, find, manifest
 
-__all__ = [
-    "SHIPPED",
-    "Control",
-    "ModelError",
-    "TrainedModel",
-    "as_bytes",
-    "as_shown",
-    "draw",
-    "find",
-    "manifest",
-]
-__all__ += ["same"]
+__all__ = ["SHIPPED", "Control", "ModelError", "TrainedModel", "as_bytes", "as_shown", "draw", "find"]
+__all__ += ["manifest", "same"]
