@@ -32,7 +32,8 @@ def prepare(name: str, folder: Path | str, sizes: Sizes | None, log: Log = print
     """
     folder, sizes = Path(folder).expanduser(), dict(sizes or {})
     found, passed = find(name, folder)
-    chosen = [found[i] for i in choose(len(found), _at_most(sizes.get("tunes"), found), corpus.SEED, "tunes")]
+    most = len(found) if (asked := sizes.get("tunes")) is None else min(asked, len(found))
+    chosen = [found[i] for i in choose(len(found), most, corpus.SEED, "tunes")]
     coded = reading.read_all(chosen, read, f"reading {name}", log)
     usable = sum(not one.reason and bool(music.transpositions(one.measures)) for one in coded)
     if usable < LEAST:
@@ -102,7 +103,3 @@ def read(tune: Written) -> np.ndarray:
 
 def _ending(tune: Written) -> str:
     return Path(tune.number.partition(" X:")[0]).suffix.lower()
-
-
-def _at_most(size: int | None, found: list[Written]) -> int | None:
-    return None if size is None else min(size, len(found))
