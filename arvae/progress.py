@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+Log = Callable[[str], None]  # takes a line
+
 
 def clock(seconds: float) -> str:
     """Seconds as m:ss or h:mm:ss."""
@@ -19,12 +21,7 @@ class Progress:
     """
 
     def __init__(
-        self,
-        total: int,
-        label: str,
-        unit: str = "items",
-        every: float = 5.0,
-        log: Callable[[str], None] | None = None,
+        self, total: int, label: str, unit: str = "items", every: float = 5.0, log: Log | None = None
     ) -> None:
         self.total, self.label, self.unit, self.every = total, label, unit, every
         self.log = log or (lambda line: print(line, flush=True))

@@ -6,9 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from arvae.evaluation import records
-from arvae.metrics import statistics
-from compendium import labels
+from compendium import labels, records
+from compendium.tables import statistics
 from compendium.tables.scores import Reports, differences, runs, scalars, spread
 from compendium.tables.summary import MAIN
 

@@ -10,11 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from arvae import paths
-from arvae.evaluation import records
 from arvae.files import write_text
-from arvae.metrics import statistics
-from compendium import labels, tables
-from compendium.tables import baselines, summary, typeset
+from compendium import labels, records, tables
+from compendium.tables import baselines, statistics, summary, typeset
 from compendium.tables.scores import Reports
 
 

@@ -12,6 +12,7 @@ from arvae.datasets.measuring import DRAWN, digits_morphology, sprites_factors
 from arvae.evaluation import content, control
 from arvae.evaluation import judge as classifier
 from arvae.evaluation.control import Traversals, monotonicity, span, summarise, traverse
+from arvae.evaluation.scores import Items
 from arvae.music import coding as music
 from arvae.params import ClassifierParams, ClassifierSchedule
 from arvae.trained import TrainedModel
@@ -109,13 +110,23 @@ def test_a_decoder_with_perfect_control_scores_so(painted):
     json.dumps(result, allow_nan=False)
 
 
+def sprites_with(images, shapes):
+    """Items with images of 0 and 1 and the shapes that they are said to have."""
+    return Items(
+        np.arange(len(images)),
+        images * np.uint8(255),
+        np.zeros((len(images), 5)),
+        {"factors": shapes[:, None]},
+    )
+
+
 def test_a_shape_that_only_moves_is_kept(painted):
     square = dsprites.render(np.array([[0, 3, 0, 16, 16]] * 8))
-    kept = content.shapes(square * np.uint8(255), square * np.uint8(255), np.zeros(8, int), painted)
+    kept = content.preserved(sprites_with(square, np.zeros(8, int)), square * np.uint8(255), painted, None)
     assert kept["original"] == kept["reconstructed"] == kept["traversed"] == 1
     assert "shape" not in kept["per_attribute"]
     assert kept["per_class"]["heart"]["reconstructed"] is None
-    other = content.shapes(square * np.uint8(255), square * np.uint8(255), np.full(8, 2), painted)
+    other = content.preserved(sprites_with(square, np.full(8, 2)), square * np.uint8(255), painted, None)
     assert other["traversed"] == 0
 
 
@@ -318,7 +329,8 @@ def test_digits_kept_by_hand():
     labels = np.array([3, 2, 1, 2])
     seen = written([[[3, 3, 0], [2, 2, 2]], [[3, 2, 2], [0, 0, 3]]])
     moved = Traversals(("a", "b"), (0, 1), np.zeros((2, 3)), seen, None)
-    kept = content.digits(Reader(), written([4, 2, 1, 2]), written([4, 1, 1, 2]), labels, moved)
+    items = Items(np.arange(4), written([4, 2, 1, 2]), np.zeros((4, 2)), {"label": labels})
+    kept = content.preserved(items, written([4, 1, 1, 2]), moved, Reader())
     assert (kept["original"], kept["reconstructed"], kept["traversed"]) == (0.75, 0.5, 0.5)
     assert kept["per_attribute"] == pytest.approx({"a": 5 / 6, "b": 1 / 6})
     assert kept["per_class"]["1"] == {"reconstructed": 1, "traversed": None}
@@ -328,8 +340,8 @@ def test_digits_kept_by_hand():
 
 def test_shapes_kept_by_hand():
     """Square and heart; the traversal of shape itself is left out."""
-    drawn = dsprites.render(np.array([[0, 3, 0, 16, 16], [2, 3, 0, 16, 16], [0, 3, 0, 9, 9]])) * np.uint8(255)
-    truth = np.array([0, 2, 2])  # the last is no heart
+    drawn = dsprites.render(np.array([[0, 3, 0, 16, 16], [2, 3, 0, 16, 16], [0, 3, 0, 9, 9]]))
+    items = sprites_with(drawn, np.array([0, 2, 2]))  # the last is no heart
     measured = np.full((2, 2, 3, 5), np.nan)
     measured[..., dsprites.NAMES.index("shape")] = [
         [[0, 0, 2], [2, np.nan, 0]], [[0, 1, 2], [0, 1, 1]],
@@ -337,7 +349,7 @@ def test_shapes_kept_by_hand():
     moved = Traversals(
         ("x", "shape"), (0, 1), np.zeros((2, 3)), np.zeros((2, 2, 3, 64, 64), np.uint8), measured
     )
-    kept = content.shapes(drawn, drawn[[0, 0, 1]], truth, moved)
+    kept = content.preserved(items, items.x[[0, 0, 1]], moved, None)
     assert kept["original"] == pytest.approx(2 / 3) == kept["reconstructed"]
     assert kept["per_attribute"] == pytest.approx({"x": 0.5}) and kept["traversed"] == pytest.approx(0.5)
     assert kept["per_class"]["square"] == {"reconstructed": 1, "traversed": pytest.approx(2 / 3)}
@@ -411,7 +423,8 @@ def test_digits_kept(bars, judge):
         ("a", "b"), (0, 1), np.zeros((2, 3)),
         np.stack([np.repeat(images[:4, None], 3, axis=1), np.repeat(images[4:8, None], 3, axis=1)]), None,
     )  # fmt: skip
-    kept = content.digits(judge.model, images, images, labels, traversals)
+    items = Items(np.arange(len(images)), images, np.zeros((len(images), 2)), {"label": labels})
+    kept = content.preserved(items, images, traversals, judge.model)
     assert kept["original"] == kept["reconstructed"] == 1
     assert kept["per_attribute"]["a"] == 1
     assert kept["per_attribute"]["b"] == pytest.approx(float((labels[:4] == labels[4:8]).mean()))

@@ -58,7 +58,7 @@ def test_read_in_order_with_reasons():
 def test_processes_and_one_process_give_the_same(monkeypatch):
     written = random_tunes(300, np.random.default_rng(0))
     parallel = read(written)
-    monkeypatch.setattr(reading, "cores", lambda: 1)
+    monkeypatch.setattr(reading.machine, "cores", lambda: 1)
     for one, other in zip(parallel, read(written), strict=True):
         np.testing.assert_array_equal(one.measures, other.measures)
 
@@ -70,7 +70,7 @@ def dying(content):
 
 def test_a_killed_process_is_reported(monkeypatch):
     monkeypatch.setattr(reading, "_ALONE", 0)
-    monkeypatch.setattr(reading, "cores", lambda: 2)
+    monkeypatch.setattr(reading.machine, "cores", lambda: 2)
     with pytest.raises(DataError, match="reading: a process was killed"):
         reading.read_all(random_tunes(6, np.random.default_rng(0)), dying, "reading", silent)
 

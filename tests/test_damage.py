@@ -11,6 +11,7 @@ import pytest
 
 from arvae.datasets import bach as chorales
 from arvae.datasets import dsprites, mnist, morphology, reading, sources
+from arvae.datasets.combinations import factors_of
 from arvae.datasets.contract import DataError, Dataset, Split
 from arvae.music import coding as music
 from arvae.music import files as scores
@@ -121,7 +122,7 @@ def test_a_changed_byte_in_the_published_dsprites_falls_back_to_the_drawing(tmp_
     monkeypatch.setattr(dsprites, "TOTAL", 48)
     monkeypatch.setenv(sources.FOLDER, str(tmp_path))
     monkeypatch.setattr(sources, "download", lambda *_, **__: pytest.fail("it is to be drawn at once"))
-    factors = dsprites.factors_of(np.arange(48))
+    factors = factors_of(np.arange(48), dsprites.COUNTS)
     classes = np.concatenate([np.zeros((48, 1), np.int64), factors.astype(np.int64)], axis=1)
     path, used = tmp_path / dsprites.FILE, []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -64,7 +64,7 @@ def test_reports_on_images_are_written(sprites, tmp_path):
     assert first == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert len(data.distributions(sprites).axes) >= 5
     assert tables.left_out(sprites) is None
-    table = tables.attribute_table(sprites, catalogue.meanings(sprites))
+    table = tables.attribute_table(sprites)
     assert list(table.index) == list(dsprites.NAMES) and table.loc["orientation", "unit"] == "rad"
     assert list(tables.sizes(sprites)["examples"]) == ["300", "20", "4,000"]
 
@@ -119,7 +119,7 @@ def test_every_data_set_and_attribute_is_described(sprites):
     known = catalogue.data_sets()
     assert set(known) == {"dsprites", "mnist", "bach", "folk", "dmelodies"}
     assert all(facts.about.strip().startswith("**") for facts in known.values())
-    assert catalogue.describe(sprites).startswith("**dSprites**")
+    assert tables.describe(sprites).startswith("**dSprites**")
     units = tuple((name, unit) for name, (unit, _) in known["mnist"].attributes.items())
     assert units == tuple(zip(morphology.COLUMNS, morphology.UNITS, strict=True))
     assert tuple(known["folk"].attributes) == music.ATTRIBUTE_NAMES

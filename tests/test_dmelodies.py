@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from arvae.datasets import catalogue, dmelodies
+from arvae.datasets.combinations import factors_of
 from arvae.datasets.contract import SPLITS, DataError
 from arvae.datasets.measuring import measurer
 from arvae.music.coding import CONTINUE, REST
@@ -12,7 +13,7 @@ from arvae.music.coding import CONTINUE, REST
 @pytest.fixture(scope="module")
 def every():
     """All factors and all melodies."""
-    factors = dmelodies.factors_of(np.arange(dmelodies.TOTAL))
+    factors = factors_of(np.arange(dmelodies.TOTAL), dmelodies.COUNTS)
     return factors, dmelodies.draw(factors)
 
 

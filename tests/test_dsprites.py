@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arvae.datasets import dsprites, sources
+from arvae.datasets.combinations import factors_of
 from arvae.datasets.contract import DataError
 
 FACTORS = st.tuples(*(st.integers(0, count - 1) for count in dsprites.COUNTS))
@@ -39,7 +40,7 @@ def test_drawings_equal_the_published_frames(published, kind, pixels):
 @given(FACTORS)
 @settings(max_examples=50)
 def test_one_image_alone_is_drawn_as_in_a_batch(factors):
-    others = dsprites.factors_of(np.arange(0, dsprites.TOTAL, 60_000))
+    others = factors_of(np.arange(0, dsprites.TOTAL, 60_000), dsprites.COUNTS)
     batch = np.concatenate([others, [factors], others])
     image = dsprites.render(np.array([factors]))[0]
     np.testing.assert_array_equal(dsprites.render(batch)[len(others)], image)
@@ -76,7 +77,9 @@ def test_orientation_turns_counter_clockwise():
 
 
 def test_every_combination_has_its_place_in_the_published_order():
-    factors = dsprites.factors_of(np.array([0, 1, 32, 1024, 40 * 1024, 240 * 1024, dsprites.TOTAL - 1]))
+    factors = factors_of(
+        np.array([0, 1, 32, 1024, 40 * 1024, 240 * 1024, dsprites.TOTAL - 1]), dsprites.COUNTS
+    )
     expected = [[0] * 5, [0, 0, 0, 0, 1], [0, 0, 0, 1, 0], [0, 0, 1, 0, 0], [0, 1, 0, 0, 0], [1, 0, 0, 0, 0]]
     np.testing.assert_array_equal(factors, [*expected, [2, 5, 39, 31, 31]])
     np.testing.assert_allclose(dsprites.attributes(factors)[-1], [2, 1, 2 * np.pi, 1, 1], rtol=1e-6)
@@ -86,9 +89,9 @@ def test_every_combination_has_its_place_in_the_published_order():
 @pytest.mark.parametrize(
     ("factors", "says"),
     [
-        ([[3, 0, 0, 0, 0]], "factor shape of image 0 is 3: it must be 0-2"),
-        ([[0, 0, 0, 0, 0], [0, 0, -1, 0, 0]], "factor orientation of image 1 is -1: it must be 0-39"),
-        ([[0, 0, 0, 0, 32]], "factor y of image 0 is 32"),
+        ([[3, 0, 0, 0, 0]], "shape of image 0 is index 3: give 0 to 2"),
+        ([[0, 0, 0, 0, 0], [0, 0, -1, 0, 0]], "orientation of image 1 is index -1: give 0 to 39"),
+        ([[0, 0, 0, 0, 32]], "y of image 0 is index 32: give 0 to 31"),
         ([[0, 0, 0, 0]], r"integers \(n, 5\), not int64 \(1, 4\)"),
         ([0, 0, 0, 0, 0], r"integers \(n, 5\)"),
         ([[0.0, 0, 0, 0, 0]], "float64"),
@@ -138,7 +141,9 @@ def small_world(monkeypatch, tmp_path):
 
 
 def publish(path, images=None, metadata=b"\x80\x04cos\nsystem\n"):
-    images = dsprites.render(dsprites.factors_of(np.arange(dsprites.TOTAL))) if images is None else images
+    images = (
+        dsprites.render(factors_of(np.arange(dsprites.TOTAL), dsprites.COUNTS)) if images is None else images
+    )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("imgs.npy", "w") as file:
             np.lib.format.write_array(file, images, allow_pickle=False)
@@ -157,7 +162,7 @@ def test_a_published_file_gives_the_same_data_set_as_the_drawing(small_world, tm
 
 
 def test_a_file_that_is_not_dsprites_is_refused(small_world, tmp_path):
-    good = dsprites.render(dsprites.factors_of(np.arange(dsprites.TOTAL)))
+    good = dsprites.render(factors_of(np.arange(dsprites.TOTAL), dsprites.COUNTS))
 
     def refused(says):
         with pytest.raises(DataError, match=says):

@@ -10,7 +10,6 @@ import torch
 from arvae import evaluation, models, params, training
 from arvae.datasets import dsprites
 from arvae.datasets.contract import Dataset
-from arvae.evaluation import records
 from arvae.files import read_json, write_json
 from arvae.metrics import METRICS
 from arvae.music import coding as music
@@ -18,7 +17,7 @@ from arvae.params import EvaluationSizes, ParamsError
 from arvae.paths import root
 from arvae.training.checkpoints import write_tensors
 from arvae.training.runs import describe
-from compendium import labels, tables
+from compendium import labels, records, tables
 from compendium.figures import metrics
 from compendium.tables import checklist, claims, study, summary, typeset
 from tests.small import music_dataset, small_setup, sprites_dataset

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from arvae.datasets import dsprites, partial
-from arvae.evaluation import generalisation, pick
+from arvae.evaluation import pick
 from arvae.evaluation.scores import Items
+from compendium.tables import generalisation
 from tests.small import PARAMS, sprites_dataset
 
 REGION = PARAMS.sources["dsprites-gap"].leave_out

@@ -196,8 +196,8 @@ def test_own_attributes_become_columns_with_unit_and_meaning():
     assert data.attribute_names[4:] == ("tonal tension", "syncopation")
     assert data.attribute_units[4:] == ("radii", "levels")
     np.testing.assert_allclose(data.test.attributes[:, 4], own.tonal_tension(data.test.x), rtol=1e-6)
-    assert catalogue.meanings(data)["syncopation"].startswith("how much notes begin on weak ticks")
-    assert "*tonal tension*, *syncopation*" in catalogue.describe(data)
+    assert tables.meanings(data)["syncopation"].startswith("how much notes begin on weak ticks")
+    assert "*tonal tension*, *syncopation*" in tables.describe(data)
     assert "spiral" not in tables.provenance(data).loc["own attributes › tonal tension", "value"]
     with pytest.raises(DataError, match="has an attribute 'contour' already"):
         added.add(data, ["contour"])
@@ -236,7 +236,7 @@ def test_a_data_set_is_prepared_like_another_with_its_own_attributes(tmp_path):
     assert second.name == "folk-own" and second.attribute_names == (*first.attribute_names, "syncopation")
     np.testing.assert_array_equal(second.test.x, first.test.x)
     np.testing.assert_array_equal(second.test.attributes[:, :4], first.test.attributes)
-    assert second.provenance["like"] == "folk" and catalogue.describe(second).startswith("**Folk tunes**")
+    assert second.provenance["like"] == "folk" and tables.describe(second).startswith("**Folk tunes**")
     with pytest.raises(
         DataError, match=re.escape("is to be like 'jazz': that is one of bach, dmelodies, dsprites, folk")
     ):

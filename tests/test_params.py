@@ -72,7 +72,10 @@ def test_a_scale_may_have_seeds_of_its_own(raw, tmp_path):
     given = load(raw, tmp_path)
     seeds = [given.setup(name, "arvae").seeds for name in ("dsprites", "mnist", "bach")]
     assert seeds == [(3,), (1, 2), (5,)]
-    for fault, message in (({"dsprties": [1]}, "did you mean dsprites"), ({"music": [1, 1]}, "seed twice")):
+    for fault, message in (
+        ({"dsprties": [1]}, "did you mean dsprites"),
+        ({"music": [1, 1]}, "has a value twice"),
+    ):
         raw["scales"]["smoke"]["seeds"] = fault
         with pytest.raises(params.ParamsError, match=message):
             load(raw, tmp_path)
@@ -172,7 +175,7 @@ FAULTS = [
     ("scale", None, "scale = None"),
     ("seeds", [], "seeds"),
     ("seeds", 3, "seeds = 3"),
-    ("seeds", [0, 0], "seed twice"),
+    ("seeds", [0, 0], "has a value twice"),
     ("seeds", [-1], "-1"),
     ("seeds", [0.5], "0.5"),
     ("seeds", ["a"], "'a'"),

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from arvae import datasets, models
-from arvae.datasets import catalogue, dsprites, partial
+from arvae.datasets import dsprites, partial
 from arvae.datasets.contract import SPLITS, DataError
 from arvae.models import semisupervised, vae
 from arvae.training.batches import Source
+from compendium.tables.data import describe
 from tests.small import PARAMS, music_dataset, small_setup, sprites_dataset
 
 GAP = PARAMS.sources["dsprites-gap"].leave_out
@@ -30,7 +31,7 @@ def test_nothing_of_the_region_is_in_training_or_validation_and_all_else_is(spri
         np.testing.assert_array_equal(np.asarray(after.x), np.asarray(before.x)[kept])
         np.testing.assert_array_equal(after.extra["factors"], before.extra["factors"][kept])
     assert made.test is sprites.test and partial.inside(dsprites.NAMES, made.test.attributes, GAP).any()
-    assert "shape 2 to 2, scale 0.75 to 1, x 0 to 0.5" in catalogue.describe(made)
+    assert "shape 2, scale 0.75 to 1, x 0 to 0.5" in describe(made)
 
 
 def test_of_the_unseen_combination_every_two_values_are_seen():
@@ -74,7 +75,7 @@ def test_labels_are_of_a_share_and_a_larger_share_has_the_smaller_ones():
         np.testing.assert_array_equal(made.train.x, data.train.x)
         assert made.validation is data.validation and made.test is data.test
     assert len(partial.labelled(few).train) == 10 and partial.labelled(data) is data
-    assert "10 of its 200 training examples" in catalogue.describe(few)
+    assert "10 of its 200 training examples" in describe(few)
 
 
 @pytest.mark.parametrize(

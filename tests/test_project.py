@@ -182,7 +182,7 @@ GLUE += ("arvae/interrupts.py", "arvae/machine.py", "compendium/__init__.py")
 # the others load trained weights with is decided by the weights.
 DRAWS = (
     "compendium/",
-    "arvae/trained.py",
+    "arvae/trained/",
     "arvae/evaluation/",
     "arvae/metrics/",
     "arvae/music/",

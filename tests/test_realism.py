@@ -7,7 +7,7 @@ from scipy import stats
 from arvae import evaluation
 from arvae.datasets import dsprites, sprites
 from arvae.evaluation import content, realism, reconstruction, targets
-from arvae.evaluation.bounds import bounds, visible
+from arvae.evaluation.bounds import visible
 from arvae.evaluation.control import Traversals, data_range
 from arvae.music import coding as music
 from tests.small import music_dataset, small_setup, sprites_dataset
@@ -123,16 +123,15 @@ def test_reconstruction_by_hand():
 def test_floors_and_ceilings_of_sprites():
     data = sprites_dataset()
     items = evaluation.pick(data, 80)
-    found = bounds(small_setup("dsprites", "arvae"), sprites.NAMES, items.x, items.attributes, None)
+    found = evaluation.limits(small_setup("dsprites", "arvae"), data, items)
     assert found["floor"]["scc"] < found["ceiling"]["scc"] < 1  # an orientation cannot be read off a square
     assert found["ceiling"]["interpretability"] < 0.95 and found["floor"]["iou"] == 0
     assert found["floor"]["reconstruction_accuracy"] == pytest.approx((items.x == 0).mean())
     seen = visible(sprites.NAMES, items.attributes)
     np.testing.assert_allclose(np.delete(seen, 2, axis=1), np.delete(items.attributes, 2, axis=1))
     assert seen.shape == items.attributes.shape
-    music_items = evaluation.pick(music_dataset(), 60)
-    names = music.ATTRIBUTE_NAMES
-    found = bounds(small_setup("bach", "arvae"), names, music_items.x, music_items.attributes, None)
+    tunes = music_dataset()
+    found = evaluation.limits(small_setup("bach", "arvae"), tunes, evaluation.pick(tunes, 60))
     assert (
         found["ceiling"]["interpretability"] == pytest.approx(1) and "content_traversed" not in found["floor"]
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from arvae.metrics.statistics import (
+from compendium.tables.statistics import (
     beside_range,
     direction,
     paired,

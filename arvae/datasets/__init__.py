@@ -6,13 +6,15 @@ that. A data set is a module here with FACTS (see `catalogue`) and `prepare(size
 
 import dataclasses
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from arvae.datasets.catalogue import Sizes
 from arvae.datasets.contract import SPLITS, DataError, Dataset, PackedImages, Split
 from arvae.paths import project, root
+from arvae.progress import Log
 
 __all__ = ["SPLITS", "DataError", "Dataset", "PackedImages", "Split", "at_hand", "examples", "load"]
 __all__ += ["prepare"]
@@ -43,7 +45,7 @@ def examples(split: Split, index: np.ndarray) -> np.ndarray:
 
 def prepare(
     name: str,
-    sizes: Mapping[str, int | None] | None = None,
+    sizes: Sizes | None = None,
     source: str = "auto",
     directory: Path | str | None = None,
     raw: Path | str | None = None,
@@ -56,7 +58,7 @@ def prepare(
     transform: str | None = None,
     leave_out: Mapping[str, Sequence[float | None]] | None = None,
     labelled: float | None = None,
-    log: Callable[[str], None] = print,
+    log: Log = print,
 ) -> Dataset:
     """Make the data set `name` and write it to `directory` (default data/prepared/<name>).
 

@@ -86,12 +86,6 @@ def add(dataset: Dataset, names: Sequence[str]) -> Dataset:
     return dataset
 
 
-def meaning(text: str) -> str:
-    """What an attribute is, in one line: the first paragraph of its function's docstring, no full stop."""
-    first = " ".join(text.split("\n\n")[0].split()).rstrip(".")
-    return first[:1].lower() + first[1:]
-
-
 def unit(text: str) -> str:
     """What follows `Unit:` in a docstring; empty where nothing does: a pure number."""
     found = re.search(r"(?m)^\s*Unit:\s*(.*?)\.?\s*$", text)

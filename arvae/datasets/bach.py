@@ -3,16 +3,17 @@
 The chorales are those that music21 lists by Riemenschneider's numbers, with their repeats played out.
 """
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from arvae.datasets import corpus, reading, sources
+from arvae.datasets.catalogue import Sizes
 from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Written
 from arvae.music import grid, musicxml
 from arvae.music.score import Part, TuneError, unfold
+from arvae.progress import Log
 
 FACTS = {
     "kind": "music",
@@ -30,13 +31,7 @@ NOT_FOUR = "not in four parts"
 _COLLECTION = "Riemenschneider"
 
 
-def prepare(
-    sizes: Mapping[str, int | None],
-    source: str,
-    raw: Path,
-    cache: Path,
-    log: Callable[[str], None] = print,
-) -> Dataset:
+def prepare(sizes: Sizes, source: str, raw: Path, cache: Path, log: Log = print) -> Dataset:
     """The chorales as a data set; `sizes["tunes"]` limits how many are read (a random choice, fixed seed).
 
     source: "auto" or "music21" (its corpus; nothing is downloaded). Raises DataError for another.
@@ -75,11 +70,8 @@ def find() -> list[Written]:
     for number in sorted(listed):
         stem = f"bwv{listed[number]['bwv']}"
         # one name of the list is cut short (bwv18.5-l for bwv18.5-lz): hence the last pattern
-        files = [
-            *folder.glob(f"{stem}.mxl"),
-            *folder.glob(f"{stem}.xml"),
-            *sorted(folder.glob(f"{stem}*.mxl")),
-        ]
+        names = (f"{stem}.mxl", f"{stem}.xml", f"{stem}*.mxl")
+        files = [path for name in names for path in sorted(folder.glob(name))]
         if not files:
             raise DataError(
                 f"chorale {number} ({stem}) is not in music21's corpus {folder}: "

@@ -1,4 +1,4 @@
-"""What data sets there are: kind, attributes, sources, and what a report says of them.
+"""What data sets there are: their kinds, attributes and sources.
 
 A data set is a module of this folder with `prepare` and with FACTS, a dictionary of plain values that is read
 off the module's text: params.yaml is checked against it before anything heavy is imported.
@@ -10,10 +10,9 @@ import functools
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from arvae.datasets import partial
-from arvae.datasets.added import NOTED, meaning, own_attributes
-from arvae.datasets.contract import Dataset
+from arvae.datasets.added import own_attributes
 
+Sizes = Mapping[str, int | None]  # of splits (and "tunes"): examples at most; None: all
 #: Attribute -> (unit, what it is) of every measure of music, those of a folder of your own melodies too.
 MUSIC = {
     "rhythmic complexity": ("", "weight of the ticks that start a note, off-beat ticks weighing more"),
@@ -78,26 +77,3 @@ def sources_of(name: str, like: str | None = None) -> tuple[str, ...]:
     """The sources that may be named for the data set `name`, "auto" first."""
     facts = data_sets().get(like or name)
     return ("auto", *(("folder",) if facts is None else facts.sources))
-
-
-def describe(dataset: Dataset) -> str:
-    """A paragraph on the data set; for one of your own, what its provenance says it is."""
-    facts = _facts(dataset)
-    title = dataset.provenance.get("title", "a data set of your own")
-    text = f"**{dataset.name}**: {title}." if facts is None else facts.about.strip()
-    if noted := dataset.provenance.get(NOTED):
-        text += f"\n\nAdded to its attributes: *{'*, *'.join(noted)}*, computed by functions in "
-        text += "`arvae/datasets/own.py`."
-    return text + partial.describe(dataset)
-
-
-def meanings(dataset: Dataset) -> dict[str, str]:
-    """What each attribute is, in one line; those of own.py by the docstrings of their functions."""
-    facts = _facts(dataset)
-    known = facts.attributes if facts else MUSIC if dataset.kind == "music" else {}
-    noted = dataset.provenance.get(NOTED, {})
-    return {name: says for name, (_, says) in known.items()} | {name: meaning(noted[name]) for name in noted}
-
-
-def _facts(dataset: Dataset) -> Facts | None:
-    return data_sets().get(dataset.provenance.get("like", dataset.name))

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from arvae.datasets.catalogue import Sizes
 from arvae.datasets.contract import SPLITS, DataError, Dataset, Split, choose
 from arvae.datasets.reading import Coded, Written
 from arvae.music import coding as music
@@ -32,7 +33,7 @@ def assemble(
     name: str,
     written: Sequence[Written],
     coded: Sequence[Coded],
-    sizes: Mapping[str, int | None],
+    sizes: Sizes,
     provenance: Mapping[str, Any],
     examples: int = EXAMPLES,
 ) -> Dataset:
@@ -58,6 +59,7 @@ def assemble(
         part: _split(measures, side, sizes.get(part), SEED + 1 + number)
         for number, (part, side) in enumerate(zip(SPLITS, sides, strict=True))
     }
+    every = b"".join(sha256(tune.content).digest() for tune in written)
     return Dataset(
         name=name,
         kind="music",
@@ -67,9 +69,7 @@ def assemble(
         provenance={
             **provenance,
             "tunes read": len(coded),
-            "sha256 of the tunes read": sha256(
-                b"".join(sha256(w.content).digest() for w in written)
-            ).hexdigest(),
+            "sha256 of the tunes read": sha256(every).hexdigest(),
             "tunes kept": len(kept),
             "tunes left out": left_out,
             "kept by collection": dict(sorted(Counter(written[i].collection for i in kept).items())),
@@ -130,11 +130,17 @@ def variants(measures: Sequence[np.ndarray], names: Sequence[str]) -> np.ndarray
     return connected_components(graph, directed=False)[1]
 
 
+def relative(measures: np.ndarray) -> np.ndarray:
+    """Rows of symbols (n, m) as they are in every key: pitches from a row's first one, other symbols below
+    -999: int16."""
+    notes = measures >= 0
+    first = np.take_along_axis(measures, notes.argmax(axis=1)[:, None], axis=1)
+    return np.where(notes, measures - first, measures - 1000).astype(np.int16)
+
+
 def shape(measures: np.ndarray) -> bytes:
-    """What does not change with the key: intervals from the first note, and the other symbols, as bytes."""
-    pitches = measures[measures >= 0]
-    start = int(pitches[0]) if pitches.size else 0
-    return np.where(measures >= 0, measures - start, measures - 1000).astype(np.int16).tobytes()
+    """What does not change with the key of measures in a row, as bytes; see `relative`."""
+    return relative(measures.reshape(1, -1)).tobytes()
 
 
 def _shared(measures: Sequence[np.ndarray], sides: Sequence[np.ndarray]) -> float:

@@ -16,15 +16,15 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from arvae.datasets import pictures
+from arvae.datasets.catalogue import Sizes
 from arvae.datasets.contract import DataError, Dataset, Split, shares
-from arvae.progress import Progress
+from arvae.progress import Log, Progress
 
 TABLE = "attributes.csv"
 SIDES = (28, 64)  # what the image models take
@@ -33,11 +33,7 @@ SEED = 0  # of the split
 
 
 def prepare(
-    name: str,
-    folder: Path | str,
-    side: int | None = None,
-    sizes: Mapping[str, int | None] | None = None,
-    log: Callable[[str], None] = print,
+    name: str, folder: Path | str, side: int | None = None, sizes: Sizes | None = None, log: Log = print
 ) -> Dataset:
     """Read a folder as described above into a data set `name`, split 70 / 10 / 20 % by a fixed shuffle.
 

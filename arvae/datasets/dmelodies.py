@@ -6,13 +6,15 @@ scales (SCALES), the order of the rhythms (RHYTHMS), and the rest before a first
 """
 
 import itertools
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from arvae.datasets.contract import BATCH, DataError, Dataset, Split, choose, shares
+from arvae.datasets.catalogue import Sizes
+from arvae.datasets.combinations import checked, factors_of
+from arvae.datasets.contract import BATCH, Dataset, Split, choose, shares
 from arvae.music.coding import BEATS, CONTINUE, REST, TICKS, Vocabulary
+from arvae.progress import Log
 
 FACTS = {
     "kind": "music",
@@ -84,7 +86,7 @@ def draw(factors: np.ndarray) -> np.ndarray:
 
     Before the first note there is a rest, everywhere else the note goes on. DataError names an index outside.
     """
-    factors = _checked(factors)
+    factors = checked(factors, COUNTS, NAMES, "melody")
     notes = _chords(factors)  # (n, 4, 3), upwards
     notes = np.where(factors[:, 5:, None] == 1, notes, notes[..., ::-1])
     onsets = RHYTHMS[factors[:, 3:5]].reshape(-1, 16)  # twelve in each row
@@ -98,12 +100,7 @@ def draw(factors: np.ndarray) -> np.ndarray:
 
 def attributes(factors: np.ndarray) -> np.ndarray:
     """Attribute values float32 (n, 9) of factors' indices (n, 9): the octave from 4, else as they are."""
-    return (_checked(factors) + FIRST).astype(np.float32)
-
-
-def factors_of(index: np.ndarray) -> np.ndarray:
-    """Factors' indices uint8 (n, 9) of places (n,) among all melodies."""
-    return np.stack(np.unravel_index(index, COUNTS), axis=1).astype(np.uint8)
+    return (checked(factors, COUNTS, NAMES, "melody") + FIRST).astype(np.float32)
 
 
 def read(melodies: np.ndarray) -> np.ndarray:
@@ -141,18 +138,12 @@ def _read(melodies: np.ndarray) -> np.ndarray:
     return found
 
 
-def prepare(
-    sizes: Mapping[str, int | None],
-    source: str,
-    raw: Path,
-    cache: Path,
-    log: Callable[[str], None] = print,
-) -> Dataset:
+def prepare(sizes: Sizes, source: str, raw: Path, cache: Path, log: Log = print) -> Dataset:
     """Split all combinations 70 / 10 / 20 % by a fixed shuffle, take `sizes` of each, and draw them."""
     splits = {}
     for part, places in shares(TOTAL, {}, SEED, "dmelodies").items():
         taken = places[choose(len(places), sizes.get(part), SEED, f"melodies of dmelodies ({part})")]
-        factors = factors_of(taken)
+        factors = factors_of(taken, COUNTS)
         splits[part] = Split(draw(factors), attributes(factors))
         log(f"dmelodies, {part}: {len(taken):,} of {len(places):,} melodies drawn")
     return Dataset(
@@ -177,19 +168,3 @@ def _chords(factors: np.ndarray) -> np.ndarray:
     """The chords' notes, upwards, as MIDI pitches int16 (n, 4, 3), of tonic, octave, mode (n, 3 or more)."""
     tonic, octave, mode = factors[:, :3].T
     return ((12 * (octave + FIRST[1] + 1) + tonic)[:, None, None] + CHORDS[mode]).astype(np.int16)
-
-
-def _checked(factors: np.ndarray) -> np.ndarray:
-    factors = np.asarray(factors)
-    if factors.ndim != 2 or factors.shape[1] != len(COUNTS) or not np.issubdtype(factors.dtype, np.integer):
-        raise DataError(
-            f"factors must be integers (n, {len(COUNTS)}), not {factors.dtype} {factors.shape}: "
-            f"give one column each for {', '.join(NAMES)}"
-        )
-    outside = np.argwhere((factors < 0) | (factors >= COUNTS))
-    if len(outside):
-        row, column = outside[0]
-        raise DataError(
-            f"{NAMES[column]} of melody {row} is index {factors[row, column]}: give 0 to {COUNTS[column] - 1}"
-        )
-    return factors.astype(np.intp)

@@ -7,16 +7,18 @@ procedural, and the geometry below reproduces 160 published frames with a mean o
 
 import contextlib
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from arvae.datasets import sources
+from arvae.datasets.catalogue import Sizes
+from arvae.datasets.combinations import checked, factors_of
 from arvae.datasets.contract import DataError, Dataset, PackedImages, Split, shares
 from arvae.files import DAMAGED, sha256
-from arvae.progress import Progress
+from arvae.progress import Log, Progress
 
 FACTS = {
     "kind": "images",
@@ -72,9 +74,9 @@ def render(factors: np.ndarray) -> np.ndarray:
     return np.asarray(render_packed(factors))
 
 
-def render_packed(factors: np.ndarray, log: Callable[[str], None] | None = None) -> PackedImages:
+def render_packed(factors: np.ndarray, log: Log | None = None) -> PackedImages:
     """Like `render`, eight pixels a byte; `log` takes a progress line about every five seconds."""
-    factors = _checked(factors)
+    factors = checked(factors, COUNTS, NAMES, "image")
     packed = np.empty((len(factors), SIDE, SIDE // 8), np.uint8)
     progress = Progress(len(factors), "dsprites", "images drawn", log=log or (lambda line: None))
     for start in range(0, len(factors), 512):
@@ -87,18 +89,11 @@ def render_packed(factors: np.ndarray, log: Callable[[str], None] | None = None)
 
 def attributes(factors: np.ndarray) -> np.ndarray:
     """Attribute values float32 (n, 5) of factor indices (n, 5), as published; shape as 0, 1, 2."""
-    factors = _checked(factors)
+    factors = checked(factors, COUNTS, NAMES, "image")
     return np.stack([VALUES[k][factors[:, k]] for k in range(5)], axis=1).astype(np.float32)
 
 
-def factors_of(index: np.ndarray) -> np.ndarray:
-    """Factor indices uint8 (n, 5) of places (n,) in the published order."""
-    return np.stack(np.unravel_index(index, COUNTS), axis=1).astype(np.uint8)
-
-
-def prepare(
-    sizes: dict[str, int | None], source: str, raw: Path, cache: Path, log: Callable[[str], None] = print
-) -> Dataset:
+def prepare(sizes: Sizes, source: str, raw: Path, cache: Path, log: Log = print) -> Dataset:
     """Split all combinations 70 / 10 / 20 % by a fixed shuffle, take `sizes` of each, and read or draw them.
 
     source: "auto", or "folder" (a file in $ARVAE_DATA or raw/dsprites), "official" (downloaded), "drawn".
@@ -111,7 +106,7 @@ def prepare(
 
     def drawn() -> tuple[PackedImages, dict]:
         geometry = {"square": SQUARE, "ellipse": ELLIPSE, "heart": HEART}
-        return render_packed(factors_of(wanted), log), {"geometry in pixels": geometry}
+        return render_packed(factors_of(wanted, COUNTS), log), {"geometry in pixels": geometry}
 
     offered = {
         "folder": lambda: published(sources.in_folder(folder, FILE)),
@@ -122,7 +117,7 @@ def prepare(
     (images, facts), used = sources.first("dsprites", offered, source, by_hand, log)
     splits, start = {}, 0
     for part, index in places.items():
-        factors, packed = factors_of(index), images.packed[start:][: len(index)]
+        factors, packed = factors_of(index, COUNTS), images.packed[start:][: len(index)]
         splits[part] = Split(PackedImages(packed), attributes(factors), {"factors": factors})
         start += len(index)
     return Dataset(
@@ -143,7 +138,7 @@ def prepare(
     )
 
 
-def read_published(path: Path, places: np.ndarray, log: Callable[[str], None] = print) -> PackedImages:
+def read_published(path: Path, places: np.ndarray, log: Log = print) -> PackedImages:
     """Read the images at `places` (n,) of the published npz, in that order.
 
     Only its `imgs` are opened; its `metadata` is a pickle, which could run code. Images are packed while they
@@ -162,7 +157,7 @@ def read_published(path: Path, places: np.ndarray, log: Callable[[str], None] = 
     progress.close()
     # The file's labels need not be read: other images, or an other order, would not overlap with the drawing.
     sample = np.random.default_rng(SEED).choice(TOTAL, min(300, TOTAL), replace=False)
-    seen, drawn = np.unpackbits(packed[sample], axis=-1), render(factors_of(sample))
+    seen, drawn = np.unpackbits(packed[sample], axis=-1), render(factors_of(sample, COUNTS))
     overlap = float(((seen & drawn).sum((1, 2)) / np.maximum((seen | drawn).sum((1, 2)), 1)).mean())
     if overlap < 0.98:
         raise DataError(f"{path}: its images overlap only {overlap:.2f} with dSprites'; replace the file")
@@ -188,18 +183,6 @@ def _images(path: Path) -> Iterator[IO[bytes]]:
         if isinstance(error, DataError):  # which is a ValueError, too
             raise
         raise DataError(f"{path} is damaged, or not the dSprites file ({error}): delete it") from error
-
-
-def _checked(factors: np.ndarray) -> np.ndarray:
-    factors = np.asarray(factors)
-    if factors.ndim != 2 or factors.shape[1] != 5 or not np.issubdtype(factors.dtype, np.integer):
-        raise DataError(f"factors must be integers (n, 5), not {factors.dtype} {factors.shape}")
-    outside = np.argwhere((factors < 0) | (factors >= COUNTS))
-    if len(outside):
-        (row, column), most = outside[0], COUNTS[outside[0, 1]] - 1
-        found = f"factor {NAMES[column]} of image {row} is {factors[row, column]}"
-        raise DataError(f"{found}: it must be 0-{most}")
-    return factors.astype(np.intp)
 
 
 def _draw(factors: np.ndarray) -> np.ndarray:

@@ -4,21 +4,24 @@ From the collections that ship inside music21 (Ryan's Mammoth, O'Neill's 1850, A
 collection), or, when asked for, from thesession.org (Pati & Lerch 2020 used its tunes).
 """
 
+import contextlib
 import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from arvae.datasets import corpus, reading, sources
+from arvae.datasets.catalogue import Sizes
 from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Written
 from arvae.music import abc as abc_notation
 from arvae.music import abc_text, files, grid
+from arvae.progress import Log
 
 FACTS = {
     "kind": "music",
@@ -48,13 +51,7 @@ _LICENCES = {
 }
 
 
-def prepare(
-    sizes: Mapping[str, int | None],
-    source: str,
-    raw: Path,
-    cache: Path,
-    log: Callable[[str], None] = print,
-) -> Dataset:
+def prepare(sizes: Sizes, source: str, raw: Path, cache: Path, log: Log = print) -> Dataset:
     """The folk tunes as a data set; `sizes["tunes"]` limits how many 4/4 tunes are read (fixed seed).
 
     source: "auto" and "music21" take its corpora (nothing is downloaded); "thesession" takes thesession.org's
@@ -67,7 +64,8 @@ def prepare(
         by_hand=f"put {TABLE} into {raw / 'thesession'} or into the folder that ${sources.FOLDER} names",
         log=log,
     )
-    common = [tune for tune in found if _in_four(tune)]
+    metres = [abc_text.field(tune.content.decode(), "M") or "none" for tune in found]
+    common = [tune for tune, metre in zip(found, metres, strict=True) if abc_text.is_common(metre)]
     chosen = [common[i] for i in choose(len(common), sizes.get("tunes"), corpus.SEED, "tunes")]
     coded = reading.read_all(chosen, read, "reading folk tunes", log)
     import music21
@@ -135,19 +133,12 @@ def session(content: bytes, name: str = TABLE) -> list[Written]:
     return found
 
 
-def _table(path: Path, log: Callable[[str], None]) -> bytes:
+def _table(path: Path, log: Log) -> bytes:
     """tunes.csv from the user's folder, else downloaded to `path`."""
-    try:
-        found = sources.in_folder(path.parent, TABLE)
-    except sources.SourceError:
-        found = path
-    if found != path:
-        return found.read_bytes()
-    return sources.download(ADDRESS, path, check=_check_table, log=log).read_bytes()
-
-
-def _check_table(path: Path) -> None:
-    session(path.read_bytes(), path.name)
+    with contextlib.suppress(sources.SourceError):
+        if (found := sources.in_folder(path.parent, TABLE)) != path:
+            return found.read_bytes()
+    return sources.download(ADDRESS, path, lambda got: session(got.read_bytes(), got.name), log).read_bytes()
 
 
 def _settings(rows: Iterable[Mapping[str, Any]]) -> Iterable[Written]:
@@ -166,8 +157,3 @@ def _key(mode: str) -> str:
     if not found:
         return "C"
     return found.group(1) + ("" if found.group(2).lower().startswith("maj") else found.group(2)[:3].lower())
-
-
-def _in_four(tune: Written) -> bool:
-    written = abc_text.field(tune.content.decode(), "M")
-    return abc_text.is_common(written or "none")

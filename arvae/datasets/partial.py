@@ -18,15 +18,14 @@ LEFT_OUT, LABELLED = "left out of training", "labelled training examples"  # in 
 
 
 def inside(names: Collection[str], attributes: np.ndarray, region: Region) -> np.ndarray:
-    """Which examples, attributes (n, k) called `names`, lie in a region in every attribute it names: (n,)."""
-    within, names = np.ones(len(attributes), bool), list(names)
+    """Which examples, attributes (..., k) called `names`, lie in a region in all that it names: (...)."""
+    within, names = np.ones(attributes.shape[:-1], bool), list(names)
     for name, (low, high) in region.items():
         if name not in names:
             raise DataError(f"leave_out names {name!r}: give one of {', '.join(names)}")
-        column = attributes[:, names.index(name)]
-        within &= (column >= (-np.inf if low is None else low)) & (
-            column <= (np.inf if high is None else high)
-        )
+        column = attributes[..., names.index(name)]
+        within &= column >= (-np.inf if low is None else low)
+        within &= column <= (np.inf if high is None else high)
     return within
 
 
@@ -73,23 +72,14 @@ def labelled(dataset: Dataset) -> Dataset:
     return dataset if known.all() else dataclasses.replace(dataset, train=_rows(dataset.train, known))
 
 
-def describe(dataset: Dataset) -> str:
-    """What of it training does not see, in sentences; empty where it sees all."""
-    text = ""
-    if region := dataset.provenance.get(LEFT_OUT):
-        share = dataset.provenance["shares left out"]["train"]
-        text += f"\n\nTraining does not see examples with {said(region)}, {share:.1%} of them."
-    if known := dataset.provenance.get(LABELLED):
-        text += f"\n\nThe attributes of {known:,} of its {len(dataset.train):,} training examples are known."
-    return text
-
-
 def said(region: Region) -> str:
-    """A region in words: "shape 2 to 2, scale from 0.75"."""
+    """A region in words: "shape 2, scale from 0.75, x 0 to 0.5"."""
     words = []
     for name, (low, high) in region.items():
-        two = f"{low:g} to {high:g}" if None not in (low, high) else ""
-        words.append(f"{name} {two or (f'up to {high:g}' if low is None else f'from {low:g}')}")
+        if None in (low, high):
+            words.append(f"{name} up to {high:g}" if low is None else f"{name} from {low:g}")
+        else:
+            words.append(f"{name} {low:g}" if low == high else f"{name} {low:g} to {high:g}")
     return ", ".join(words)
 
 

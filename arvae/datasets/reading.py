@@ -1,7 +1,6 @@
 """Reading many tunes, on all cores, and why a tune was left out."""
 
 import multiprocessing
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -10,10 +9,11 @@ from functools import partial
 
 import numpy as np
 
+from arvae import machine
 from arvae.datasets.contract import DataError
 from arvae.music.coding import TICKS
 from arvae.music.score import TuneError
-from arvae.progress import Progress
+from arvae.progress import Log, Progress
 
 _CHUNK = 64  # tunes that a process is given at a time
 _ALONE = 200  # fewer tunes are read before other processes have started
@@ -41,13 +41,11 @@ class Coded:
 Reader = Callable[[Written], np.ndarray]
 
 
-def read_all(
-    written: Sequence[Written], reader: Reader, label: str, log: Callable[[str], None] = print
-) -> list[Coded]:
+def read_all(written: Sequence[Written], reader: Reader, label: str, log: Log = print) -> list[Coded]:
     """Each tune as read with `reader`, a function of a module, in order. DataError where a process dies."""
     progress = Progress(len(written), label, "tunes", log=log)
     coded = []
-    workers = 1 if len(written) < _ALONE else cores()
+    workers = 1 if len(written) < _ALONE else machine.cores()
     try:
         # a pool starts its processes with the first tune it is given: with one worker it stays empty
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
@@ -71,8 +69,3 @@ def read_one(reader: Reader, tune: Written) -> Coded:
         return Coded(reader(tune))
     except TuneError as error:
         return Coded(np.zeros((0, TICKS), np.int16), error.reason, str(error))
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

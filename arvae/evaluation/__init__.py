@@ -2,35 +2,15 @@
 
 items = pick(dataset, sizes.codes)
 runs = evaluate_setup(setup, dataset, items, "data/models/mnist-arvae", params.evaluation, judge)
-records.write(setup, dataset, items, runs, root)
 
 scores: what is computed for each run; settings: a study's runs, lightly; control: what turning a dimension
 changes; content: what stays; targets: is a wished value reached; realism: whether outputs look like the
 data; bounds: what a score can be at least and at most; directions: a plain VAE's code turned towards the
-attributes; judge: the classifier that reads digits; records: the files that are left.
+attributes; judge: the classifier that reads digits.
 """
 
-from arvae.evaluation.scores import (
-    EvaluationError,
-    Items,
-    RunEvaluation,
-    encoded,
-    evaluate_setup,
-    limits,
-    pick,
-    runs_in,
-)
+from arvae.evaluation.bounds import limits
+from arvae.evaluation.scores import EvaluationError, Items, encoded, evaluate_setup, pick
 from arvae.evaluation.settings import STUDY, study
 
-__all__ = [
-    "STUDY",
-    "EvaluationError",
-    "Items",
-    "RunEvaluation",
-    "encoded",
-    "evaluate_setup",
-    "limits",
-    "pick",
-    "runs_in",
-    "study",
-]
+__all__ = ["STUDY", "EvaluationError", "Items", "encoded", "evaluate_setup", "limits", "pick", "study"]

@@ -7,24 +7,27 @@ import numpy as np
 
 from arvae import metrics
 from arvae.datasets import catalogue, sprites
+from arvae.datasets.contract import Dataset
 from arvae.evaluation import judge as classifiers
 from arvae.evaluation import reconstruction
 from arvae.evaluation.judge import DigitClassifier
+from arvae.evaluation.scores import CODES, Items
 from arvae.params import Setup
 
 _LIMITED = ("interpretability", "mig", "sap", "scc")  # what an orientation that cannot be seen whole lowers
 
 
-def bounds(
-    setup: Setup, names: tuple[str, ...], x: np.ndarray, attributes: np.ndarray, judge: DigitClassifier | None
+def limits(
+    setup: Setup, dataset: Dataset, items: Items, judge: DigitClassifier | None = None
 ) -> dict[str, dict[str, float | None]]:
-    """{"floor": {score: value}, "ceiling": ...} of test items x and attributes (n, k) of one data set.
+    """{"floor": {score: value}, "ceiling": ...} of test items of a data set.
 
     floor: the metrics of noise in as many dimensions as the setup has; reconstruction by nothing: an empty
     picture, a measure of "continue"; content by guessing. ceiling: the metrics of codes that are the
     attributes themselves, a dimension each: what the attributes' dependence on one another leaves. A sprite's
     orientation is known up to its shape's symmetry only, as on the picture.
     """
+    names, x, attributes = dataset.attribute_names, items.x[:CODES], items.attributes[:CODES]
     noise = np.random.default_rng(0).standard_normal((len(x), setup.latent_dim))
     own = list(range(len(names)))
     found: dict[str, dict[str, Any]] = {}

@@ -11,7 +11,8 @@ entries that make no sense for the kind are None or empty. The traversed items a
 Moving nothing keeps everything: `curve` sets what is kept against how far the attribute has moved.
 """
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from arvae.datasets.measuring import DRAWN
 from arvae.evaluation import judge as classifiers
 from arvae.evaluation.control import Traversals, span
 from arvae.evaluation.judge import DigitClassifier
+from arvae.metrics import mean
 
 if TYPE_CHECKING:
     from arvae.evaluation.scores import Items
@@ -31,33 +33,67 @@ def preserved(
 ) -> dict[str, Any] | None:
     """Content preservation in the sense that fits the data; None where none does.
 
-    judge: reads digits, where items have labels.
+    judge: reads digits, where items have labels. The traversal of shape itself is left out, since there it is
+    meant to change. A drawing that is none of the shapes counts as not kept.
     """
     if items.x.ndim == 2:
         return melodies(items.x, reconstructions, traversals)
-    if judge is not None and "label" in items.extra:
-        return digits(judge, items.x, reconstructions, items.extra["label"], traversals)
-    if "factors" in items.extra and "shape" in traversals.names and traversals.measured is not None:
-        return shapes(items.x, reconstructions, items.extra["factors"][:, 0], traversals)
-    return None
+    if (known := _read(items, traversals, judge)) is None:
+        return None
+    what, classes, truth, read, moved = known
+    shown = [i for i, name in enumerate(traversals.names) if name != what]
+    first = truth[: moved.shape[1]]
+    again, kept = read(reconstructions) == truth, moved[shown] == first[:, None]
+    per_attribute = {traversals.names[i]: float(right.mean()) for i, right in zip(shown, kept, strict=True)}
+    return {
+        "what": what,
+        "original": float((read(items.x) == truth).mean()),
+        "reconstructed": float(again.mean()),
+        "traversed": mean(per_attribute.values()),
+        "per_attribute": per_attribute,
+        "per_class": {
+            str(name): {
+                "reconstructed": mean(again[truth == i]),
+                "traversed": mean(kept[:, first == i].ravel()),
+            }
+            for i, name in enumerate(classes)
+        },
+    }
 
 
 def along(
     items: "Items", reconstructions: np.ndarray, traversals: Traversals, judge: DigitClassifier | None
 ) -> dict[str, np.ndarray]:
     """What is kept at each point of a traversal, 0..1: {attribute: (n, p)}; empty where nothing is known."""
-    outputs, first = traversals.outputs, traversals.outputs.shape[1]
+    first, changed = traversals.outputs.shape[1], None
     if items.x.ndim == 2:
-        kept = pitches_kept(reconstructions[:first, None], outputs)
-    elif judge is not None and "label" in items.extra:
-        kept = _read(judge, outputs) == items.extra["label"][:first, None]
-    elif "factors" in items.extra and "shape" in traversals.names and traversals.measured is not None:
-        shape = traversals.measured[..., sprites.NAMES.index("shape")]
-        kept = shape == items.extra["factors"][:first, 0, None]
+        kept = pitches_kept(reconstructions[:first, None], traversals.outputs)
+    elif known := _read(items, traversals, judge):
+        changed, _, truth, _, moved = known
+        kept = moved == truth[:first, None]
     else:
         return {}
-    changed = "shape" if items.x.ndim == 3 and judge is None else None  # where it is meant to change
     return {name: kept[i].astype(float) for i, name in enumerate(traversals.names) if name != changed}
+
+
+def _read(
+    items: "Items", traversals: Traversals, judge: DigitClassifier | None
+) -> tuple[str, Iterable[Any], np.ndarray, Callable[[np.ndarray], np.ndarray], np.ndarray] | None:
+    """What is read off images, its classes, that of each item (n,), the function that reads images (n, ...),
+    and what it reads along a traversal (k, n, p); None where nothing can be read."""
+    if judge is not None and "label" in items.extra:
+        read = functools.partial(classifiers.predict, judge)
+        outputs = traversals.outputs
+        moved = read(outputs.reshape(-1, *outputs.shape[3:])).reshape(outputs.shape[:3])
+        return "digit", range(classifiers.DIGITS), items.extra["label"], read, moved
+    if "factors" in items.extra and "shape" in traversals.names and traversals.measured is not None:
+        moved = traversals.measured[..., sprites.NAMES.index("shape")]
+        return "shape", sprites.SHAPES, items.extra["factors"][:, 0], _shapes, moved
+    return None
+
+
+def _shapes(images: np.ndarray) -> np.ndarray:
+    return sprites.estimate(images >= DRAWN)[:, 0]
 
 
 def curve(kept: dict[str, np.ndarray], traversals: Traversals, ranges: np.ndarray) -> list[dict[str, float]]:
@@ -74,67 +110,6 @@ def curve(kept: dict[str, np.ndarray], traversals: Traversals, ranges: np.ndarra
         content = [values[:, window].mean() for values in kept.values()]
         found.append({"range_covered": float(np.mean(moved)), "content": float(np.mean(content))})
     return found
-
-
-def digits(
-    judge: DigitClassifier,
-    originals: np.ndarray,
-    reconstructions: np.ndarray,
-    labels: np.ndarray,
-    traversals: Traversals,
-) -> dict[str, Any]:
-    """Share of digits still read as their label (n,): images uint8 (n, 28, 28), and along traversals."""
-    moved = _read(judge, traversals.outputs)
-    read = (classifiers.predict(judge, images) for images in (originals, reconstructions))
-    return _kept("digit", range(classifiers.DIGITS), labels, *read, moved, traversals.names)
-
-
-def _read(judge: DigitClassifier, outputs: np.ndarray) -> np.ndarray:
-    """The digit read in each output of a traversal (k, n, p, 28, 28): (k, n, p)."""
-    return classifiers.predict(judge, outputs.reshape(-1, *outputs.shape[3:])).reshape(outputs.shape[:3])
-
-
-def shapes(
-    originals: np.ndarray, reconstructions: np.ndarray, truth: np.ndarray, traversals: Traversals
-) -> dict[str, Any]:
-    """Share of sprites whose shape is still read as their own: images uint8 (n, 64, 64), truth (n,) of 0, 1,
-    2. The traversal of shape itself is left out, since there it is meant to change. A drawing that is none of
-    the shapes counts as not kept.
-    """
-    shape = traversals.names.index("shape")
-    moved = np.delete(traversals.measured[..., sprites.NAMES.index("shape")], shape, axis=0)
-    others = [name for name in traversals.names if name != "shape"]
-    read = (sprites.estimate(images >= DRAWN)[:, 0] for images in (originals, reconstructions))
-    return _kept("shape", sprites.SHAPES, truth, *read, moved, others)
-
-
-def _kept(
-    what: str,
-    classes: Iterable[Any],
-    truth: np.ndarray,
-    original: np.ndarray,
-    reconstructed: np.ndarray,
-    traversed: np.ndarray,
-    names: Sequence[str],
-) -> dict[str, Any]:
-    """Shares of the classes read, (n,) and (k, m, p), that are the true ones (n,)."""
-    first = truth[: traversed.shape[1]]
-    again, kept = reconstructed == truth, traversed == first[None, :, None]
-    per_attribute = {name: float(kept[i].mean()) for i, name in enumerate(names)}
-    return {
-        "what": what,
-        "original": float((original == truth).mean()),
-        "reconstructed": float(again.mean()),
-        "traversed": _mean(per_attribute.values()),
-        "per_attribute": per_attribute,
-        "per_class": {
-            str(name): {
-                "reconstructed": _mean(again[truth == i]),
-                "traversed": _mean(kept[:, first == i].ravel()),
-            }
-            for i, name in enumerate(classes)
-        },
-    }
 
 
 def melodies(originals: np.ndarray, reconstructions: np.ndarray, traversals: Traversals) -> dict[str, Any]:
@@ -157,8 +132,8 @@ def melodies(originals: np.ndarray, reconstructions: np.ndarray, traversals: Tra
         "original": 1.0,
         "reconstructed": float(pitches_kept(originals, reconstructions).mean()),
         "reconstructed_onsets": float(onsets_kept(originals, reconstructions).mean()),
-        "traversed": _mean(values["pitches"] for values in per_attribute.values()),
-        "traversed_onsets": _mean(values["onsets"] for values in per_attribute.values()),
+        "traversed": mean(values["pitches"] for values in per_attribute.values()),
+        "traversed_onsets": mean(values["onsets"] for values in per_attribute.values()),
         "per_attribute": per_attribute,
         "per_class": {},
     }
@@ -183,8 +158,3 @@ def sounding(measures: np.ndarray) -> np.ndarray:
     last = np.maximum.accumulate(np.where(starts, tick, -1), axis=-1)
     value = np.take_along_axis(measures, np.maximum(last, 0), axis=-1)
     return np.where((last >= 0) & (value >= 0), value, -2)
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    values = list(values)
-    return float(np.mean(values)) if values else None

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from arvae.datasets import sprites
-from arvae.metrics import outputs, spearman_matrix
+from arvae.metrics import mean, outputs, spearman_matrix
 from arvae.trained import TrainedModel
 
 MIN_POINTS = 3
@@ -57,7 +57,7 @@ def traverse(model: TrainedModel, z: np.ndarray, values: np.ndarray) -> Traversa
     )
     measured = None
     if model.measurable:
-        measured = model.measure(decoded.reshape(-1, *decoded.shape[3:])).reshape(*decoded.shape[:3], -1)
+        measured = model.measure(decoded)
         if names == sprites.NAMES:  # an orientation is followed through whole turns
             shape, turned = (names.index(name) for name in ("shape", "orientation"))
             measured[..., turned] = sprites.unwrapped(measured[..., turned], measured[..., shape])
@@ -114,20 +114,21 @@ def summarise(traversals: Traversals, attributes: np.ndarray) -> dict[str, Any] 
     )
     total = change.sum(axis=1)
     paths = [(traversals.values[i], measured[i, ..., i]) for i in columns]
+    enough = np.isfinite(np.stack([path for _, path in paths])).sum(axis=-1) >= MIN_POINTS  # (k, n)
+    gamma = np.where(enough, [outputs.gamma(*path) for path in paths], 0.0)
     own = {
         "monotonicity": np.diag(rho),
         "monotonicity_either_way": np.abs(np.diag(rho)),
-        "monotonicity_gamma": np.array([abs(_steered(*path).mean()) for path in paths]),
-        "smoothness": np.array([_mean(outputs.smoothness(*path)) for path in paths], dtype=float),
+        "monotonicity_gamma": np.abs(gamma.mean(axis=1)),
+        "smoothness": np.array([mean(outputs.smoothness(*path)) for path in paths], dtype=float),
         "range_covered": np.diag(change),
         "selectivity": np.where(total > 0, np.diag(change) / np.where(total > 0, total, 1), 0.0),
         "measurable": np.diag(np.isfinite(measured).mean(axis=(1, 2))),
     }
     return {
-        **{name: _mean(values) for name, values in own.items()},
+        **{name: mean(values) for name, values in own.items()},
         "per_attribute": {
-            name: {"dimension": int(traversals.dimensions[i])}
-            | {key: _mean(v[[i]]) for key, v in own.items()}
+            name: {"dimension": int(traversals.dimensions[i])} | {key: mean(v[[i]]) for key, v in own.items()}
             for i, name in enumerate(traversals.names)
         },
         "change": change.tolist(),
@@ -135,16 +136,6 @@ def summarise(traversals: Traversals, attributes: np.ndarray) -> dict[str, Any] 
         "items": measured.shape[1],
         "points": measured.shape[2],
     }
-
-
-def _steered(values: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    enough = np.isfinite(measured).sum(axis=1) >= MIN_POINTS
-    return np.where(enough, outputs.gamma(values, measured), 0.0)
-
-
-def _mean(values: np.ndarray) -> float | None:
-    known = values[np.isfinite(values)]
-    return float(np.mean(known)) if len(known) else None
 
 
 def random_outputs(

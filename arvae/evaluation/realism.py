@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arvae.datasets.contract import Dataset
+from arvae.datasets.corpus import relative
 from arvae.evaluation import judge as classifiers
 from arvae.evaluation.judge import DigitClassifier
 from arvae.music import coding as music
@@ -28,13 +29,6 @@ _REACH = music.HIGHEST - music.LOWEST  # the widest interval, in semitones
 _CONTINUE, _OTHER, _FIRST, _EVENTS = range(2 * _REACH + 1, 2 * _REACH + 5)  # after the intervals
 _SCALES = np.array([[(tone - key) % 12 in (0, 2, 4, 5, 7, 9, 11) for tone in range(12)] for key in range(12)])
 _PRIOR = 5.0  # weight of the model without context, in counts
-
-
-def relative(measures: np.ndarray) -> np.ndarray:
-    """Measures (n, 24) as they are in every key: pitches from the first one, other symbols below -999."""
-    notes = measures >= 0
-    first = np.take_along_axis(measures, notes.argmax(axis=1)[:, None], axis=1)
-    return np.where(notes, measures - first, measures - 1000).astype(np.int16)
 
 
 def _rows(measures: np.ndarray) -> list[bytes]:
@@ -112,11 +106,9 @@ class Realism:
                 "log_likelihood": self.corpus.log_likelihood(outputs),
             }
         found = {"nearest_distance": self._distance(outputs, own)}
-        return (
-            found
-            if self.judge is None
-            else found | {"confidence": classifiers.confidence(self.judge, outputs)}
-        )
+        if self.judge is not None:
+            found["confidence"] = classifiers.confidence(self.judge, outputs)
+        return found
 
     def _distance(self, outputs: np.ndarray, own: bool) -> np.ndarray:
         length, parts = (self._flat**2).sum(axis=1), []

@@ -16,7 +16,6 @@ from arvae import metrics
 from arvae.datasets import catalogue, examples, sprites
 from arvae.datasets.contract import Dataset
 from arvae.evaluation import content, control, reconstruction, targets
-from arvae.evaluation.bounds import bounds
 from arvae.evaluation.control import Traversals
 from arvae.evaluation.judge import DigitClassifier
 from arvae.evaluation.realism import Realism
@@ -137,29 +136,16 @@ def evaluate_setup(
     realism, evaluated = Realism(dataset, items, judge), []
     for run in finished:
         codes = encode(setup, dataset, items, directory, run["name"])
-        evaluated.append(_evaluate(codes, items, sizes, judge, realism, run))
+        evaluated.append(_evaluate(codes, items, sizes, realism, run["seed"]))
         progress.update(1, f"{run['name']} done")
     progress.close()
     return evaluated
 
 
-def limits(
-    setup: Setup, dataset: Dataset, items: Items, judge: DigitClassifier | None = None
-) -> dict[str, Any]:
-    """Floors and ceilings of the scores on these items, see `arvae.evaluation.bounds`."""
-    few = slice(CODES)
-    return bounds(setup, tuple(dataset.attribute_names), items.x[few], items.attributes[few], judge)
-
-
 def _evaluate(
-    codes: Codes,
-    items: Items,
-    sizes: EvaluationSizes,
-    judge: DigitClassifier | None,
-    realism: Realism,
-    run: dict[str, Any],
+    codes: Codes, items: Items, sizes: EvaluationSizes, realism: Realism, seed: int
 ) -> RunEvaluation:
-    model, z, names = codes.model, codes.z, codes.model.attribute_names
+    model, z, names, judge = codes.model, codes.z, codes.model.attribute_names, realism.judge
     reconstructions, points, count = model.decode(z), sizes.traversal_points, sizes.traversal_items
     columns, (low, high) = [model.dimension_of(name) for name in names], observed_range(z)
     ends = control.ends(model)
@@ -169,6 +155,7 @@ def _evaluate(
     random = np.random.default_rng(SEED)
     decoded = control.random_outputs(model, low, high, random, DENSITY_SAMPLES * count)
     inside = control.within_data(model, decoded, items.attributes)
+    plausible = None if inside is None else inside & realism.plausible(decoded)
     filled = (occupancy(z[:, [r]], *end, points).item() for r, end in zip(columns, ends, strict=True))
     kept = content.along(items, reconstructions, observed, judge)
     known = realism.corpus.contains(items.x) if realism.corpus else None
@@ -180,9 +167,7 @@ def _evaluate(
         "content": content.preserved(items, reconstructions, fixed, judge),
         "content_curve": content.curve(kept, observed, control.data_range(items.attributes)),
         "latent_density_ratio": None if inside is None else float(inside.mean()),
-        "latent_density_plausible": None
-        if inside is None
-        else float((inside & realism.plausible(decoded)).mean()),
+        "latent_density_plausible": None if plausible is None else float(plausible.mean()),
         "occupancy": dict(zip(names, filled, strict=True)),
         "reconstruction": reconstruction.scores(items.x, reconstructions, known),
         "targets": targets.reached(model, z, items.attributes, few),
@@ -194,7 +179,7 @@ def _evaluate(
         },
         "grouped": _grouped(codes, items.attributes),
     }
-    result = _scalars(codes.scores, details) | {"seed": run["seed"], "details": codes.scores | details}
+    result = _scalars(codes.scores, details) | {"seed": seed, "details": codes.scores | details}
     return RunEvaluation(**vars(codes), reconstructions=reconstructions, traversals=fixed, result=result)
 
 
@@ -228,15 +213,9 @@ def _scalars(scores: dict[str, Any], details: dict[str, Any]) -> dict[str, float
     flat: dict[str, float | None] = {metric: scores[metric] for metric in metrics.METRICS}
     flat |= details["grouped"]["sampled"] | details["reconstruction"]
     fixed, observed = (details["controllability"][key] or {} for key in ("fixed", "observed"))
-    steered = (
-        "monotonicity",
-        "monotonicity_either_way",
-        "monotonicity_gamma",
-        "range_covered",
-        "selectivity",
-    )
-    flat |= {name: fixed.get(name) for name in (*steered, "smoothness")}
     either = ("monotonicity_either_way", "monotonicity_gamma", "range_covered")
+    steered = ("monotonicity", *either, "selectivity", "smoothness")
+    flat |= {name: fixed.get(name) for name in steered}
     flat |= {f"{name}_observed": observed.get(name) for name in either}
     aim, side = details["targets"] or {}, details["side_change"] or {}
     flat |= {"target_hit": aim.get("hit"), "target_hit_floor": aim.get("floor")}

@@ -10,6 +10,7 @@ import numpy as np
 
 from arvae.datasets import sprites
 from arvae.evaluation.control import Traversals, data_range, traverse
+from arvae.metrics import mean
 from arvae.trained import TrainedModel
 
 WISHES = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles of the attribute in the data
@@ -36,11 +37,10 @@ def reached(model: TrainedModel, z: np.ndarray, attributes: np.ndarray, count: i
     for i, name in enumerate(model.attribute_names):
         got = _away(measured[i], wishes[i], i, model.attribute_names) / ranges[i]  # (n, w)
         left = _away(attributes[:count, None], wishes[i], i, model.attribute_names) / ranges[i]
-        seen = got[np.isfinite(got)]
         per_attribute[name] = {
             "hit": float((np.nan_to_num(got, nan=np.inf) <= TOLERANCE).mean()),
             "floor": float((left <= TOLERANCE).mean()),
-            "error": float(seen.mean()) if len(seen) else None,
+            "error": mean(got.ravel()),
         }
     return _means(per_attribute) | {"per_attribute": per_attribute}
 
@@ -82,7 +82,7 @@ def side_change(traversals: Traversals, attributes: np.ndarray) -> dict[str, Any
             follows = _dependence(attributes[:, i], attributes[:, j], turned)
             for key, path in (("moved", other), ("beyond", other - follows)):
                 away[key].append(np.abs(path - path.mean(axis=1, keepdims=True)).mean() / ranges[j])
-        per_attribute[name] = {k: float(np.mean(values)) if values else None for k, values in away.items()}
+        per_attribute[name] = {key: mean(values) for key, values in away.items()}
     return _means(per_attribute) | {"per_attribute": per_attribute}
 
 
@@ -97,5 +97,5 @@ def _dependence(turned: np.ndarray, other: np.ndarray, at: np.ndarray) -> np.nda
 
 def _means(per_attribute: dict[str, dict[str, float | None]]) -> dict[str, float | None]:
     keys = next(iter(per_attribute.values()))
-    known = {key: [one[key] for one in per_attribute.values() if one[key] is not None] for key in keys}
-    return {key: float(np.mean(values)) if values else None for key, values in known.items()}
+    values = {key: [one[key] for one in per_attribute.values() if one[key] is not None] for key in keys}
+    return {key: mean(known) for key, known in values.items()}

@@ -17,7 +17,7 @@ names that are shown.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -113,7 +113,7 @@ def evaluate(
             }
             for j, i in enumerate(columns)
         }
-        means = {metric: _mean(column) for metric, column in values.items()}
+        means = {metric: mean(column) for metric, column in values.items()}
         return means | {"per_attribute": per_attribute}
 
     result = measure(list(range(len(names))), None) | {"regularized": None}
@@ -213,6 +213,8 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _mean(values: np.ndarray) -> float | None:
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else None
+def mean(values: Iterable[float]) -> float | None:
+    """The mean of what is finite; None where nothing is."""
+    known = np.asarray(list(values), dtype=np.float64)
+    known = known[np.isfinite(known)]
+    return float(known.mean()) if len(known) else None

@@ -7,8 +7,6 @@ left out by gamma; smoothness is NaN.
 
 import numpy as np
 
-STILL = 1e-3  # a change below counts as none in `steps`, as its author's implementation has it
-
 
 def gamma(values: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """(pairs in order - pairs out of order) / both, of all pairs of points that differ: (n,), 0 where none
@@ -17,15 +15,6 @@ def gamma(values: np.ndarray, measured: np.ndarray) -> np.ndarray:
     up = np.sign(measured[:, second] - measured[:, first]) * np.sign(values[second] - values[first])
     up = np.where(np.isfinite(up), up, 0.0)
     return np.divide(up.sum(axis=1), np.abs(up).sum(axis=1), out=np.zeros(len(up)), where=np.any(up, axis=1))
-
-
-def steps(values: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """(steps up - steps down) / both, of neighbouring points: (n,), NaN where none is above STILL. Called
-    monotonicity by Watcharasupat (2021, see `arvae.metrics.xmig`)."""
-    slope = np.diff(measured, axis=-1) / np.diff(values)
-    sign = np.where(np.abs(slope) > STILL, np.sign(slope), 0.0)
-    moving = np.abs(sign).sum(axis=-1)
-    return np.where(moving > 0, sign.sum(axis=-1) / np.where(moving > 0, moving, 1), np.nan)
 
 
 def smoothness(values: np.ndarray, measured: np.ndarray) -> np.ndarray:

@@ -12,8 +12,9 @@ from ruamel.yaml.error import YAMLError
 
 from arvae import paths
 from arvae.params.faults import ParamsError, checked
-from arvae.params.project import Params, Setup
+from arvae.params.project import Params
 from arvae.params.schema import ClassifierParams, ClassifierSchedule, Engine, EvaluationSizes, Schedule
+from arvae.params.setup import Setup
 
 __all__ = ["ClassifierParams", "ClassifierSchedule", "Engine", "EvaluationSizes", "Params", "ParamsError"]
 __all__ += ["Schedule", "Setup", "load"]

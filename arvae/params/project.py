@@ -3,36 +3,16 @@
 import itertools
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self, get_args
+from typing import Annotated, NamedTuple, Self, get_args
 
 from pydantic import Field, model_validator
 
-from arvae import paths
 from arvae.datasets import catalogue
-from arvae.params.faults import ParamsError, checked, unknown
-from arvae.params.schema import (
-    Architecture,
-    ClassifierParams,
-    ClassifierSchedule,
-    DatasetParams,
-    Engine,
-    EvaluationSizes,
-    Hyperparameters,
-    ImageArchitecture,
-    Kind,
-    ModelByKind,
-    MusicArchitecture,
-    Names,
-    Network,
-    Scale,
-    ScaleParams,
-    Schedule,
-    Section,
-    Seeds,
-    Studies,
-)
+from arvae.params import schema
+from arvae.params.faults import ParamsError, unknown
+from arvae.params.setup import Setup, absolute, attributes_of, network_of
 
-KINDS = get_args(Kind)
+KINDS = get_args(schema.Kind)
 
 
 class SetupName(NamedTuple):
@@ -40,62 +20,29 @@ class SetupName(NamedTuple):
 
     dataset: str
     model: str
-    kind: Kind
+    kind: schema.Kind
 
 
-class Setup(Section):
-    """One training setup, data set x model, with all that decides its weights but the seed.
-
-    A run of the setup is a seed and, in a study, other values for some of the loss's hyperparameters:
-    `setup.replace(gamma=1.0)`.
-    """
-
-    name: str
-    dataset: str
-    model: str
-    kind: Kind
-    scale: Scale
-    latent_dim: int
-    batch_size: int
-    attributes: tuple[str, ...]
-    dimensions: tuple[int, ...]
-    architecture: Architecture
-    hyperparameters: Hyperparameters
-    schedule: Schedule
-    seeds: tuple[int, ...]
-    engine: Engine
-
-    def replace(self, **hyperparameters: float | str) -> "Setup":
-        """The same setup with other values for some hyperparameters, checked like params.yaml."""
-        values = self.hyperparameters.model_dump() | hyperparameters
-        return self.model_copy(
-            update={"hyperparameters": checked(Hyperparameters, values, f"setup {self.name}")}
-        )
-
-
-class Params(Section):
+class Params(schema.Section):
     """The whole of params.yaml.
 
     `networks`, `setups`, and the `data` and `training` of a scale have entries for the two kinds of data, and
     for single data sets where these differ from their kind (see `entry`).
     """
 
-    scale: Scale
-    seeds: Seeds
-    datasets: dict[str, DatasetParams]
-    networks: dict[str, Network]
-    models: dict[str, ModelByKind]
-    models_of: Annotated[dict[str, Names], Field(alias="setups")]
-    classifier: ClassifierParams
-    studies: Studies
-    scales: dict[Scale, ScaleParams]
-    engine: Engine
+    scale: schema.Scale
+    seeds: schema.Seeds
+    datasets: dict[str, schema.DatasetParams]
+    networks: dict[str, schema.Network]
+    models: dict[str, schema.ModelByKind]
+    models_of: Annotated[dict[str, schema.Names], Field(alias="setups")]
+    classifier: schema.ClassifierParams
+    studies: schema.Studies
+    scales: dict[schema.Scale, schema.ScaleParams]
+    engine: schema.Engine
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for where, seeds in self._all_seeds().items():
-            if len(set(seeds)) != len(seeds):
-                raise ValueError(f"{where}: {list(seeds)} has a seed twice; give each run its own")
         if self.scale not in self.scales:
             raise ValueError(unknown("scale", self.scale, self.scales))
         for name in set(self.datasets) & set(self.studies.datasets):
@@ -104,10 +51,13 @@ class Params(Section):
         self._check_entries("setups", self.models_of)
         for name, source in self.sources.items():
             self._check_source(name, source)
-            if self._attributes(name) is not None:
-                self._network(name)
+            if attributes_of(name, source) is not None:
+                network_of(name, source, self.networks)
         first = next(iter(self.scales.values()))
         for scale, sizes in self.scales.items():
+            for name in sizes.seeds:
+                if name not in (known := [*self.sources, *KINDS, *self.models]):
+                    raise ValueError(unknown(f"scales.{scale}.seeds.{name}", name, known))
             for part in ("data", "training"):
                 section, same = getattr(sizes, part), getattr(first, part)
                 self._check_entries(f"scales.{scale}.{part}", section)
@@ -127,11 +77,8 @@ class Params(Section):
         known = self.setups | self.study_setups
         tuned = self.studies.tuning.weights if self.studies.tuning else ()
         grid = f"{self.studies.grid.dataset}-{self.studies.grid.model}"
-        for where, names in (
-            ("grid", [grid]),
-            ("tuning.weights", tuned),
-            ("directions", self.studies.directions),
-        ):
+        asked = {"grid": [grid], "tuning.weights": tuned, "directions": self.studies.directions}
+        for where, names in asked.items():
             for name in names:
                 if name not in known:
                     raise ValueError(unknown(f"studies.{where}", name, known))
@@ -142,24 +89,13 @@ class Params(Section):
                 )
         return self
 
-    def _all_seeds(self) -> dict[str, tuple[int, ...]]:
-        """All lists of seeds by where they stand; those of a scale have known names."""
-        found = {"seeds": self.seeds}
-        for scale, sizes in self.scales.items():
-            for name, seeds in sizes.seeds.items():
-                where = f"scales.{scale}.seeds.{name}"
-                if name not in (known := [*self.sources, *KINDS, *self.models]):
-                    raise ValueError(unknown(where, name, known))
-                found[where] = seeds
-        return found
-
     def _check_entries(self, where: str, section: Mapping[str, object]) -> None:
         for name in sorted(set(section) - {*self.sources, *KINDS}):
             raise ValueError(unknown(f"{where}.{name}", name, [*self.sources, *KINDS]))
         for kind in sorted(set(KINDS) - set(section)):
             raise ValueError(f"{where} has no entry for {kind}; add one, for every data set of that kind")
 
-    def _check_source(self, name: str, source: DatasetParams) -> None:
+    def _check_source(self, name: str, source: schema.DatasetParams) -> None:
         if name in KINDS:
             raise ValueError(f"datasets.{name}: this is the name of a kind; give the data set another")
         if source.like is not None and source.like not in catalogue.data_sets():
@@ -167,7 +103,7 @@ class Params(Section):
         for attribute in source.own:
             if attribute not in (functions := catalogue.own_attributes()):
                 raise ValueError(unknown(f"datasets.{name}.own", attribute, functions))
-        known = self._attributes(name)
+        known = attributes_of(name, source)
         for attribute in source.leave_out if known else ():
             if attribute not in known:
                 raise ValueError(unknown(f"datasets.{name}.leave_out", attribute, known))
@@ -184,58 +120,13 @@ class Params(Section):
                 f"objective {loss.objective!r} needs all: use a model whose objective is semisupervised"
             )
 
-    def _attributes(self, name: str) -> tuple[str, ...] | None:
-        """All attributes of a data set; None for a folder of pictures, whose table has them."""
-        source = self.sources[name]
-        return catalogue.attributes_of(name, source.own, source.like, source.kind)
-
-    def _network(self, name: str) -> dict[str, Any]:
-        """The fields of a data set's network: its own entry over that of `like`, over that of its kind."""
-        source, where = self.sources[name], f"networks.{name}"
-        kind, like, own = (self.networks.get(key) for key in (source.kind, source.like, name))
-        fields = {key: value for layer in (kind, like) for key, value in layer or () if value is not None}
-        fields = {key: fields[key] for key in fields if key not in ("attributes", "dimensions")}
-        fields |= {key: value for key, value in own or () if value is not None}
-        for key in ("latent_dim", "batch_size", "architecture"):
-            if key not in fields:
-                raise ValueError(f"networks.{source.kind}.{key} is missing; add it")
-        expected = ImageArchitecture if source.kind == "images" else MusicArchitecture
-        if not isinstance(fields["architecture"], expected):
-            raise ValueError(
-                f"{where}.architecture {fields['architecture'].model_dump()} is not one of "
-                f"{source.kind}: give {', '.join(expected.model_fields)}"
-            )
-        known = self._attributes(name)
-        if "attributes" not in fields:
-            fields["attributes"] = known or _table(name, source)
-        attributes = fields["attributes"]
-        for attribute in attributes if known else ():
-            if attribute not in known:
-                raise ValueError(unknown(f"{where}.attributes", attribute, known))
-        first, latent_dim = int(source.kind == "images"), fields["latent_dim"]
-        dimensions = fields.setdefault("dimensions", tuple(range(first, first + len(attributes))))
-        for what, values in (("attributes", attributes), ("dimensions", dimensions)):
-            if twice := sorted({str(value) for value in values if values.count(value) > 1}):
-                raise ValueError(f"{where}.{what} names {', '.join(twice)} more than once; give each once")
-        if len(attributes) != len(dimensions):
-            raise ValueError(
-                f"{where}: {len(attributes)} attributes but {len(dimensions)} dimensions; "
-                "give one dimension for each attribute"
-            )
-        if beyond := [dimension for dimension in dimensions if dimension >= latent_dim]:
-            raise ValueError(
-                f"{where}: dimensions {beyond} are not below latent_dim = {latent_dim}: use 0 to "
-                f"{latent_dim - 1}, or a larger latent_dim"
-            )
-        return fields
-
     def entry(self, section: Collection[str], dataset: str) -> str:
         """Which entry of a section holds for a data set: its own, else that of `like`, else its kind's."""
         source = self.sources[dataset]
         return next(name for name in (dataset, source.like, source.kind) if name in section)
 
     @property
-    def sources(self) -> dict[str, DatasetParams]:
+    def sources(self) -> dict[str, schema.DatasetParams]:
         """All data sets, those of the studies included."""
         return self.datasets | self.studies.datasets
 
@@ -257,7 +148,7 @@ class Params(Section):
         chosen = [known[name] for name in self.studies.directions]
         return {f"{one.dataset}-direction": one for one in chosen}
 
-    def _setups(self, models: Mapping[str, Names]) -> dict[str, SetupName]:
+    def _setups(self, models: Mapping[str, schema.Names]) -> dict[str, SetupName]:
         return {
             f"{dataset}-{model}": SetupName(dataset, model, self.sources[dataset].kind)
             for dataset, names in models.items()
@@ -276,7 +167,7 @@ class Params(Section):
             raise ParamsError(unknown("setup", key, known))
         training, seeds = self.scales[self.scale].training, self.scales[self.scale].seeds
         try:
-            network = self._network(dataset)
+            network = network_of(dataset, self.sources[dataset], self.networks)
         except ValueError as error:
             raise ParamsError(f"params.yaml: {error}") from error
         return Setup(
@@ -324,7 +215,7 @@ class Params(Section):
 
     def folder(self, dataset: str) -> Path | None:
         """The folder of a data set's own files; a relative one starts at the project's root."""
-        return _absolute(self.sources[dataset].folder)
+        return absolute(self.sources[dataset].folder)
 
     def data_sizes(self, dataset: str) -> dict[str, int | None]:
         """How many examples of each split the data stage keeps at the chosen scale."""
@@ -332,31 +223,11 @@ class Params(Section):
         return data[self.entry(data, dataset)].model_dump()
 
     @property
-    def evaluation(self) -> EvaluationSizes:
+    def evaluation(self) -> schema.EvaluationSizes:
         """Sizes of the evaluation at the chosen scale."""
         return self.scales[self.scale].evaluation
 
     @property
-    def classifier_schedule(self) -> ClassifierSchedule:
+    def classifier_schedule(self) -> schema.ClassifierSchedule:
         """Schedule of the digit classifier at the chosen scale."""
         return self.scales[self.scale].classifier
-
-
-def _table(name: str, source: DatasetParams) -> tuple[str, ...]:
-    """The attributes of a folder of pictures, from its attributes.csv, and those added to them."""
-    from arvae.datasets import custom  # only here: it takes a while to import
-
-    if source.folder is None:
-        raise ParamsError(f"datasets.{name} is no known data set and has no folder; give it one")
-    try:
-        _, names, *_ = custom.read_table(_absolute(source.folder) / custom.TABLE)
-    except ValueError as error:
-        raise ParamsError(f"datasets.{name}: {error}") from error
-    return (*names, *source.own)
-
-
-def _absolute(folder: str | None) -> Path | None:
-    if folder is None:
-        return None
-    path = Path(folder).expanduser()
-    return path if path.is_absolute() else paths.project() / path

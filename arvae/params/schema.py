@@ -3,7 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, NonNegativeInt, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    NonNegativeInt,
+    Tag,
+    model_validator,
+)
 
 Kind = Literal["images", "music"]
 # The modules of arvae/models with a loss, by name: read, not imported, which would take a second for torch.
@@ -15,9 +24,17 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _distinct(values: tuple) -> tuple:
+    if len(set(values)) != len(values):
+        raise ValueError("has a value twice: give each once")
+    return values
+
+
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, strict=False), AfterValidator(_distinct)]
 Bound = Annotated[float, Field(allow_inf_nan=False)] | None
 
 
@@ -182,7 +199,7 @@ class EvaluationSizes(Section):
     traversal_points: Annotated[int, Field(ge=3)]
 
 
-Values = Annotated[tuple[Positive, ...], Field(min_length=1, strict=False)]
+Values = Annotated[tuple[Positive, ...], Field(min_length=1, strict=False), AfterValidator(_distinct)]
 
 
 class GridSizes(Section):
@@ -191,14 +208,6 @@ class GridSizes(Section):
     gamma: Values
     delta: Values
     training: Schedule
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        for name in ("gamma", "delta"):
-            values = getattr(self, name)
-            if len(set(values)) != len(values):
-                raise ValueError(f"{name}: {list(values)} has a value twice: name each setting once")
-        return self
 
 
 class ScaleParams(Section):

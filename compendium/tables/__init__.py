@@ -1,6 +1,6 @@
 """Tables: obtained beside published, AR-VAE beside its baselines, claims with verdicts, one setup by itself.
 
-Each table is a data frame built from the reports that `evaluation.records` wrote and the published values;
+Each table is a data frame built from the reports that `compendium.records` wrote and the published values;
 `typeset.write` gives it its three forms.
 """
 

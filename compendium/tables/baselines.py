@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from arvae.metrics import statistics
 from compendium import labels
+from compendium.tables import statistics
 from compendium.tables.claims import Outcome, values
 from compendium.tables.scores import Reports, runs, scalars
 

@@ -2,7 +2,7 @@
 
 A claim is about numbers; its verdict follows from them at the scale they were made, and says nothing about
 other scales. Every run gives a number, how far it is on the claim's side: the difference of two models' runs
-of the same seed, or the distance to a limit. `arvae.metrics.statistics.verdict` makes a word of them.
+of the same seed, or the distance to a limit. `statistics.verdict` makes a word of them.
 """
 
 import dataclasses
@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from arvae.metrics import statistics
 from compendium import labels
+from compendium.tables import statistics
 from compendium.tables.scores import Reports, per_attribute
 
 SAME = 0.1  # modularity: differences up to this count as "about the same"

@@ -1,4 +1,5 @@
-"""Tables of a data set: sizes, attributes, what its correlations do to the metrics, where it comes from.
+"""What a report says of a data set: what it is, its sizes and attributes, what their correlations do to the
+metrics, where it comes from.
 
 All functions take a `Dataset` or its arrays, whatever the data set is; nothing here knows one by name.
 """
@@ -10,12 +11,50 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
-from arvae.datasets.added import NOTED, meaning
+from arvae.datasets.added import NOTED
+from arvae.datasets.catalogue import MUSIC, Facts, data_sets
 from arvae.datasets.contract import SPLITS, Dataset
+from arvae.datasets.partial import LABELLED, LEFT_OUT, said
 from compendium import labels
 
 SHOWN = ("mig", "dmig", "sap", "scc")  # metrics that correlated attributes lower, and one they do not
 MOST = 20  # entries of a list that a provenance record repeats in full
+
+
+def describe(dataset: Dataset) -> str:
+    """A paragraph on the data set, and what of it training does not see; for one of your own, what its
+    provenance says it is."""
+    facts, known = _facts(dataset), dataset.provenance
+    title = known.get("title", "a data set of your own")
+    text = f"**{dataset.name}**: {title}." if facts is None else facts.about.strip()
+    if noted := known.get(NOTED):
+        text += f"\n\nAdded to its attributes: *{'*, *'.join(noted)}*, computed by functions in "
+        text += "`arvae/datasets/own.py`."
+    if region := known.get(LEFT_OUT):
+        share = known["shares left out"]["train"]
+        text += f"\n\nTraining does not see examples with {said(region)}, {share:.1%} of them."
+    if labelled := known.get(LABELLED):
+        text += (
+            f"\n\nThe attributes of {labelled:,} of its {len(dataset.train):,} training examples are known."
+        )
+    return text
+
+
+def meanings(dataset: Dataset) -> dict[str, str]:
+    """What each attribute is, in one line; those of own.py by the docstrings of their functions."""
+    facts, noted = _facts(dataset), dataset.provenance.get(NOTED, {})
+    known = facts.attributes if facts else MUSIC if dataset.kind == "music" else {}
+    return {name: says for name, (_, says) in known.items()} | {name: meaning(noted[name]) for name in noted}
+
+
+def _facts(dataset: Dataset) -> Facts | None:
+    return data_sets().get(dataset.provenance.get("like", dataset.name))
+
+
+def meaning(text: str) -> str:
+    """What an attribute is, in one line: the first paragraph of its function's docstring, no full stop."""
+    first = " ".join(text.split("\n\n")[0].split()).rstrip(".")
+    return first[:1].lower() + first[1:]
 
 
 def sizes(dataset: Dataset) -> pd.DataFrame:
@@ -26,11 +65,12 @@ def sizes(dataset: Dataset) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(**{"an example is": f"{form} {what}"}).set_index("split")
 
 
-def attribute_table(dataset: Dataset, meanings: Mapping[str, str]) -> pd.DataFrame:
+def attribute_table(dataset: Dataset) -> pd.DataFrame:
     """Meaning, unit, range, median and number of distinct values of each attribute in the training split."""
+    known = meanings(dataset)
     rows = {
         labels.plain(name): {
-            "what it is": meanings.get(name, ""),
+            "what it is": known.get(name, ""),
             "unit": unit,
             "least": f"{column.min():.3g}",
             "median": f"{np.median(column):.3g}",

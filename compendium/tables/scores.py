@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from arvae import paths
-from arvae.metrics import statistics
 from compendium import labels
+from compendium.tables import statistics
 
 Reports = Mapping[str, Mapping[str, Any]]
 # Our scalar -> the published metric, and what to multiply by; the digits' only where content is a digit.

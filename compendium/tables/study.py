@@ -12,10 +12,10 @@ import pandas as pd
 
 from arvae import paths
 from arvae.datasets.contract import Dataset
-from arvae.metrics import statistics
 from arvae.params import Setup
 from arvae.training.precision import plan
 from compendium import labels
+from compendium.tables import statistics
 from compendium.tables.scores import least
 
 VALUES = ("interpretability", "reconstruction_accuracy_percent")

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from arvae.metrics import statistics
 from compendium import labels
+from compendium.tables import statistics
 from compendium.tables.scores import Reports, differences, least, with_bounds
 
 MAIN = ("interpretability", "scc", "sap", "mig", "modularity", "reconstruction_accuracy_percent")
@@ -17,7 +17,7 @@ def main(ours: pd.DataFrame, theirs: pd.DataFrame, reports: Reports) -> pd.DataF
     """AR-VAE and beta-VAE here, AR-VAE published: a row a data set and metric, as text (Markdown).
 
     "AR-VAE is": beside beta-VAE of the same seeds; "ours is": AR-VAE here beside the range of the published
-    ten runs: words of `arvae.metrics.statistics`. "possible": floor and ceiling, see `scores.with_bounds`.
+    ten runs: words of `statistics`. "possible": floor and ceiling, see `scores.with_bounds`.
     """
     rows = {}
     keys = ours[["metric", "dataset"]].drop_duplicates().rename(columns={"dataset": "data set"})

@@ -75,10 +75,10 @@ def into_band(
     outside = np.flatnonzero(~within)[:count]
     z = model.sample(items.x[outside], SEED)
     turned = model.traverse(z, name, np.linspace(*model.range_of(name), POINTS))  # (p, n, ...)
-    measured = model.measure(turned.reshape(-1, *turned.shape[2:]))
-    entered = partial.inside(model.attribute_names, measured, region).reshape(POINTS, -1).any(axis=0)
+    measured = model.measure(turned)  # (p, n, k)
+    entered = partial.inside(model.attribute_names, measured, region).any(axis=0)
     tolerated = TOLERANCE * data_range(items.attributes)[column]
-    away = np.abs(measured[:, column].reshape(POINTS, -1, 1) - wishes)  # (p, n, w), NaN: not measurable
+    away = np.abs(measured[..., column, None] - wishes)  # (p, n, w), NaN: not measurable
     met = (np.nan_to_num(away, nan=np.inf) <= tolerated).any(axis=0)
     left = np.abs(values[outside, None] - wishes) <= tolerated
     return {"items": len(outside), "entered": float(entered.mean()), "reached": float(met.mean()),

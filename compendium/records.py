@@ -7,8 +7,8 @@ from arvae import metrics
 from arvae.datasets.contract import Dataset, write_npz
 from arvae.evaluation.scores import Items, RunEvaluation, runs_in
 from arvae.files import read_json, sha256, write_json
-from arvae.metrics import statistics
 from arvae.params import Setup
+from compendium.tables import statistics
 
 #: What `dvc metrics show` lists.
 SCORES = (
