@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from arvae.music import audio, engraving, midi, notation
+from arvae.music import audio, midi, notation
 from arvae.music import coding as music
 from arvae.music.files import to_musicxml
 from arvae.music.grid import measures as measures_of
 from arvae.music.keys import Key
+from compendium.figures import engraving, style
 from compendium.figures import music as figures
-from compendium.figures import style
 from compendium.labels import signed
 
 SVG = "{http://www.w3.org/2000/svg}"

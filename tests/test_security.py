@@ -22,9 +22,9 @@ from bs4 import BeautifulSoup
 from arvae import notebook, params, paths
 from arvae.datasets import custom, mnist
 from arvae.datasets.contract import DataError
-from arvae.music import engraving
 from arvae.music import files as scores
 from arvae.music.score import TuneError
+from compendium.figures import engraving
 from compendium.figures import music as music_figures
 from compendium.playground import page
 from compendium.site.convert import Converter

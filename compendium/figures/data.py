@@ -62,8 +62,7 @@ def show_ordered(dataset: Dataset, folder: Path) -> Any:
 
 
 def _show_score(measures: Any, path: Path, **words: Any) -> Any:
-    from arvae.music import engraving  # here, so that reports on images need no engraver
-    from compendium.figures import music
+    from compendium.figures import engraving, music  # here: reports on images need no engraver
 
     svg = engraving.engrave(measures, **words)
     write_text(path, svg)

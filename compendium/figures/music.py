@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from arvae.files import write_bytes
-from arvae.music import audio, coding, engraving, notation, write_midi
+from arvae.music import audio, coding, notation, write_midi
 from compendium import labels
-from compendium.figures import style
+from compendium.figures import engraving, style
 
 VALUES = np.linspace(-4, 4, 5)
 TEMPO = 160  # quarter notes a minute: a measure takes a second and a half

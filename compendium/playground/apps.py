@@ -15,9 +15,9 @@ from PIL import Image
 
 from arvae import datasets, paths
 from arvae.edit import EditError, Melody, TrainedModel, picture, read_melody, read_picture
-from arvae.music import engraving
 from arvae.music.files import ENDINGS
 from arvae.trained import ModelError, as_shown
+from compendium.figures import engraving
 from compendium.figures.music import player
 from compendium.playground import items as chosen
 from compendium.playground.items import Item
