@@ -7,6 +7,7 @@ MODEL_LABELS = {
     "betavae1": "β-VAE (β = 1)",
     "arvae": "AR-VAE",
     "arvae_mean": "AR-VAE on the mean",
+    "semisupervised": "AR-VAE, few labels",
     "value": "Value-based",
     "regression": "Regression",
     "direction": "β-VAE, directions",
@@ -22,8 +23,8 @@ MODEL_LABELS = {
 MODEL_COLOURS = dict(
     zip(
         MODEL_LABELS,
-        ("#E69F00", "#D55E00", "#0072B2", "#56B4E9", "#66C2A5", "#B3DE69", "#8C510A", "#6A3D9A", "#CC79A7",
-         "#009E73", "#F0E442", "#FDBF6F", "#4D4D4D"),
+        ("#E69F00", "#D55E00", "#0072B2", "#56B4E9", "#0A2A5E", "#66C2A5", "#B3DE69", "#8C510A", "#6A3D9A",
+         "#CC79A7", "#009E73", "#F0E442", "#FDBF6F", "#4D4D4D"),
         strict=True,
     )
 )  # fmt: skip
