@@ -1,6 +1,6 @@
 """Names as people write them, and the one colour of each model; imports nothing heavy."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 MODEL_LABELS = {
     "betavae": "β-VAE",
@@ -150,6 +150,14 @@ def attribute_pair(dataset: str, names: Sequence[str]) -> tuple[str, str]:
     """
     pair = _PAIRS.get(dataset, ())
     return pair if pair and set(pair) <= set(names) else (names[0], names[min(1, len(names) - 1)])
+
+
+def sharing(dimensions: Mapping[str, int]) -> dict[str, list[str]]:
+    """Attributes by the dimension turned for them: their names as one ("area, width") -> the names."""
+    groups: dict[int, list[str]] = {}
+    for name, dimension in dimensions.items():
+        groups.setdefault(dimension, []).append(name)
+    return {", ".join(map(plain, names)): names for names in groups.values()}
 
 
 def in_order(names: Iterable[str], order: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from arvae import losses
 from compendium import labels
-from compendium.figures import animation, images, latent, metrics, schematic, sides, style
+from compendium.figures import animation, images, latent, metrics, music, schematic, sides, style
 
 ROOT = Path(__file__).parents[1]
 
@@ -213,6 +213,24 @@ def test_a_legend_names_only_what_is_drawn(published):
     ours = ours[(ours.model == "arvae") | (ours.metric != "scc")]
     legend = metrics.boxes(ours, published[published.metric != "scc"], ["scc"]).legends[0]
     assert [text.get_text() for text in legend.texts] == ["AR-VAE"]
+
+
+def test_what_one_dimension_does_is_shown_once():
+    dimensions = {"pitch_range": 3, "contour": 5, "note_density": 3}
+    assert labels.sharing(dimensions) == {
+        "pitch range, note density": ["pitch_range", "note_density"],
+        "contour": ["contour"],
+    }
+    measures = np.full((5, 24), -1, np.int16)
+    measures[1:, 0] = 60
+    rows = dict.fromkeys(dimensions, measures)
+    curves = {name: np.arange(5.0) + i for i, name in enumerate(dimensions)}
+    rows, curves = music.once(rows, curves, dimensions)
+    figure = music.roll(rows, curves)
+    assert [axes.get_title("left") for axes in figure.axes[::2]] == list(rows)
+    assert [len(axes.lines) for axes in figure.axes[1::2]] == [2, 1]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["empty"], "the first measure has no note"
+    assert ">0.00, 2.00<" in music.score(rows, curves)
 
 
 def test_every_run_is_a_point_while_runs_are_few(published):
