@@ -187,7 +187,8 @@ def show_measures(
         alt = f"Piano rolls of one measure with {', '.join(names)} moved, {labels.model_label(name)}"
         caption = (
             f"{labels.model_label(name)}: one measure, a row for each attribute whose dimension is turned "
-            f"from −4 to 4; right, the attribute as measured.{shared({name: side})} "
+            f"from −4 to 4; right, the attribute as measured (of several: solid, dashed, dotted, "
+            f"dash-dotted).{shared({name: side})} "
             f"{steadiness({name: side})}"
         )
         shown.append(style.show(figure, figures / f"roll-{name}", alt, caption=caption))
