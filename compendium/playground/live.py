@@ -1,10 +1,9 @@
-"""The front page's sliders: a script with one image decoder beside the page, the element they grow in.
+"""The decoder of the front page's sliders: a script beside the page, with the weights of one image model.
 
-The script is written where models are at hand; the page reads from it what to show before it is loaded, and
-loads it (page.js in templates/site) when a slider is first touched.
+The page reads from it what to show before it is loaded (`compendium.site.sliders`), and loads it (page.js in
+templates/site) when a slider is first touched.
 """
 
-import html
 import json
 import re
 from collections.abc import Sequence
@@ -57,19 +56,6 @@ def write(path: Path | str, trained: TrainedModel, chosen: Sequence[Item], first
     text = re.sub(r"{{ (\w+) }}", lambda mark: parts[mark[1]], text)
     write_text(Path(path), text)
     return len(text.encode())
-
-
-def element(path: Path, frames: str) -> str:
-    """The element in which page.js puts the sliders of the script at `path`, in a page beside it.
-
-    frames: HTML shown in their place without scripts, or where the file is missing; all there is without it.
-    """
-    if not path.is_file():
-        return frames
-    panel = re.search(r"^const panel = (.*);$", path.read_text(encoding="utf-8"), re.MULTILINE)
-    if panel is None:
-        raise ValueError(f"{path} is not a script that `live.write` wrote: run `dvc repro playground`")
-    return f"<div class='live' data-script='{path.name}' data-panel='{html.escape(panel[1])}'>{frames}</div>"
 
 
 def _json(value: Any) -> str:
