@@ -1,12 +1,13 @@
 """Names as people write them, and the one colour of each model; imports nothing heavy."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 MODEL_LABELS = {
     "betavae": "β-VAE",
     "betavae1": "β-VAE (β = 1)",
     "arvae": "AR-VAE",
     "arvae_mean": "AR-VAE on the mean",
+    "semisupervised": "AR-VAE, few labels",
     "value": "Value-based",
     "regression": "Regression",
     "direction": "β-VAE, directions",
@@ -22,8 +23,8 @@ MODEL_LABELS = {
 MODEL_COLOURS = dict(
     zip(
         MODEL_LABELS,
-        ("#E69F00", "#D55E00", "#0072B2", "#56B4E9", "#66C2A5", "#B3DE69", "#8C510A", "#6A3D9A", "#CC79A7",
-         "#009E73", "#F0E442", "#FDBF6F", "#4D4D4D"),
+        ("#E69F00", "#D55E00", "#0072B2", "#56B4E9", "#0A2A5E", "#66C2A5", "#B3DE69", "#8C510A", "#6A3D9A",
+         "#CC79A7", "#009E73", "#F0E442", "#FDBF6F", "#4D4D4D"),
         strict=True,
     )
 )  # fmt: skip
@@ -149,6 +150,14 @@ def attribute_pair(dataset: str, names: Sequence[str]) -> tuple[str, str]:
     """
     pair = _PAIRS.get(dataset, ())
     return pair if pair and set(pair) <= set(names) else (names[0], names[min(1, len(names) - 1)])
+
+
+def sharing(dimensions: Mapping[str, int]) -> dict[str, list[str]]:
+    """Attributes by the dimension turned for them: their names as one ("area, width") -> the names."""
+    groups: dict[int, list[str]] = {}
+    for name, dimension in dimensions.items():
+        groups.setdefault(dimension, []).append(name)
+    return {", ".join(map(plain, names)): names for names in groups.values()}
 
 
 def in_order(names: Iterable[str], order: Sequence[str]) -> list[str]:

@@ -10,11 +10,12 @@ import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from arvae import losses
 from compendium import labels
-from compendium.figures import animation, images, latent, metrics, schematic, sides, style
+from compendium.figures import animation, images, latent, metrics, music, schematic, sides, style
 
 ROOT = Path(__file__).parents[1]
 
@@ -183,6 +184,53 @@ def test_metric_boxes_draw_with_few_and_many_runs_and_without_reference(tmp_path
     style.save(metrics.boxes(few[few.dataset == "mnist"]), tmp_path / "alone.png")
     with pytest.raises(ValueError, match="holds none of the metrics"):
         metrics.boxes(few, published, ["nonsense"])
+
+
+@pytest.mark.parametrize("count", [1, 2, 6, len(labels.MODELS)])
+def test_a_legend_names_every_model_within_its_figure_which_grows_for_it(count):
+    scores = pd.DataFrame({"attribute": "x", "model": labels.MODELS[:count], "value": 0.5})
+    figure = metrics.attribute_scores(scores, "scc")
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box, (axes,) = legend.get_window_extent(), figure.axes
+    assert [text.get_text() for text in legend.texts][:count] == list(labels.MODEL_LABELS.values())[:count]
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width and box.y1 <= figure.bbox.height
+    assert axes.bbox.height > 0.3 * figure.dpi and axes.get_tightbbox().y1 <= box.y0
+
+
+def test_titles_fit_their_panels():
+    metric = "digit_accuracy_reconstructed_relative_percent"
+    scores = pd.DataFrame({"metric": metric, "dataset": "mnist", "model": ["arvae"], "value": 90.0})
+    axes = metrics.boxes(scores, None, [metric]).axes[0]
+    axes.figure.draw_without_rendering()
+    (title,) = axes.findobj(lambda part: isinstance(part, Text) and part.get_text().startswith("Digits"))
+    assert title.get_text().replace("\n", " ") == labels.metric_label(metric)
+    assert title.get_window_extent().x1 <= axes.bbox.x1 + 1
+
+
+def test_a_legend_names_only_what_is_drawn(published):
+    ours = published[published.point < 2]
+    ours = ours[(ours.model == "arvae") | (ours.metric != "scc")]
+    legend = metrics.boxes(ours, published[published.metric != "scc"], ["scc"]).legends[0]
+    assert [text.get_text() for text in legend.texts] == ["AR-VAE"]
+
+
+def test_what_one_dimension_does_is_shown_once():
+    dimensions = {"pitch_range": 3, "contour": 5, "note_density": 3}
+    assert labels.sharing(dimensions) == {
+        "pitch range, note density": ["pitch_range", "note_density"],
+        "contour": ["contour"],
+    }
+    measures = np.full((5, 24), -1, np.int16)
+    measures[1:, 0] = 60
+    rows = dict.fromkeys(dimensions, measures)
+    curves = {name: np.arange(5.0) + i for i, name in enumerate(dimensions)}
+    rows, curves = music.once(rows, curves, dimensions)
+    figure = music.roll(rows, curves)
+    assert [axes.get_title("left") for axes in figure.axes[::2]] == list(rows)
+    assert [len(axes.lines) for axes in figure.axes[1::2]] == [2, 1]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["empty"], "the first measure has no note"
+    assert ">0.00, 2.00<" in music.score(rows, curves)
 
 
 def test_every_run_is_a_point_while_runs_are_few(published):

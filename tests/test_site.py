@@ -13,14 +13,19 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from bs4 import BeautifulSoup
 from PIL import Image
 
+from arvae.datasets import examples
 from arvae.files import write_json
+from arvae.trained import TrainedModel
 from compendium import site
 from compendium.figures import animation
+from compendium.playground import items, live
 from compendium.site import building, convert, order, provenance, reference
 from tests import browser
+from tests.small import fresh_model, sprites_dataset
 from tests.tab import Tab
 
 ROOT = Path(__file__).parents[1]
@@ -556,6 +561,84 @@ def test_pages_can_be_searched_sorted_and_turned(home):
         assert tab.run("document.querySelector('.turn button').textContent") == "Play"
         assert tab.run("document.querySelector('.strip').style.backgroundPositionY") == "50%"
         assert tab.complaints() == []
+        tab.close()
+
+
+def live_page(home: Path) -> tuple[TrainedModel, list[items.Item]]:
+    """A front page with sliders over a decoder of random weights; that and what they start from."""
+    data = sprites_dataset()
+    trained = fresh_model(data)
+    trained = trained.fitted(*trained.test_codes(data, 80))
+    chosen = [
+        items.Item(f"item {n}", trained.encode(examples(data.test, np.array([n])))[0], data.test.x[[n]])
+        for n in range(3)
+    ]
+    live.write(home / "reports" / live.NAME, trained, chosen, first=1)
+    frames = "<img src='../reports/figures/evaluate-mnist-arvae/traversals.png' alt='frames'>"
+    html = site.sliders(home / "reports" / live.NAME, frames)
+    caption = nbformat.v4.new_output(
+        "display_data", {"text/markdown": "Turn it."}, metadata={"text/markdown": {"caption": True}}
+    )
+    shown = [nbformat.v4.new_output("display_data", {"text/html": html}), caption]
+    write_notebook(home, "index", "# F", ("live", shown), folder="reports")
+    site.build(home)
+    return trained, chosen
+
+
+def test_sliders_without_their_decoder_are_a_picture(tmp_path):
+    assert site.sliders(tmp_path / live.NAME, "<img>") == "<img>"
+    (tmp_path / live.NAME).write_text("something else")
+    with pytest.raises(ValueError, match="dvc repro playground"):
+        site.sliders(tmp_path / live.NAME, "<img>")
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="NO BROWSER: the sliders were not tried (install chromium)")
+def test_sliders_decode_as_torch_does_and_load_only_when_touched(home):
+    trained, chosen = live_page(home)
+    dimension = trained.controls[0].dimension
+    ink = (  # read off a copy: a canvas that is read often is complained of
+        "(copy => { copy.drawImage(document.querySelector('.live canvas'), 0, 0);"
+        "return [...copy.getImageData(0, 0, 64, 64).data].filter((_, i) => i % 4 === 3); })"
+        "(new OffscreenCanvas(64, 64).getContext('2d', {willReadFrequently: true}))"
+    )
+    loaded = "document.querySelectorAll('script[src]').length"
+
+    def decoded(item: int, value: float | None = None) -> np.ndarray:
+        z = chosen[item].z[:1].copy()
+        for control in trained.controls:
+            z[:, control.dimension] = np.clip(z[:, control.dimension].round(1), -4, 4)
+        if value is not None:
+            z[:, dimension] = value
+        with torch.inference_mode():
+            return trained.network.decode(torch.from_numpy(z)).sigmoid().numpy().ravel()
+
+    with browser.running(PROGRAM) as address:
+        tab = Tab(address)
+        for width, dark in ((1280, False), (390, True)):
+            tab.open(home / "reports" / "index.html", width, dark=dark)
+            tab.wait("document.querySelector('.live canvas')")
+            assert tab.run(loaded) == 0 and not tab.run("document.querySelector('.live img')")
+            np.testing.assert_allclose(np.array(tab.run(ink)) / 255, decoded(1), atol=0.01)
+            assert json.loads(tab.run(browser.LOOK))["out"] == [] == json.loads(tab.run(browser.FAINT))
+            tab.run("document.querySelector('.live input').focus()")
+            tab.press("End")
+            tab.wait("window.live")
+            tab.wait("document.querySelector('.live output').textContent === '4.0'")
+            np.testing.assert_allclose(np.array(tab.run(ink)) / 255, decoded(1, 4), atol=0.02)
+            tab.run("(s => { s.value = 2; s.onchange(); })(document.querySelector('.live select'))")
+            np.testing.assert_allclose(np.array(tab.run(ink)) / 255, decoded(2), atol=0.02)
+            assert tab.run(loaded) == 1 and tab.complaints() == []
+        point = tab.run(
+            "(r => [r.x + r.width * .9, r.y + r.height / 2])((s => { s.scrollIntoView(); return s; })"
+            "(document.querySelector('.live input')).getBoundingClientRect())"
+        )
+        for kind, points in (("touchStart", [{"x": point[0], "y": point[1]}]), ("touchEnd", [])):
+            tab.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+        tab.wait("document.querySelector('.live input').value > 2")
+        (home / "reports" / live.NAME).unlink()
+        tab.open(home / "reports" / "index.html")
+        tab.run("document.querySelector('.live select').onchange()")
+        tab.wait("document.querySelector('.live img') && !document.querySelector('.live canvas')")
         tab.close()
 
 

@@ -266,17 +266,17 @@ def test_trends_are_computed(ours):
     assert len(table) == 2 * 2 * 3
     found = table.set_index(["raised", "metric", "of"])
     up = found.loc["γ", "interpretability", "ours"]
-    assert up.direction == "rises" and up["rank correlation"] == pytest.approx(1) and up.curves == 3
+    assert up.trend == "rises" and up["rank correlation"] == pytest.approx(1) and up.curves == 3
     assert up["at lowest"] == pytest.approx(0.4 + 0.01 / 3)
-    assert found.loc["γ", "reconstruction_accuracy_percent", "ours"].direction == "falls"
-    assert found.loc["δ", "interpretability", "ours"].direction == "no clear trend"
-    assert found.loc["γ", "interpretability", "published, all"].direction == "rises"
+    assert found.loc["γ", "reconstruction_accuracy_percent", "ours"].trend == "falls"
+    assert found.loc["δ", "interpretability", "ours"].trend == "no clear trend"
+    assert found.loc["γ", "interpretability", "published, all"].trend == "rises"
 
 
 def test_few_settings_have_no_trend():
     few = grid([1, 10], [1], lambda i, j: 0.5 + i, lambda i, j: 90 + i)
     table = study.trends(few, study.published(root(__file__)))
-    assert set(table.direction[table.of == "ours"]) == {"too few settings"}
+    assert set(table.trend[table.of == "ours"]) == {"too few settings"}
 
 
 def test_settings_stand_beside_the_published_ones(ours):
@@ -325,3 +325,21 @@ def test_figures_of_a_grid_with_a_hole_and_of_one_setting(ours):
     metrics.hyperparameter_scatter(holed, study.same_settings(theirs, holed), study.BASELINE)
     metrics.hyperparameter_map(holed, study.same_settings(theirs, holed))
     metrics.hyperparameter_map(ours[:1], theirs)
+
+
+def test_rows_that_say_the_same_are_one():
+    table = pd.DataFrame({"moved": ["a", "b", "c"], "x": [1.0, 2.0, 1.0], "y": [np.nan, 0.5, np.nan]})
+    assert tables.merged(table).moved.tolist() == ["a, c", "b"]
+    assert tables.merged(table.assign(x=[1.0, 2.0, 3.0])).equals(table.assign(x=[1.0, 2.0, 3.0]))
+
+
+def test_scores_along_the_regularized_dimension_stand_only_where_they_are_others():
+    runs = {"seed0": {"scc": 0.5, "scc_regularized": 0.5, "mig": 0.3, "mig_regularized": 0.3}}
+    runs["seed1"] = runs["seed0"] | {"mig_regularized": 0.1}
+    found = tables.regularized(
+        {"mnist-arvae": {"dataset": "mnist", "model": "arvae", "runs": runs}}, ["scc", "mig"]
+    )
+    assert found[["metric", "run"]].values.tolist() == [
+        ["mig_regularized", "seed0"],
+        ["mig_regularized", "seed1"],
+    ]

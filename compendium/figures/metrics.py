@@ -41,6 +41,7 @@ def boxes(
             f"the table of scores holds none of the metrics, only {sorted(ours.metric.unique())}"
         )
     theirs = ours.assign(point=0)[:0] if published is None else published
+    ours, theirs = (table[table.metric.isin(metrics)].dropna(subset="value") for table in (ours, theirs))
     models = labels.in_order(ours.model, labels.MODELS)
     theirs = theirs[theirs.model.isin(models) & theirs.dataset.isin(ours.dataset)]
     # Published and ours of a model stand next to each other: a hue each, the same places in every layer.
@@ -52,26 +53,15 @@ def boxes(
         palette[f"{model}, here"] = colour
     ours = ours.assign(hue=ours.model + ", here")
     theirs = theirs.assign(hue=theirs.model + ", published")
-    figure, panels = style.panels(len(metrics) + 1, 2, 2.15)
-    for axes, metric in zip(panels, metrics, strict=False):
+    figure, panels = style.panels(len(metrics), 2, 2.15)
+    for axes, metric in zip(panels, metrics, strict=True):
         _box_panel(axes, ours[ours.metric == metric], theirs[theirs.metric == metric], palette)
-        axes.set_title(labels.metric_label(metric))
-    handles = [
-        Line2D([], [], marker="o", ls="", color=style.model_colour(m), label=labels.model_label(m))
-        for m in models
+    reference = [
+        Line2D([], [], lw=7, color=style.GREY, alpha=0.28, label="published, ten runs (paler)"),
+        Line2D([], [], marker="D", ls="", ms=4.5, mfc="white", color=style.GREY, label="published, run 0"),
     ]
-    if len(theirs):
-        handles += [
-            Line2D([], [], lw=7, color=style.GREY, alpha=0.28, label="published, ten runs (paler)"),
-            Line2D(
-                [], [], marker="D", ls="", ms=4.5, mfc="white", color=style.GREY, label="published, run 0"
-            ),
-        ]
-    for axes in panels[len(metrics) :]:
-        axes.set_axis_off()
-    many = len(handles) > 8
-    size = {"fontsize": 8, "ncols": 2} if many else {"fontsize": 10, "labelspacing": 0.9}
-    panels[len(metrics)].legend(handles=handles, loc="center left", **size)
+    _legend(figure, models, *(reference if len(theirs) else ()), marker="o", ls="")
+    style.wrap([axes.set_title(labels.metric_label(m)) for axes, m in zip(panels, metrics, strict=True)])
     return figure
 
 
@@ -102,8 +92,8 @@ def _box_panel(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, palette: Ma
 def attribute_scores(scores: pd.DataFrame, metric: str) -> Figure:
     """One metric attribute by attribute: columns attribute, model, value (a row a run). A bar joins means."""
     names = list(dict.fromkeys(scores.attribute))
-    models = labels.in_order(scores.model, labels.MODELS)
-    figure, axes = style.subplots(width=5.2, height=0.95 + 0.36 * len(names))
+    models = labels.in_order(scores.dropna(subset="value").model, labels.MODELS)
+    figure, axes = style.subplots(width=5.2, height=0.95 + max(0.36, 0.06 * len(models)) * len(names))
     means = scores.groupby(["attribute", "model"]).value.mean().groupby("attribute").agg(["min", "max"])
     axes.hlines(range(len(names)), means["min"][names], means["max"][names], color="#cfd4da", lw=3, zorder=1)
     sns.stripplot(
@@ -139,10 +129,19 @@ def content_curves(curves: pd.DataFrame) -> Figure:
 
 
 def _legend(figure: Figure, models: Sequence[str], *more: Line2D, **line) -> None:
+    """A legend above all panels, in as many columns as there is room for; the figure grows by its lines."""
     handles = [
         Line2D([], [], color=style.model_colour(m), label=labels.model_label(m), **line) for m in models
     ]
-    figure.legend(handles=[*handles, *more], loc="outside upper left", ncols=min(len(handles) + len(more), 4))
+    handles += more
+    for columns in range(len(handles), 0, -1):
+        legend = figure.legend(handles=handles, loc="outside upper left", ncols=columns)
+        size = legend.get_window_extent()
+        lines = -(-len(handles) // columns)
+        if size.width < 0.98 * figure.bbox.width or columns == 1:
+            break
+        legend.remove()
+    figure.set_figheight(figure.get_figheight() + size.height / figure.dpi * (lines - 1) / lines)
 
 
 def training_curves(

@@ -2,13 +2,15 @@
 
 A traversal (`TrainedModel.traverse`) moves one latent dimension of one measure's code over VALUES and decodes
 each of the p points: one staff (or row) an attribute, one measure a point. Paper: Pati & Lerch 2020, section
-4.4. Here `rows` are attribute -> measures (p, 24), `curves` attribute -> its values (p,) measured on those.
+4.4. Here `rows` are attribute -> measures (p, 24), `curves` attribute -> its values (p,) measured on those;
+where one dimension is turned for several attributes (see `once`), a row has their names and curves (a, p).
 """
 
 import base64
 import html
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +36,23 @@ def curves(
     return {name: measure(measures)[:, list(names).index(name)] for name, measures in rows.items()}
 
 
+def once(
+    rows: Mapping[str, np.ndarray], curves: Mapping[str, np.ndarray], dimensions: Mapping[str, int]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Rows and curves in which each dimension stands once, with all attributes that it is turned for."""
+    groups = labels.sharing(dimensions)
+    return (
+        {label: rows[names[0]] for label, names in groups.items()},
+        {label: np.stack([curves[name] for name in names]) for label, names in groups.items()},
+    )
+
+
 def score(rows: Mapping[str, np.ndarray], curves: Mapping[str, np.ndarray]) -> str:
     """Traversals as engraved music (SVG text): a staff an attribute, a measure a point, its value above."""
-    captions = [[labels.signed(value, 2) for value in curves[name]] for name in rows]
+    captions = [
+        [", ".join(labels.signed(value, 2) for value in point) for point in np.atleast_2d(curves[name]).T]
+        for name in rows
+    ]
     ends = "; ".join(f"{name} {line[0]} to {line[-1]}" for name, line in zip(rows, captions, strict=True))
     columns = [f"z = {labels.signed(value)}" for value in VALUES]
     return engraving.engrave(
@@ -85,7 +101,10 @@ def listen(rows: Mapping[str, np.ndarray], title: str = "", folder: Path | None 
 
 
 def roll(rows: Mapping[str, np.ndarray], curves: Mapping[str, np.ndarray], model: str = "arvae") -> Figure:
-    """Traversals as piano rolls: a row an attribute, measures from left to right, its curve at the right."""
+    """Traversals as piano rolls: a row an attribute, measures from left to right, its curve at the right.
+
+    Curves of several attributes are told apart by their lines: solid, dashed, dotted, dash-dotted.
+    """
     figure, axes = style.subplots(
         len(rows), 2, height=0.5 + 1.35 * len(rows), squeeze=False, width_ratios=(4.2, 1), sharex="col"
     )
@@ -93,7 +112,8 @@ def roll(rows: Mapping[str, np.ndarray], curves: Mapping[str, np.ndarray], model
     for (left, right), (name, measures) in zip(axes, rows.items(), strict=True):
         _notes(left, measures, colour)
         left.set_title(labels.plain(name))
-        right.plot(VALUES, curves[name], "o-", color=colour, clip_on=False, zorder=3)
+        for curve, line in zip(np.atleast_2d(curves[name]), cycle(("-", "--", ":", "-.")), strict=False):
+            right.plot(VALUES, curve, line, marker="o", color=colour, clip_on=False, zorder=3)
         right.yaxis.set_major_locator(MaxNLocator(3))
     words = [labels.signed(value) for value in VALUES]
     axes[-1, 0].set_xticks(
@@ -113,6 +133,12 @@ def _notes(axes: Axes, measures: np.ndarray, colour: str) -> None:
     for bar in range(1, len(measures)):
         axes.axvline(bar * notation.MEASURE, color="#9a9a9a", linewidth=0.9, zorder=1)
     low, high = pitches.min(), pitches.max()
+    for bar in range(len(measures)):
+        begin, end = bar * midi.MEASURE, (bar + 1) * midi.MEASURE
+        if not ((starts < end) & (ends > begin)).any():
+            axes.text(
+                (begin + end) / 2, (low + high) / 2, "empty", ha="center", va="center", color=style.GREY
+            )
     room = max(0, 10 - (high - low)) / 2 + 1.5
     axes.set(xlim=(0, len(measures) * notation.MEASURE), ylim=(low - room, high + room))
     shown = [p for p in range(128) if p % 12 in (0, 7) and low - room < p < high + room]

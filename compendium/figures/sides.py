@@ -119,6 +119,16 @@ def steadiness(both: Mapping[str, Side], name: str = "") -> str:
     )
 
 
+def shared(both: Mapping[str, Side]) -> str:
+    """Which attributes have one and the same dimension, in sentences for a caption; "" where none have."""
+    return "".join(
+        f" One dimension of {labels.model_label(model)} knows most of {label} and is turned for each of them."
+        for model, side in both.items()
+        for label, names in labels.sharing(side.columns).items()
+        if len(names) > 1
+    )
+
+
 def show_pictures(
     both: Mapping[str, Side], data: Dataset, model: str, right: str, figures: Path
 ) -> tuple[int, list[Any]]:
@@ -136,12 +146,12 @@ def show_pictures(
         "The dimension of one attribute at a time is turned from −4 to 4, all others are kept: "
         f"{', '.join(map(labels.plain, names))}"
     )
-    caption = f"{about}; a column each, a row for each item, {titles}. Stop it and turn it yourself."
+    caption = f"{about}; a column each, a row for each item, {titles}.{shared(both)}"
     shown: list[Any] = [style.picture(path, alt, caption)]
     middle = len(items) // 2
     figure = images.traversals({name: frames[middle] for name, frames in moved.items()}, names)
     alt = f"One item with {', '.join(names)} moved in rows, {titles} beside each other"
-    caption = f"{about}; a row each, on one item. {steadiness(both)}"
+    caption = f"{about}; a row each, on one item.{shared(both)} {steadiness(both)}"
     shown.append(style.show(figure, figures / "attributes", alt, caption=caption))
     column = names.index(right)
     one = {
@@ -167,24 +177,36 @@ def show_measures(
 
     names, item = data.attribute_names, of_middling_density(data, both[model])
     shown: list[Any] = []
-    moved, curves = {}, {}
+    moved, curves, once = {}, {}, {}
     for name, side in both.items():
         tunes = side.turned(np.array([item]), names, music.VALUES)[0]
         moved[name] = dict(zip(names, tunes, strict=True))
         curves[name] = music.curves(moved[name], names, side.model.measure)
-        figure = music.roll(moved[name], curves[name], model=name)
+        once[name] = music.once(moved[name], curves[name], side.columns)
+        figure = music.roll(*once[name], model=name)
         alt = f"Piano rolls of one measure with {', '.join(names)} moved, {labels.model_label(name)}"
         caption = (
             f"{labels.model_label(name)}: one measure, a row for each attribute whose dimension is turned "
-            f"from −4 to 4; right, the attribute as measured. {steadiness({name: side})}"
+            f"from −4 to 4; right, the attribute as measured (of several: solid, dashed, dotted, "
+            f"dash-dotted).{shared({name: side})} "
+            f"{steadiness({name: side})}"
         )
         shown.append(style.show(figure, figures / f"roll-{name}", alt, caption=caption))
-    staves = {f"{n}, {labels.model_label(m)}": moved[m][n] for n in names for m in both}
-    above = {f"{n}, {labels.model_label(m)}": curves[m][n] for n in names for m in both}
+    groups = [
+        (names.index(some[0]), name, label)
+        for name, side in both.items()
+        for label, some in labels.sharing(side.columns).items()
+    ]
+    groups.sort(key=lambda group: group[0])  # attribute by attribute, model below model
+    staves, above = (
+        {f"{label}, {labels.model_label(name)}": once[name][part][label] for _, name, label in groups}
+        for part in (0, 1)
+    )
     spoken = {name: labels.model_label(name).replace("β", "beta") for name in both}  # for names of files
     heard = {f"{right}, {spoken[name]}": rows[right] for name, rows in moved.items()}
-    two = [name for name in staves if name.startswith(f"{right}, ")]
-    front = music.score({name: staves[name] for name in two}, {name: above[name] for name in two})
+    front = music.score(
+        *({f"{right}, {labels.model_label(m)}": part[m][right] for m in both} for part in (moved, curves))
+    )
     write_text(figures / "score.svg", front)  # for the front page
     caption = "The same as score, model below model; above each measure its attribute as measured."
     shown.append(style.Captioned(music.show(music.score(staves, above)), caption))

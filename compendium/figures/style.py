@@ -1,6 +1,8 @@
 """The one look of all figures, and files whose bytes depend on the figure alone."""
 
 import io
+import textwrap
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from IPython.display import Image as Shown
 from IPython.display import Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from arvae.files import write_bytes
@@ -50,6 +53,17 @@ def panels(count: int, columns: int, height: float, **more: Any) -> tuple[Figure
 def model_colour(name: str) -> str:
     """The one colour of a model; a model of your own gets black."""
     return MODEL_COLOURS.get(name, "#000000")
+
+
+def wrap(titles: Sequence[Text]) -> None:
+    """Break titles wider than their panels, as laid out so far, into as few lines as fit, about as long."""
+    titles[0].get_figure().draw_without_rendering()
+    for title in titles:
+        words, lines = title.get_text(), 1
+        while title.get_window_extent().width > title.axes.bbox.width and lines < len(words.split()):
+            lines += 1
+            width = next(n for n in range(1, len(words) + 1) if len(textwrap.wrap(words, n)) <= lines)
+            title.set_text(textwrap.fill(words, width))
 
 
 def bare(axes: Axes) -> Axes:

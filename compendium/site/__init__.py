@@ -7,5 +7,6 @@ large fails the build. `python -m compendium.site [reports]` builds it.
 
 from compendium.site.building import build, contents
 from compendium.site.checking import SiteError, check
+from compendium.site.sliders import sliders
 
-__all__ = ["SiteError", "build", "check", "contents"]
+__all__ = ["SiteError", "build", "check", "contents", "sliders"]

@@ -17,12 +17,13 @@ from compendium.tables.scores import (
     least,
     per_attribute,
     published,
+    regularized,
     runs,
     scalars,
     spread,
     with_bounds,
 )
-from compendium.tables.setup import change_matrix, content, control, mean_codes, realism
+from compendium.tables.setup import change_matrix, content, control, mean_codes, merged, realism
 
 __all__ = [
     "Reports",
@@ -39,9 +40,11 @@ __all__ = [
     "few",
     "least",
     "mean_codes",
+    "merged",
     "per_attribute",
     "published",
     "realism",
+    "regularized",
     "runs",
     "scalars",
     "spread",

@@ -73,6 +73,15 @@ def scalars(reports: Reports, names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*KEYS, "run", "value"])
 
 
+def regularized(reports: Reports, names: Sequence[str]) -> pd.DataFrame:
+    """`scalars` along the regularized dimension, where any run's differs from what `names` themselves are."""
+    chosen, along = (scalars(reports, [f"{name}{end}" for name in names]) for end in ("", "_regularized"))
+    keys = [*KEYS, "run"]
+    both = along.assign(metric=along.metric.str.removesuffix("_regularized")).merge(chosen, "left", keys)
+    differs = (both.value_x != both.value_y).groupby([both[key] for key in KEYS]).transform("any")
+    return along[differs.to_numpy(bool)]
+
+
 def runs(reports: Reports) -> pd.DataFrame:
     """Our results under the published names, a row a run: metric, dataset, model, run, value."""
     found = scalars(reports, list(PUBLISHED_NAMES))

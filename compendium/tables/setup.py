@@ -61,6 +61,14 @@ def content(report: Report, by: str = "per_attribute") -> pd.DataFrame:
     return mean.reindex([name for name in report["attributes"] if name in mean.index]).rename_axis("edited")
 
 
+def merged(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows that differ in their first column alone, as where one dimension is turned for several attributes,
+    as one row with all their names."""
+    first, *values = table.columns
+    rows = table.round(dict.fromkeys(values, 9)).groupby(values, sort=False, dropna=False)[first]
+    return rows.agg(", ".join).reset_index()[[first, *values]]
+
+
 def change_matrix(report: Report) -> pd.DataFrame:
     """How much each attribute (column) changes while another (row) is edited, in shares of the data's range.
 

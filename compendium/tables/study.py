@@ -122,7 +122,7 @@ def trend(table: pd.DataFrame, hyperparameter: str, value: str) -> dict[str, flo
 
     rank correlation: Spearman's rho along each curve of one value of the other hyperparameter, averaged over
     curves of at least three settings (0 where the value never changes); at lowest, at highest: means over the
-    settings at the hyperparameter's ends; direction: "rises" or "falls" where the mean correlation reaches
+    settings at the hyperparameter's ends; trend: "rises" or "falls" where the mean correlation reaches
     CLEAR, "no clear trend", or "too few settings".
     """
     table = table.dropna(subset=[value])
@@ -133,10 +133,10 @@ def trend(table: pd.DataFrame, hyperparameter: str, value: str) -> dict[str, flo
         for curve in curves
     ]
     mean = float(np.mean(correlations)) if correlations else np.nan
-    direction = "rises" if mean >= CLEAR else "falls" if mean <= -CLEAR else "no clear trend"
+    word = "rises" if mean >= CLEAR else "falls" if mean <= -CLEAR else "no clear trend"
     means = table.groupby(hyperparameter)[value].mean().tolist() or [np.nan]
     return {
-        "direction": direction if correlations else "too few settings",
+        "trend": word if correlations else "too few settings",
         "rank correlation": mean,
         "curves": len(correlations),
         "at lowest": means[0],

@@ -42,6 +42,55 @@ for (const image of all("img[data-strip]")) {
   still.onchange = () => play(!still.matches);
 }
 
+// A decoder that runs here: its script is loaded when a slider is first touched.
+for (const place of all(".live")) {
+  const {side, end, controls, items, first, drawn} = JSON.parse(place.dataset.panel), frames = [...place.childNodes];
+  const canvas = make("canvas", {width: side, height: side, role: "img"});
+  const paint = ink => {
+    const pixels = new ImageData(side, side);
+    ink.forEach((value, i) => { pixels.data[4 * i + 3] = 255 * value; });
+    canvas.getContext("2d").putImageData(pixels, 0, 0);
+  };
+  const choice = make("select", {}, ...items.map((item, i) => make("option", {value: i, textContent: item.name})));
+  const rows = controls.map(({name}) => {
+    const slider = make("input", {type: "range", min: -end, max: end, step: 0.1});
+    return {slider, value: make("output"), label: make("label", {}, make("span", {textContent: name}), slider)};
+  });
+  let script;
+  const load = () => {
+    if (script) return;
+    script = make("script", {src: place.dataset.script});
+    script.onload = turn;
+    script.onerror = () => place.replaceChildren(...frames, make("p", {textContent: `There is no ${place.dataset.script} beside this page: precomputed frames instead.`}));
+    document.head.append(script);
+  };
+  const say = () => {
+    for (const {slider, value} of rows) value.textContent = (+slider.value).toFixed(1).replace("-", "−");
+    canvas.ariaLabel = `${items[choice.value].name}, decoded with the sliders as they are set`;
+  };
+  const turn = () => {
+    say();
+    if (!window.live) return load();
+    const z = [...items[choice.value].z];
+    rows.forEach(({slider}, k) => { z[controls[k].dimension] = +slider.value; });
+    paint(window.live(z));
+  };
+  const settle = () => rows.forEach(({slider}, k) => { slider.value = items[choice.value].z[controls[k].dimension]; });
+  const button = make("button", {type: "button", textContent: "As it was"});
+  choice.value = first;
+  choice.onchange = button.onclick = () => { settle(); turn(); };
+  for (const {slider, value, label} of rows) {
+    label.append(value);
+    slider.oninput = turn;
+    slider.onpointerdown = load;
+  }
+  settle();
+  say();
+  paint(drawn.map(value => value / 255));
+  place.replaceChildren(canvas, make("div", {className: "sliders"},
+    make("p", {}, make("label", {}, "Start from ", choice), " ", button), ...rows.map(row => row.label)));
+}
+
 // A figure, larger: at its own size, to be moved about in.
 const dialog = make("dialog", {className: "lightbox"});
 dialog.onclick = () => dialog.close();

@@ -1,0 +1,20 @@
+"""The element in which a page's script grows sliders over a decoder."""
+
+import html
+import re
+from pathlib import Path
+
+
+def sliders(script: Path, frames: str) -> str:
+    """HTML for a page beside `script`, a script by `compendium.playground.live`; page.js loads it.
+
+    frames: HTML shown in their place without scripts, or where the file is missing; all there is without it.
+    """
+    if not script.is_file():
+        return frames
+    panel = re.search(r"^const panel = (.*);$", script.read_text(encoding="utf-8"), re.MULTILINE)
+    if panel is None:
+        raise ValueError(f"{script} is no decoder for this page: run `dvc repro playground`")
+    return (
+        f"<div class='live' data-script='{script.name}' data-panel='{html.escape(panel[1])}'>{frames}</div>"
+    )
