@@ -134,7 +134,7 @@ def _notes(axes: Axes, measures: np.ndarray, colour: str) -> None:
         axes.axvline(bar * notation.MEASURE, color="#9a9a9a", linewidth=0.9, zorder=1)
     low, high = pitches.min(), pitches.max()
     for bar in range(len(measures)):
-        begin, end = bar * midi.MEASURE, (bar + 1) * midi.MEASURE
+        begin, end = bar * notation.MEASURE, (bar + 1) * notation.MEASURE
         if not ((starts < end) & (ends > begin)).any():
             axes.text(
                 (begin + end) / 2, (low + high) / 2, "empty", ha="center", va="center", color=style.GREY
