@@ -14,20 +14,27 @@ export PATH := $(abspath $(BIN)):$(PATH)
 help:
 	@sed -n '1,4p' Makefile
 
+# All of these are `dvc repro`; before it, what it would train one setup after another is trained on all cores.
 repro: $(VENV)/ready
 	$(BIN)/python -m compendium.pipeline
+	$(BIN)/dvc repro data
+	$(BIN)/python -m compendium.train
 	$(BIN)/dvc repro
 	@echo "Open reports/index.html in a browser. From here on: $(BIN)/dvc repro, $(BIN)/jupyter lab (or make lab)."
 
 # The second pipeline; what it needs of the first is run first.
 studies: $(VENV)/ready
 	$(BIN)/python -m compendium.pipeline
+	$(BIN)/dvc repro data studies/dvc.yaml:data
+	$(BIN)/python -m compendium.train studies
 	$(BIN)/dvc repro studies/dvc.yaml
 	@echo "Open studies/reports/index.html in a browser."
 
 # The third: longer trainings with a home of their own, overnight/. Interrupted, it goes on where it was.
 overnight: $(VENV)/ready
 	$(BIN)/python -m compendium.pipeline
+	$(BIN)/dvc repro overnight/dvc.yaml:data
+	$(BIN)/python -m compendium.train overnight
 	$(BIN)/dvc repro overnight/dvc.yaml
 	@echo "Open overnight/reports/index.html in a browser."
 

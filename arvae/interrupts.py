@@ -13,7 +13,7 @@ STAGE = (
 )
 COMMAND = "Interrupted. No file was left half written: the same command begins again"
 WORKER = ""  # whoever started it speaks
-_LINES = {"arvae.notebook": STAGE, "arvae.training": WORKER}
+_LINES = {"arvae.notebook": STAGE, "arvae.training": WORKER, "compendium.train": STAGE}
 
 
 def end(line: str, status: int) -> None:

@@ -71,6 +71,27 @@ def test_training_was_logged(done):
     assert history["loss"].notna().all() and history.groupby("run").size().min() >= 10
 
 
+def test_what_a_pipeline_wants_is_trained_at_once_and_found_by_its_stages(done):
+    """As `make repro` does it: nothing that is kept is trained again, what is missing comes out the same."""
+    before, runs = stages_of_status(done), sorted((done / "data" / "checkpoints").glob("*-*"))
+    weights = done / "data" / "models" / "bach-arvae" / "seed1.safetensors"
+    old = weights.read_bytes()
+    missing = [run for run in runs if run.name.startswith("bach-")]
+    for run in missing:
+        shutil.rmtree(run)
+    command = [sys.executable, "-m", "compendium.train"]
+    told = subprocess.run(command, cwd=done, env=environment(), capture_output=True, text=True)
+    assert all((run / "final.safetensors").is_file() for run in runs)
+    assert told.stdout.count(": reusing") == len(runs) - len(missing) and not told.stderr
+    weights.unlink()
+    dvc(done, "repro", "-f", "-s", "train@bach-arvae")
+    assert weights.read_bytes() == old and stages_of_status(done) == before
+    wrong = subprocess.run([*command, "nightly"], cwd=done, env=environment(), capture_output=True, text=True)
+    assert wrong.returncode == 1 and wrong.stderr.startswith(
+        "there is no pipeline 'nightly'; there are: main"
+    )
+
+
 def test_dvc_shows_metrics_and_plots(done):
     shown = json.loads(dvc(done, "metrics", "show", "--json").stdout)
     assert "mnist-arvae" in json.dumps(shown)

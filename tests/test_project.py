@@ -98,7 +98,7 @@ def test_a_notebook_is_prose_first_parameterized_and_without_outputs(path):
 
 # ---------------------------------------------------------------- rooms
 
-APPLICATIONS = {"edit", "playground", "notebook", "check", "pipeline", "site", "readme"}
+APPLICATIONS = {"edit", "playground", "notebook", "check", "pipeline", "train", "site", "readme"}
 # Declared, and started as programs or needed by others without being imported.
 STARTED = {"jupyterlab", "dvc", "tabulate", "distributed"}
 OF = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "bs4": "beautifulsoup4"}
