@@ -109,7 +109,7 @@ def test_a_second_repro_does_nothing_and_says_so(done):
 
 
 def test_editing_a_figure_retrains_nothing(done):
-    figure = done / "arvae" / "report" / "figures" / "images.py"
+    figure = done / "compendium" / "figures" / "images.py"
     before = figure.read_text()
     figure.write_text(before + "\n# a comment\n")
     try:
