@@ -31,8 +31,8 @@ def blocks(home: Path) -> dict[str, str]:
 def _compact(hour: Reports, night: Reports, published: pd.DataFrame) -> pd.DataFrame:
     """`summary.main` with a column a data set; bold: in the published range, within the margin, or above.
 
-    Where the longer trainings of `make overnight` have been evaluated they stand first, and of those of an
-    hour AR-VAE's mean.
+    Where the longer trainings of `make overnight` have been evaluated they stand first, and in brackets
+    AR-VAE's mean after an hour.
     """
     table = summary.main(tables.runs(night or hour), published, night or hour)
     reached = table["ours is"].isin([statistics.IN, statistics.NEAR, statistics.ABOVE])
@@ -40,7 +40,7 @@ def _compact(hour: Reports, night: Reports, published: pd.DataFrame) -> pd.DataF
     if night:
         means = tables.runs(hour).groupby(["dataset", "metric", "model"]).value.mean()
         table["cell"] += [
-            f" (hour {labels.signed(means[at, name, 'arvae'], 1 if name.endswith('percent') else 2)})"
+            f" ({labels.signed(means[at, name, 'arvae'], 1 if name.endswith('percent') else 2)})"
             for at, name in zip(table["data set"], table.metric, strict=True)
         ]
     table["cell"] += " / " + table["β-VAE"] + " [" + table["AR-VAE, published"] + "]"

@@ -100,17 +100,18 @@ def alt_text(output: dict[str, Any], kind: str, cell: dict[str, Any]) -> str:
 class Converter:
     """Turns notebooks and Markdown files of the project at `home` into page bodies.
 
-    Pictures and sounds that a notebook carries and that stand as a file under `reports` too (the same
-    bytes) are linked, not repeated. reports: where the pages' notebooks are; pages: files that may be linked
-    although they are still to be written.
+    Pictures and sounds that a notebook carries and that stand as a file under `reports` too (the same bytes),
+    or under the reports of a home inside this one, are linked, not repeated. reports: where the pages'
+    notebooks are; pages: files that may be linked although they are still to be written.
     """
 
     def __init__(self, home: Path, reports: Path, pages: Collection[Path] = ()) -> None:
         self.home, self.reports, self.pages = home, reports, pages
         self.files: dict[bytes, list[Path]] = {}
-        for path in sorted(self.reports.rglob("*")):
-            if path.suffix in MEDIA and path.is_file():
-                self.files.setdefault(hashlib.sha256(path.read_bytes()).digest(), []).append(path)
+        for folder in dict.fromkeys([reports, *sorted(home.glob("*/reports"))]):
+            for path in sorted(folder.rglob("*")):
+                if path.suffix in MEDIA and path.is_file():
+                    self.files.setdefault(hashlib.sha256(path.read_bytes()).digest(), []).append(path)
         options = Config({"HTMLExporter": {"exclude_anchor_links": True}})
         self.exporter = HTMLExporter(
             config=options, template_name="notebook", extra_template_basedirs=[str(TEMPLATES)]
