@@ -575,7 +575,7 @@ def live_page(home: Path) -> tuple[TrainedModel, list[items.Item]]:
     ]
     live.write(home / "reports" / live.NAME, trained, chosen, first=1)
     frames = "<img src='../reports/figures/evaluate-mnist-arvae/traversals.png' alt='frames'>"
-    html = site.sliders(home / "reports" / live.NAME, frames)
+    html = site.sliders(home / "reports" / live.NAME, home / "reports", frames)
     caption = nbformat.v4.new_output(
         "display_data", {"text/markdown": "Turn it."}, metadata={"text/markdown": {"caption": True}}
     )
@@ -586,10 +586,10 @@ def live_page(home: Path) -> tuple[TrainedModel, list[items.Item]]:
 
 
 def test_sliders_without_their_decoder_are_a_picture(tmp_path):
-    assert site.sliders(tmp_path / live.NAME, "<img>") == "<img>"
+    assert site.sliders(tmp_path / live.NAME, tmp_path, "<img>") == "<img>"
     (tmp_path / live.NAME).write_text("something else")
     with pytest.raises(ValueError, match="dvc repro playground"):
-        site.sliders(tmp_path / live.NAME, "<img>")
+        site.sliders(tmp_path / live.NAME, tmp_path, "<img>")
 
 
 @pytest.mark.skipif(PROGRAM is None, reason="NO BROWSER: the sliders were not tried (install chromium)")

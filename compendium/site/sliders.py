@@ -4,9 +4,11 @@ import html
 import re
 from pathlib import Path
 
+from compendium.site.convert import way
 
-def sliders(script: Path, frames: str) -> str:
-    """HTML for a page beside `script`, a script by `compendium.playground.live`; page.js loads it.
+
+def sliders(script: Path, folder: Path, frames: str) -> str:
+    """HTML for a page in `folder` that loads (page.js) `script`, written by `compendium.playground.live`.
 
     frames: HTML shown in their place without scripts, or where the file is missing; all there is without it.
     """
@@ -15,6 +17,4 @@ def sliders(script: Path, frames: str) -> str:
     panel = re.search(r"^const panel = (.*);$", script.read_text(encoding="utf-8"), re.MULTILINE)
     if panel is None:
         raise ValueError(f"{script} is no decoder for this page: run `dvc repro playground`")
-    return (
-        f"<div class='live' data-script='{script.name}' data-panel='{html.escape(panel[1])}'>{frames}</div>"
-    )
+    return f"<div class='live' data-script='{way(folder, script)}' data-panel='{html.escape(panel[1])}'>{frames}</div>"

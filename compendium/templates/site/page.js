@@ -61,7 +61,7 @@ for (const place of all(".live")) {
     if (script) return;
     script = make("script", {src: place.dataset.script});
     script.onload = turn;
-    script.onerror = () => place.replaceChildren(...frames, make("p", {textContent: `There is no ${place.dataset.script} beside this page: precomputed frames instead.`}));
+    script.onerror = () => place.replaceChildren(...frames, make("p", {textContent: `There is no file ${place.dataset.script}: precomputed frames instead.`}));
     document.head.append(script);
   };
   const say = () => {
