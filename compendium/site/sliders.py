@@ -17,4 +17,5 @@ def sliders(script: Path, folder: Path, frames: str) -> str:
     panel = re.search(r"^const panel = (.*);$", script.read_text(encoding="utf-8"), re.MULTILINE)
     if panel is None:
         raise ValueError(f"{script} is no decoder for this page: run `dvc repro playground`")
-    return f"<div class='live' data-script='{way(folder, script)}' data-panel='{html.escape(panel[1])}'>{frames}</div>"
+    link, data = way(folder, script), html.escape(panel[1])
+    return f"<div class='live' data-script='{link}' data-panel='{data}'>{frames}</div>"
