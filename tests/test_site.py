@@ -569,6 +569,7 @@ def test_committed_reports_make_pages_that_are_right_in_a_browser(tmp_path):
     for name in ("docs", "notebooks", "arvae", "reports"):
         left_out = shutil.ignore_patterns("pages", "index.html", "__pycache__")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=left_out)
+    shutil.copytree(ROOT / "overnight", tmp_path / "overnight")  # linked by the front page
     site.build(tmp_path)
     size = sum((tmp_path / "reports" / name).stat().st_size for name in front_page(tmp_path))
     assert size < 1_500_000, f"the front page and its pictures and sounds have {size:,} bytes"
