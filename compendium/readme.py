@@ -29,21 +29,18 @@ def blocks(home: Path) -> dict[str, str]:
 
 
 def _compact(hour: Reports, night: Reports, published: pd.DataFrame) -> pd.DataFrame:
-    """`summary.main` with a column a data set; bold: in the published range, within the margin, or above.
+    """`summary.main` with a column a data set; bold: in or near the published range, or above.
 
     Where the longer trainings of `make overnight` have been evaluated they stand first, and in brackets
     AR-VAE's mean after an hour.
     """
-    table = summary.main(tables.runs(night or hour), published, night or hour)
-    reached = table["ours is"].isin([statistics.IN, statistics.NEAR, statistics.ABOVE])
+    short = tables.runs(hour) if night else None
+    table = summary.main(tables.runs(night or hour), published, night or hour, short)
+    reached = table.verdict.isin([statistics.IN, statistics.NEAR, statistics.ABOVE])
     table["cell"] = table["AR-VAE"].where(~reached, "**" + table["AR-VAE"] + "**")
     if night:
-        means = tables.runs(hour).groupby(["dataset", "metric", "model"]).value.mean()
-        table["cell"] += [
-            f" ({labels.signed(means[at, name, 'arvae'], 1 if name.endswith('percent') else 2)})"
-            for at, name in zip(table["data set"], table.metric, strict=True)
-        ]
-    table["cell"] += " / " + table["β-VAE"] + " [" + table["AR-VAE, published"] + "]"
+        table["cell"] += " (" + table["AR-VAE, 1 h"] + ")"
+    table["cell"] += " / " + table["β-VAE"] + " [" + table.published + "]"
     counted = table.runs.map(lambda runs: f" ({runs} run{'' if runs == '1' else 's'})")
     table["data set"] = table["data set"].map(labels.dataset_label) + counted
     rows, columns = (table[name].drop_duplicates() for name in ("metric", "data set"))

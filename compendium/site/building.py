@@ -21,7 +21,7 @@ from compendium.site.convert import TEMPLATES, Body, Converter, markdown, way
 
 STUDIES = "studies/reports"  # what goes further than the paper has pages of its own
 CITE = TEMPLATES / "site" / "cite.md"
-OF_ALL = ("index", "results", "baselines")  # pages whose numbers are of all setups
+OF_ALL = ("results", "baselines")  # pages whose numbers are of all setups
 GLOSSARY = TEMPLATES / "site" / "glossary.md"
 
 

@@ -11,7 +11,7 @@ from arvae.progress import clock
 from compendium.labels import DATASETS, dataset_label
 
 # What decides results: the last commit that touched one of these made them.
-CODE = ("arvae", "notebooks", "params.yaml", "requirements.lock")
+CODE = ("arvae", "compendium", "notebooks", "params.yaml", "requirements.lock")
 
 
 def commit(home: Path) -> str:

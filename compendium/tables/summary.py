@@ -4,7 +4,7 @@ import pandas as pd
 
 from compendium import labels
 from compendium.tables import statistics
-from compendium.tables.scores import Reports, differences, least, with_bounds
+from compendium.tables.scores import Reports, least, with_bounds
 
 MAIN = ("interpretability", "scc", "sap", "mig", "modularity", "reconstruction_accuracy_percent")
 STUDIES = (
@@ -13,11 +13,14 @@ STUDIES = (
 )  # fmt: skip
 
 
-def main(ours: pd.DataFrame, theirs: pd.DataFrame, reports: Reports) -> pd.DataFrame:
+def main(
+    ours: pd.DataFrame, theirs: pd.DataFrame, reports: Reports, hour: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """AR-VAE and beta-VAE here, AR-VAE published: a row a data set and metric, as text (Markdown).
 
-    "AR-VAE is": beside beta-VAE of the same seeds; "ours is": AR-VAE here beside the range of the published
-    ten runs: words of `statistics`. "possible": floor and ceiling, see `scores.with_bounds`.
+    hour: runs of shorter trainings, whose means stand in a column "AR-VAE, 1 h". "verdict": AR-VAE here
+    beside the range of the ten published runs, in the words of `statistics`. "possible": floor and ceiling,
+    see `scores.with_bounds`.
     """
     rows = {}
     keys = ours[["metric", "dataset"]].drop_duplicates().rename(columns={"dataset": "data set"})
@@ -26,17 +29,17 @@ def main(ours: pd.DataFrame, theirs: pd.DataFrame, reports: Reports) -> pd.DataF
         for metric in MAIN:
             here = {name: _values(ours, metric, dataset, name) for name in ("arvae", "betavae")}
             paper = _values(theirs, metric, dataset, "arvae")
-            gaps = differences(ours, metric, dataset, "arvae", "betavae")
             if not here["arvae"]:
                 continue
+            short = {} if hour is None else {"AR-VAE, 1 h": _mean(hour, metric, dataset)}
             rows[dataset, metric] = {
                 "runs": str(len(here["arvae"])),
-                "AR-VAE": _shown(here["arvae"], metric),
                 "β-VAE": _shown(here["betavae"], metric),
-                "AR-VAE is": statistics.direction(gaps) if gaps else "–",
-                "AR-VAE, published": _range(min(paper), max(paper), metric),
+                **short,
+                "AR-VAE": _shown(here["arvae"], metric),
+                "published": _range(min(paper), max(paper), metric),
+                "verdict": statistics.beside_range(here["arvae"], paper, least(metric)),
                 "possible": _range(*bounds.loc[(dataset, metric), ["floor", "ceiling"]], metric),
-                "ours is": statistics.beside_range(here["arvae"], paper, least(metric)),
             }
     return _named(pd.DataFrame.from_dict(rows, orient="index"))
 
@@ -67,12 +70,21 @@ def _shown(values: list[float], metric: str) -> str:
     return f"{_number(one.mean, metric)} ({_range(one.low, one.high, metric)})"
 
 
+def _mean(table: pd.DataFrame, metric: str, dataset: str) -> str:
+    values = _values(table, metric, dataset, "arvae")
+    return _number(sum(values) / len(values), metric) if values else "–"
+
+
 def _range(low: float, high: float, metric: str) -> str:
-    return "–" if pd.isna(low) and pd.isna(high) else f"{_number(low, metric)}–{_number(high, metric)}"
+    """Low to high; an end that is not known is left out."""
+    if pd.isna(low) or pd.isna(high):
+        known = [f"{sign} {_number(end, metric)}" for sign, end in (("≥", low), ("≤", high)) if pd.notna(end)]
+        return "".join(known) or "–"
+    return f"{_number(low, metric)}–{_number(high, metric)}"
 
 
 def _number(value: float, metric: str) -> str:
-    return "–" if pd.isna(value) else labels.signed(value, 1 if metric.endswith("percent") else 2)
+    return labels.signed(value, 1 if metric.endswith("percent") else 2)
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
