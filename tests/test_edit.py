@@ -324,7 +324,7 @@ def test_an_eps_named_png_starts_no_ghostscript(tmp_path, monkeypatch):
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\n(pwned) (w) file\n%%EOF\n"
     )
     for read in (picture.model_for, lambda path: picture.read(path, "mnist")):
-        with pytest.raises(EditError, match="evil.png is no picture that can be read.*save it as PNG"):
+        with pytest.raises(EditError, match="evil.png is not a readable picture.*save it as PNG"):
             read(tmp_path / "evil.png")
 
 

@@ -127,7 +127,7 @@ def session(content: bytes, name: str = TABLE) -> list[Written]:
             )
         found = list(_settings(rows))
     except csv.Error as error:
-        raise DataError(f"{name}, line {rows.line_num}, is no table ({error}): {remedy}") from error
+        raise DataError(f"{name}, line {rows.line_num}, is not a valid table ({error}): {remedy}") from error
     if not found:
         raise DataError(f"{name} has no tune in it: {remedy}")
     return found
