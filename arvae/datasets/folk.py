@@ -29,7 +29,7 @@ FACTS = {
     "about": """
 **Folk tunes**: single 4/4 measures of monophonic tunes in ABC notation, coded like the chorales: 24 ticks
 a measure, every tune in every key in which it stays between MIDI 55 (G3) and 84 (C6), all measures of a
-tune on one side of the split. They move faster than a chorale's soprano: reels and hornpipes run in
+tune in the same split. They move faster than a chorale's soprano: reels and hornpipes run in
 eighth notes.
 """,
 }
