@@ -13,7 +13,7 @@ import numpy as np
 from arvae.metrics.mig import gaps
 
 # Below this share of H(a_i) the estimator, which errs by a few percent, cannot tell what is left from none:
-# a_i counts as determined by a_l, and a gap relative to next to nothing meaningful order.
+# a_i counts as determined by a_l, and a gap relative to next to nothing means nothing.
 DETERMINED = 0.05
 
 
