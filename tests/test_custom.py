@@ -132,7 +132,7 @@ def test_images_are_made_grey_and_resized_where_asked_for(folder, side, mode):
         (lambda rows: [("ghost.png", 1, 2), *rows], "ghost.png is named in attributes.csv but missing"),
         (lambda rows: [("../x.png", 1, 2), *rows], "names ../x.png, which is outside"),
         (lambda rows: [("/etc/passwd", 1, 2), *rows], "names /etc/passwd, which is outside"),
-        (lambda rows: [*rows, rows[3]], "3.png stands in more than one line"),
+        (lambda rows: [*rows, rows[3]], "3.png is listed in more than one line"),
         (lambda rows: rows[:99], "has 99 images: at least 100"),
         (lambda rows: [], "has 0 images"),
         (
@@ -159,8 +159,8 @@ def test_tables_that_cannot_be_used_are_refused(folder, change, says):
         (("name", "weight"), "must be `file`, then the attributes' names"),
         (("file",), "must be `file`"),
         (("file", "weight", "weight"), "must be distinct"),
-        (("file", "weight", ""), "'' is no name"),
-        (("file", "weight [g", "left"), "'weight [g' is no name"),
+        (("file", "weight", ""), "'' is not a valid name"),
+        (("file", "weight [g", "left"), "'weight [g' is not a valid name"),
     ],
 )
 def test_first_lines_that_cannot_be_used_are_refused(folder, header, says):

@@ -319,7 +319,7 @@ def test_the_page_checks_itself(tab):
     said = tab.run(
         "new Promise(done => setTimeout(() => done(document.getElementById('verdict').textContent), 1500))"
     )
-    assert "differ from the training framework's by at most" in said
+    assert "differ from PyTorch by at most" in said
 
 
 def test_it_plays_and_stops(tab):

@@ -33,7 +33,7 @@ def table(edited: Edited) -> pd.DataFrame:
         columns[name, "rebuilt"] = edited.rebuilt[rows, index]
         wished = [_wished(edited, attribute, row) for row in rows]
         if any(wished):
-            columns[name, "wished"] = wished
+            columns[name, "requested"] = wished
         columns[name, "now"] = edited.after[rows, index]
     original = edited.original[rows]
     columns["same as given", "rebuilt"] = same(original, edited.reconstruction[rows])
@@ -107,10 +107,10 @@ def control_line(control: Control) -> str:
         "regularized in training" if control.regularized
         else "not regularized: the one with the largest mutual information"
     )  # fmt: skip
-    down = "" if control.sign > 0 else ", turned the other way round"
+    down = "" if control.sign > 0 else ", sign reversed"
     return (
-        f"{_plain(control.attribute)} is turned by dimension {control.dimension} ({how}{down}): rank "
-        f"correlation {control.correlation:+.2f}, codes of the data from {control.low:.2f} to "
+        f"{_plain(control.attribute)} is controlled by dimension {control.dimension} ({how}{down}): rank "
+        f"correlation {control.correlation:+.2f}, data codes from {control.low:.2f} to "
         f"{control.high:.2f}, sd {control.sd:.2f}"
     )
 
@@ -120,7 +120,7 @@ def findings(edited: Edited) -> list[str]:
     rows, trained = np.flatnonzero(edited.touched), edited.trained
     shares = same(edited.original[rows], edited.reconstruction[rows])
     unit = "symbols" if edited.music else "pixels"
-    lines = [f"Reconstruction, controls untouched: {shares.mean():.1%} of the {unit} as given"]
+    lines = [f"Reconstruction without edits: {shares.mean():.1%} of the {unit} as given"]
     if edited.music:
         lines[0] += f", {(shares == 1).sum()} of {len(rows)} measures exactly"
     for number in range(len(edited.wishes)):
@@ -129,7 +129,7 @@ def findings(edited: Edited) -> list[str]:
     changes = zip(trained.attribute_names, _mean(edited.after[rows] - edited.rebuilt[rows]), strict=True)
     moved = [f"{_plain(name)} {by:+.2f}" for name, by in changes if name not in wished and np.isfinite(by)]
     if wished and moved:
-        lines.append(f"What else changed (mean, against the reconstruction): {', '.join(moved)}")
+        lines.append(f"Other changes (mean, compared with the reconstruction): {', '.join(moved)}")
     outside = np.zeros(len(rows), bool)
     for control in map(trained.control, wished):
         codes = edited.z_after[rows, control.dimension]
@@ -138,7 +138,7 @@ def findings(edited: Edited) -> list[str]:
         lines.append(_cost(edited))
     if outside.any():
         where = _where(edited, rows[outside])
-        lines.append(f"Beyond the codes of the data{where}: the decoder was not trained there")
+        lines.append(f"Outside the range of the data's codes{where}: the decoder was not trained there")
     return lines
 
 
@@ -149,8 +149,8 @@ def _cost(edited: Edited) -> str:
     changes = zip(edited.trained.attribute_names, _mean((edited.after - free.after)[rows]), strict=True)
     moved = ", ".join(f"{_plain(name)} {by:+.3f}" for name, by in changes)
     return (
-        f"In key: {now[0]} of {now[1]} notes outside the scale; without it {before[0]} of {before[1]}. What "
-        f"that changed (means): {moved}"
+        f"In key: {now[0]} of {now[1]} notes outside the scale; unrestricted, {before[0]} of {before[1]}. "
+        f"Effect on the attributes (means): {moved}"
     )
 
 
@@ -168,7 +168,7 @@ def scale_costs(trained: TrainedModel, tunes: Sequence[Melody], wishes: Sequence
             changed.append(edited.after - edited.free.after)
         rows[wish] = [*outside[:, 0] / outside[:, 1], *_mean(np.concatenate(changed))]
     columns = [("notes outside the scale", "free"), ("notes outside the scale", "in key")]
-    columns += [("in key against free (mean)", _plain(name)) for name in trained.attribute_names]
+    columns += [("in key minus free (mean)", _plain(name)) for name in trained.attribute_names]
     return pd.DataFrame.from_dict(rows, orient="index", columns=pd.MultiIndex.from_tuples(columns))
 
 
@@ -192,7 +192,7 @@ def _outcome(edited: Edited, number: int) -> list[str]:
     given, now = (_number(_mean(values[rows])[index]) for values in (edited.before, edited.after))
     line = f"{wish}: {given} as given, {now} now{' (means)' if len(rows) > 1 else ''}"
     if not np.isfinite(edited.after[rows, index]).any():
-        return [f"{line}: it cannot be measured there"]
+        return [f"{line}: cannot be measured there"]
     if wish.turn is not None:
         return _turned(edited, number, line)
     miss = missed(trained, wish, edited.before[rows], edited.after[rows])
@@ -225,14 +225,12 @@ def _turned(edited: Edited, number: int, line: str) -> list[str]:
     if searched.any():
         lines.append(
             f"  The turn alone did not {verb} it{_where(edited, rows[searched])}: "
-            "searched for the nearest place of the control that does"
+            "used the nearest setting that does"
         )
     if edited.search and not did.all():
-        beside = " beside the other wishes" if len(edited.wishes) > 1 else ""
+        beside = " given the other requests" if len(edited.wishes) > 1 else ""
         where = _where(edited, rows[~did])
-        lines.append(
-            f"  Nothing within the range of the data {verb}s it{where}{beside}: closest reachable value"
-        )
+        lines.append(f"  No setting in the data's range {verb}s it{where}{beside}: closest reachable value")
     return lines
 
 
