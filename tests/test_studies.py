@@ -290,7 +290,7 @@ def test_settings_stand_beside_the_published_ones(ours):
     assert verdicts["interpretability", 10, 1] == "failed"
     assert verdicts["interpretability", 7, 3] == "not published"
     near = verdicts["reconstruction_accuracy_percent", 0.1, 0.1]
-    assert near == "near range"  # 97 beside 97.162
+    assert near == "near"  # 97 beside 97.162
     assert verdicts["reconstruction_accuracy_percent", 100, 1] == "below"
     assert len(study.same_settings(theirs, study.finished(ours))) == 9
 

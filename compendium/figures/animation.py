@@ -84,7 +84,12 @@ def _pictures(sheets: Mapping[str, np.ndarray], columns, rows, dots: int) -> lis
     between = 0.2 * len(sheets)
     cell = min((style.FULL_WIDTH - between) / sum(counts), 0.6)
     figure, panels = style.subplots(
-        1, len(sheets), cell * sum(counts) + between, cell * n * h / w + 1.1, squeeze=False, width_ratios=counts
+        1,
+        len(sheets),
+        cell * sum(counts) + between,
+        cell * n * h / w + 1.1,
+        squeeze=False,
+        width_ratios=counts,
     )
     figure.set_dpi(dots)
     canvas = FigureCanvasAgg(figure)
