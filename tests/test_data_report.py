@@ -77,7 +77,10 @@ def test_captions_state_what_the_data_hold(sprites):
     )
     values = np.random.default_rng(0).normal(size=(200, 3))
     values[:, 2] = -(values[:, 0] ** 3)
-    assert " attributes are a and c d (−1.00)" in data.closest(values, ["a", "b", "c_d"])
+    most = "The most closely related attributes are a and c d (−1.00)"
+    assert data.closest(values, ["a", "b", "c_d"]).startswith(most)
+    even = np.array([(x, y) for x in range(5) for y in range(5)])
+    assert data.closest(even, ["a", "b"]).startswith("No two attributes are related")
     assert data.closest(values[:, :1], ["a"]) == ""
 
 

@@ -348,7 +348,13 @@ def test_pages_of_one_setup_show_its_runs(sprites_arvae, tmp_path):
     mine = {"dsprites-arvae": one}
     table = tables.compact(tables.with_bounds(tables.spread(tables.scalars(mine, ["scc", "iou"])), mine))
     assert list(table.columns) == ["metric", "runs", "each run", "floor", "ceiling"]  # two runs: no mean
-    assert {"reached", "left alone", "others moved", "beyond"} <= set(tables.control(one).columns)
+    steered = tables.control(one)
+    assert {"reached", "left alone", "others moved", "beyond"} <= set(steered.columns)
+    free = {
+        name: run | {"details": run["details"] | {"regularized": None}} for name, run in one["runs"].items()
+    }
+    without = tables.control(one | {"runs": free}).monotonicity
+    assert (without >= steered.monotonicity.abs() - 1e-12).all()  # opposite runs do not cancel
     means = tables.mean_codes(one).set_index("metric")
     assert means.loc["scc", "sampled code"] == pytest.approx(one["mean"]["scc"])
     like = tables.realism(one)

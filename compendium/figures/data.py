@@ -20,6 +20,7 @@ from compendium import labels
 from compendium.figures import images, style
 
 FEW = 40  # an attribute with at most so many values is drawn as bars, one a value
+UNRELATED = 0.05  # rank correlation below which two attributes are called unrelated
 COLUMNS = 14  # of a sheet of images
 
 
@@ -133,6 +134,8 @@ def closest(attributes: np.ndarray, names: Sequence[str]) -> str:
         return ""
     rho = np.tril(spearman_matrix(attributes, attributes, significance=1), -1)
     i, j = np.unravel_index(np.nanargmax(np.abs(rho)), rho.shape)
+    if abs(rho[i, j]) < UNRELATED:
+        return f"No two attributes are related: no correlation exceeds {UNRELATED} in size."
     return (
         f"The most closely related attributes are {labels.plain(names[j])} and {labels.plain(names[i])} "
         f"({labels.signed(rho[i, j], 2)}): to that extent, no method can change one "

@@ -138,20 +138,25 @@ def show_pictures(
     """
     names, titles = data.attribute_names, " and ".join(map(labels.model_label, both))
     classes, items = one_of_each(data, both[model])
+    groups = {name: labels.sharing(side.columns) for name, side in both.items()}
+    firsts = {name: [some[0] for some in found.values()] for name, found in groups.items()}
     moved = {name: side.turned(items, names, images.VALUES) for name, side in both.items()}
-    turning = {name: side.turned(items, names, animation.VALUES) for name, side in both.items()}
-    path = animation.gif(turning, figures / "traversals.gif", names, classes)
+    turning = {name: side.turned(items, firsts[name], animation.VALUES) for name, side in both.items()}
+    path = animation.gif(turning, figures / "traversals.gif", groups, classes)
     alt = f"Animation: {', '.join(names)} of {data.name} varied back and forth, {titles}"
-    about = (
-        "One attribute's dimension at a time is varied from −4 to 4, all others are fixed: "
-        f"{', '.join(map(labels.plain, names))}"
+    about = "One dimension at a time is varied from −4 to 4, all others are fixed"
+    caption = (
+        f"{about}; one column per dimension, named by the attributes it is varied for, one row per item, "
+        f"{titles}.{shared(both)}"
     )
-    caption = f"{about}; one column per attribute, one row per item, {titles}.{shared(both)}"
     shown: list[Any] = [style.picture(path, alt, caption)]
     middle = len(items) // 2
-    figure = images.traversals({name: frames[middle] for name, frames in moved.items()}, names)
-    alt = f"One item, one row per varied attribute ({', '.join(names)}), {titles} side by side"
-    caption = f"{about}; one row per attribute, one item.{shared(both)} {steadiness(both)}"
+    one = {
+        name: frames[middle, [names.index(first) for first in firsts[name]]] for name, frames in moved.items()
+    }
+    figure = images.traversals(one, groups)
+    alt = f"One item, one row per varied dimension ({', '.join(names)}), {titles} side by side"
+    caption = f"{about}; one row per dimension, one item.{shared(both)} {steadiness(both)}"
     shown.append(style.show(figure, figures / "attributes", alt, caption=caption))
     column = names.index(right)
     one = {
