@@ -504,9 +504,28 @@ def test_several_files_each_in_its_own_format(inside, tmp_path, capsys):
     assert command.main([*both, str(tmp_path / "one.mid")]) == 1
     assert "one file for several" in capsys.readouterr().err
     assert command.main([str(first), "-o", str(first)]) == 1
-    assert "is the input file" in capsys.readouterr().err
+    assert "is an input file" in capsys.readouterr().err
     assert command.main(["note_density=+1"]) == 1
     assert "name a file to edit" in capsys.readouterr().err
+
+
+def test_no_file_is_written_over_another(inside, tmp_path, capsys):
+    names = [abc(tmp_path, "CDEF|", name="tune.abc"), tmp_path / "tune.mid"]
+    scores.write(names[1], scores.read(names[0]))
+    read = names[1].read_bytes()
+    asked = [*map(str, names), "note_density=+1", "-o"]
+    assert command.main([*asked, f"{tmp_path}/*.mid"]) == 1  # tune.abc's result would be the second input
+    assert names[1].read_bytes() == read
+    capsys.readouterr()
+    assert command.main([*asked, f"{tmp_path}/*-busy.mid"]) == 1
+    said = capsys.readouterr()
+    assert said.out.count("Written:") == 1 and "another's result" in said.err
+
+
+@pytest.mark.parametrize("option", ["--variations", "--seed"])
+def test_a_negative_number_of_variations_or_seed_is_refused(inside, tmp_path, capsys, option):
+    assert command.main([str(abc(tmp_path, "CDEF|")), option, "-1"]) == 1
+    assert f"{option}" in capsys.readouterr().err
 
 
 def test_variations_are_drawn_from_the_distribution_of_the_code(inside, tmp_path, capsys):

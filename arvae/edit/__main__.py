@@ -40,6 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
     if len(inputs) != 1 and (not inputs or given.json is not None):
         print("arvae.edit: name a file to edit (only one with --json)", file=sys.stderr)
         return 1
+    if given.variations < 0 or given.seed < 0:
+        print("arvae.edit: --variations and --seed are whole numbers from 0", file=sys.stderr)
+        return 1
+    taken = {path.resolve() for path in inputs}
     for path in inputs:
         try:
             is_score = path.suffix.lower() in ENDINGS
@@ -52,18 +56,22 @@ def main(arguments: list[str] | None = None) -> int:
                 kind = f"melodies ({', '.join(ENDINGS)})" if music else "pictures"
                 name = trained.setup.name
                 raise EditError(f"{name} edits {kind}, not {path.name}: choose another --model")
-            targets = _targets(given, path, WRITTEN if music else (".png",), len(inputs) > 1)
+            targets = _targets(given, path, WRITTEN if music else (".png",), len(inputs) > 1, taken)
             _run(given, path, wishes, trained, targets)
+            taken.update(target.resolve() for target in targets)
         except (EditError, ModelError, ParamsError, DataError, OSError) as error:
             print(f"arvae.edit: {error}", file=sys.stderr)
             failed = 1
     return failed
 
 
-def _targets(given: argparse.Namespace, path: Path, endings: tuple[str, ...], several: bool) -> list[Path]:
+def _targets(
+    given: argparse.Namespace, path: Path, endings: tuple[str, ...], several: bool, taken: set[Path]
+) -> list[Path]:
     """Where the result of a file, or each of its variations, is written; none where nothing is to be.
 
-    A folder takes the input's name and format; * in a name stands for the input's name.
+    A folder takes the input's name and format; * in a name stands for the input's name. taken: the files that
+    are read, and those already written.
     """
     if given.output is None:
         return []
@@ -78,10 +86,12 @@ def _targets(given: argparse.Namespace, path: Path, endings: tuple[str, ...], se
         kind = "pictures" if endings == (".png",) else "melodies"
         raise EditError(f"{output.name}: {kind} are written as {', '.join(endings)}")
     output = output.with_name(output.name.replace("*", path.stem))
-    if output.resolve() == path.resolve():
-        raise EditError(f"{output} is the input file: choose another name")
     numbers = range(1, given.variations + 1)
-    return [output.with_stem(f"{output.stem}-{number}") for number in numbers] or [output]
+    targets = [output.with_stem(f"{output.stem}-{number}") for number in numbers] or [output]
+    for target in targets:
+        if target.resolve() in taken:
+            raise EditError(f"{target} is an input file or another result: choose another name with -o")
+    return targets
 
 
 def _parser() -> argparse.ArgumentParser:
