@@ -24,6 +24,7 @@ from arvae.music import keys
 from arvae.trained import Control, ModelError, TrainedModel
 from arvae.training import checkpoints
 from arvae.training.runs import Run, describe
+from compendium.playground import effects
 
 torch.set_num_threads(1)
 ROOT = paths.root(__file__)
@@ -519,7 +520,7 @@ def test_no_file_is_written_over_another(inside, tmp_path, capsys):
     capsys.readouterr()
     assert command.main([*asked, f"{tmp_path}/*-busy.mid"]) == 1
     said = capsys.readouterr()
-    assert said.out.count("Written:") == 1 and "another's result" in said.err
+    assert said.out.count("Written:") == 1 and "another result" in said.err
 
 
 @pytest.mark.parametrize("option", ["--variations", "--seed"])
@@ -619,7 +620,7 @@ def test_what_it_costs_to_stay_in_the_scale_over_several_tunes(inside, tmp_path)
         melody.read(abc(tmp_path, body, name=f"{number}.abc"), model.vocabulary)
         for number, body in enumerate(("CDEF|GABc|", "cBAG|"))
     ]
-    table = report.scale_costs(model, tunes, ["note_density=+1"])
+    table = effects.scale_costs(model, tunes, ["note_density=+1"])
     edits = [run(model, tune.measures, "note_density=+1", scale=tune.scale) for tune in tunes]
     free = np.sum([keys.outside(one.free.result, one.scale) for one in edits], axis=0)
     assert table["notes outside the scale"].loc["note_density=+1"].tolist() == [free[0] / free[1], 0]
