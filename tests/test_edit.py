@@ -335,7 +335,7 @@ def test_frames_of_dsprites(tmp_path):
     assert seen.dtype == bool and np.array_equal(seen[0], frame)
     with pytest.raises(EditError, match="64 x 64"):
         picture.read(save(tmp_path / "small.png", drawn(28)), "dsprites")
-    with pytest.raises(EditError, match="no picture"):
+    with pytest.raises(EditError, match="not a readable picture"):
         (tmp_path / "text.png").write_text("hello")
         picture.read(tmp_path / "text.png", "mnist")
     with pytest.raises(EditError, match="no file"):

@@ -171,7 +171,7 @@ def test_a_name_that_is_no_function_lists_those_that_are():
         added.function("tension")
     assert "write the function `tension`" in str(error.value)
     for name in ("np", "TICKS", "_sounding", "CONTINUE"):
-        with pytest.raises(DataError, match="is no function"):
+        with pytest.raises(DataError, match="is not a function"):
             added.function(name)
 
 
