@@ -468,6 +468,8 @@ def test_the_command_on_a_shape(inside, tmp_path, capsys):
     assert command.main([str(source), *wishes, "-o", str(tmp_path / "out.png"), "--enlarge", "2"]) == 0
     assert pictures.read(tmp_path / "out.png").size == (128, 128)
     assert "dsprites-arvae" in capsys.readouterr().out
+    assert command.main([str(source)]) == 0, "without a request"
+    assert "of the pixels as given" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -508,6 +510,8 @@ def test_several_files_each_in_its_own_format(inside, tmp_path, capsys):
     assert "is an input file" in capsys.readouterr().err
     assert command.main(["note_density=+1"]) == 1
     assert "name a file to edit" in capsys.readouterr().err
+    assert command.main([str(first), "--tempo", "0"]) == 1
+    assert "--tempo 0 must be 4 to 1000" in capsys.readouterr().err
 
 
 def test_no_file_is_written_over_another(inside, tmp_path, capsys):

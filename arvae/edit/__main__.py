@@ -41,7 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
         print("arvae.edit: name a file to edit (only one with --json)", file=sys.stderr)
         return 1
     if given.variations < 0 or given.seed < 0:
-        print("arvae.edit: --variations and --seed are whole numbers from 0", file=sys.stderr)
+        print("arvae.edit: --variations and --seed must be 0 or more", file=sys.stderr)
+        return 1
+    if given.tempo is not None and not 4 <= given.tempo <= 1000:
+        print(
+            f"arvae.edit: --tempo {given.tempo:g} must be 4 to 1000 quarter notes per minute", file=sys.stderr
+        )
         return 1
     taken = {path.resolve() for path in inputs}
     for path in inputs:

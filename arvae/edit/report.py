@@ -9,6 +9,7 @@ import pandas as pd
 
 from arvae.edit.search import SAME, Edited, direction, missed
 from arvae.edit.wishes import span
+from arvae.music import keys
 from arvae.trained import Control, same
 
 MISSED = 0.05  # of the range that holds 95 % of the data: a wished value further off counts as missed
@@ -37,7 +38,10 @@ def table(edited: Edited) -> pd.DataFrame:
     columns["same as given", "rebuilt"] = same(original, edited.reconstruction[rows])
     columns["same as given", "now"] = same(original, edited.result[rows])
     frame = pd.DataFrame(columns, index=pd.Index(rows + 1, name="measure" if edited.music else "image"))
-    return frame if edited.wishes else frame.drop(columns="now", level=1)
+    if not edited.wishes:  # nothing was edited; unstack() fails on levels that no column uses
+        frame = frame.drop(columns="now", level=1)
+        frame.columns = frame.columns.remove_unused_levels()
+    return frame
 
 
 def _wished(edited: Edited, attribute: str, row: int) -> str:
