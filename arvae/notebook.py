@@ -29,6 +29,7 @@ from typing import Any, TextIO
 import nbformat
 import papermill
 import psutil
+from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
@@ -52,6 +53,19 @@ CASTS = {
 
 class NotebookError(RuntimeError):
     """A notebook could not be run; the message says which, why, and what to do."""
+
+
+class Kernel(AsyncKernelManager):
+    """Ends an idle kernel without the interrupt that jupyter_client sends first.
+
+    A kernel that is still busy with its last answer reports that interrupt as an error.
+    """
+
+    at_work = threading.Event()  # in a cell
+
+    async def _async_interrupt_kernel(self) -> None:
+        if self.at_work.is_set():
+            await super()._async_interrupt_kernel()
 
 
 def run(
@@ -87,6 +101,9 @@ def run(
             str(target),
             typed,
             kernel_name="python3",
+            kernel_manager_class=Kernel,
+            on_cell_execute=lambda **_: Kernel.at_work.set(),
+            on_cell_executed=lambda **_: Kernel.at_work.clear(),
             cwd=str(home),
             progress_bar=False,
             stdout_file=log,

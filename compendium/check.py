@@ -11,19 +11,24 @@ processor they are, all but reports/machine; on another it is said how far each 
 import csv
 import json
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from arvae import machine, paths
+from arvae import machine, params, paths
 from compendium import pipeline, weights
 
 RESULTS = tuple(
     f"{home}{name}" for home in ("", "studies/", "overnight/") for name in ("dvc.lock", "reports")
 )
 KEPT_BY_DVC = ("data/", "overnight/data/")
+BUSY = (
+    "another dvc command is at work here (or was killed); run this again when it has ended; "
+    "if none runs, delete .dvc/tmp/rwlock"
+)
 
 
 def stale(home: Path) -> list[str]:
@@ -32,12 +37,14 @@ def stale(home: Path) -> list[str]:
     A pipeline that was not run (`not_run`) has nothing to differ.
 
     Raises:
-        RuntimeError: DVC could not tell.
+        RuntimeError: DVC could not tell, since it is busy here, or for what it says itself.
     """
     command = [sys.executable, "-m", "dvc", "status", "--json"]
     asked = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
     if asked.returncode:
-        raise RuntimeError(f"dvc status failed:\n{asked.stderr.strip()}")
+        if re.search("Unable to acquire lock|is busy", asked.stderr):
+            raise RuntimeError(f"nothing was checked: {BUSY}")
+        raise RuntimeError(f"nothing was checked: dvc status failed:\n{asked.stderr.strip()}")
     found = faults(
         json.loads(asked.stdout),
         absent_is_fine=lambda path: path.startswith(KEPT_BY_DVC) and not (home / path).exists(),
@@ -75,7 +82,7 @@ def moved(home: Path) -> list[str]:
     for status, path in ((entry[:2], entry[3:]) for entry in listed.split("\0") if entry):
         if Path(path).parent.name == machine.FOLDER:
             continue
-        if status == "??":
+        if status == "??" or "A" in status:
             found.append(f"{path}: not committed")
         elif not (home / path).is_file():
             found.append(f"{path}: missing here")
@@ -135,13 +142,8 @@ def strict(home: Path) -> int:
     return 0
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Print what is stale and return 1, or say that all is fresh and return 0."""
-    home = paths.root()
-    given = sys.argv[1:] if arguments is None else arguments
-    if unknown := [one for one in given if one != "--strict"]:
-        print(f"unknown {' '.join(unknown)}: there is only --strict", file=sys.stderr)
-        return 2
+def together(home: Path) -> int:
+    """Print what is stale at `home` and return 1, or say that all belongs together and return 0."""
     for name in (files := pipeline.stale(home)):
         print(f"{name} is not what pipeline.yaml and params.yaml say: run `python -m compendium.pipeline`")
     if not (home / "dvc.lock").is_file():
@@ -157,7 +159,21 @@ def main(arguments: list[str] | None = None) -> int:
     if files or found or shipped:
         return 1
     print("dvc.yaml, dvc.lock, reports, parameters and code belong together")
-    return strict(home) if given else 0
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status 1 where something is stale or could not be checked; which, is printed."""
+    home = paths.root()
+    given = sys.argv[1:] if arguments is None else arguments
+    if unknown := [one for one in given if one != "--strict"]:
+        print(f"unknown {' '.join(unknown)}: there is only --strict", file=sys.stderr)
+        return 2
+    try:
+        return together(home) or (strict(home) if given else 0)
+    except (RuntimeError, params.ParamsError) as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

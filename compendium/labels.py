@@ -84,14 +84,14 @@ METRIC_LABELS = {
     "factorvae_score": "FactorVAE score",
     "betavae_score": "BetaVAE score",
     "irs": "IRS",
-    "iou": "IoU of what is drawn",
+    "iou": "IoU of drawn pixels",
     "orientation_circular": "Orientation as an angle",
-    "notes_right": "Symbols right, without continue",
-    "measures_right": "Whole measures right",
-    "measures_seen": "Measures that training has",
+    "notes_right": "Symbols correct, without continue",
+    "measures_right": "Whole measures correct",
+    "measures_seen": "Measures seen in training",
     "monotonicity_gamma": "Monotonicity, gamma",
-    "target_hit": "Wishes reached",
-    "target_hit_floor": "Wishes reached, items left alone",
+    "target_hit": "Targets reached",
+    "target_hit_floor": "Targets reached, unedited items",
     "side_change": "Others moved",
     "side_change_beyond": "Others moved, beyond dependence",
     "digit_accuracy_reconstructed_relative_percent": "Digits kept, reconstructed (relative %)",
@@ -103,9 +103,9 @@ METRIC_LABELS = {
 
 # What of an item is to stay while an attribute is turned, by the `what` of a report's content.
 CONTENT_LABELS = {
-    "digit": "the share of digits that the classifier still reads as the same digit",
-    "shape": "the share of shapes still recognised by their outline (guessing gives a third)",
-    "pitches": "the share of ticks that still sound the same, and of onsets that stay",
+    "digit": "the share of digits that the classifier still assigns to the same class",
+    "shape": "the share of shapes still recognised by their outline (chance is a third)",
+    "pitches": "the share of ticks that still sound the same, and of onsets preserved",
 }
 
 
@@ -135,8 +135,8 @@ def metric_label(name: str) -> str:
     for ending, words in (
         ("_regularized", "along the regularized dimension"),
         ("_observed", "in the observed range"),
-        ("_unseen", "of measures training does not have"),
-        ("_seen", "of measures training has"),
+        ("_unseen", "of measures unseen in training"),
+        ("_seen", "of measures seen in training"),
     ):
         if name.endswith(ending) and name not in METRIC_LABELS:
             return f"{metric_label(name.removesuffix(ending))} {words}"

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from arvae import paths
-from arvae.edit import EditError, side_effects
+from arvae.edit import EditError
 from arvae.music import coding as music
 from arvae.music import files as scores
-from compendium.playground import apps, items
+from compendium.playground import apps, effects, items
 from tests.test_edit import drawn, save, toy
 from tests.test_edit import tune as tune_of
 from tests.test_playground import run
@@ -143,7 +143,7 @@ def test_a_tune_is_found_by_its_title():
 
 def test_side_effects_are_measured():
     model = toy()
-    table = side_effects(model, tune_of(4, 5, 6))
+    table = effects.side_effects(model, tune_of(4, 5, 6))
     assert table.loc["note density", "note density"] == pytest.approx(2 / 24)  # one sd is two notes
     assert table.loc["pitch range", "pitch range"] == pytest.approx(2 / 26)
     assert table.loc["note density", "pitch range"] == pytest.approx(0)

@@ -1,13 +1,17 @@
 """`make check --strict`: which results are not as committed, and how far their numbers moved."""
 
+import fcntl
 import json
+import os
+import shutil
 import subprocess
 
 import pytest
 
-from arvae import machine
+from arvae import machine, paths
 from arvae.files import write_json
 from compendium import check
+from tests.conftest import dvc
 
 
 def git(folder, *arguments):
@@ -60,6 +64,34 @@ def test_numbers_that_moved_are_told_with_how_far(results, capsys):
 def test_a_notebook_outside_of_reports_is_not_recorded(tmp_path):
     machine.write(tmp_path, tmp_path / "out.ipynb", 1.0, [])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_added_to_the_index_is_not_committed_either(results):
+    write_json(results / "reports" / "metrics" / "b.json", {"runs": {}})
+    git(results, "add", ".")
+    assert check.moved(results) == ["reports/metrics/b.json: not committed"]
+
+
+@pytest.mark.parametrize("lock", ["lock", "rwlock"])
+def test_while_dvc_runs_elsewhere_it_says_so_in_a_line(lock, tmp_path, monkeypatch, capsys):
+    """DVC holds the first as a stage begins and ends, the second for what a running stage reads and makes."""
+    (tmp_path / "dvc.yaml").write_text("stages: {one: {cmd: touch a, outs: [a]}}\n")
+    (tmp_path / "dvc.lock").write_text("schema: '2.0'\n")
+    for name in ("params.yaml", "pipeline.yaml"):
+        shutil.copy(paths.root(__file__) / name, tmp_path)
+    git(tmp_path, "init", "-q")
+    dvc(tmp_path, "init", "--quiet")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(check.pipeline, "written", lambda home: {})
+    place = tmp_path / ".dvc" / "tmp" / lock
+    if lock == "rwlock":
+        write_json(place, {"write": {str(tmp_path / "a"): {"pid": os.getpid(), "cmd": "dvc repro"}}})
+    with open(place, "a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        status = check.main([])
+    assert status == 1
+    said = capsys.readouterr()
+    assert said.err == f"nothing was checked: {check.BUSY}\n" and not said.out
 
 
 def test_an_unknown_option_is_refused(capsys):

@@ -262,7 +262,7 @@ def test_thesession_keys(mode, key):
         (b"tune_id,name\n1,x\n", "no column meter, mode, abc"),
         (b"tune_id,name,meter,mode,abc\n", "no tune in it"),
         (b"", "no column tune_id"),
-        (b"tune_id,name,meter,mode,abc\n1,x,4/4,G," + b"a" * 200_000 + b"\n", "is no table"),
+        (b"tune_id,name,meter,mode,abc\n1,x,4/4,G," + b"a" * 200_000 + b"\n", "is not a valid table"),
     ],
 )
 def test_what_is_not_thesession_is_refused_with_its_address(content, words):

@@ -132,7 +132,7 @@ def test_images_are_made_grey_and_resized_where_asked_for(folder, side, mode):
         (lambda rows: [("ghost.png", 1, 2), *rows], "ghost.png is named in attributes.csv but missing"),
         (lambda rows: [("../x.png", 1, 2), *rows], "names ../x.png, which is outside"),
         (lambda rows: [("/etc/passwd", 1, 2), *rows], "names /etc/passwd, which is outside"),
-        (lambda rows: [*rows, rows[3]], "3.png stands in more than one line"),
+        (lambda rows: [*rows, rows[3]], "3.png is listed in more than one line"),
         (lambda rows: rows[:99], "has 99 images: at least 100"),
         (lambda rows: [], "has 0 images"),
         (
@@ -144,7 +144,7 @@ def test_images_are_made_grey_and_resized_where_asked_for(folder, side, mode):
         (lambda rows: [*rows[:5], (rows[5][0], 1, ""), *rows[6:]], "line 7, left is ''"),
         (lambda rows: [*rows[:5], rows[5][:2], *rows[6:]], "line 7 has 2 columns, the first line 3"),
         (lambda rows: [(row[0], 5, row[2]) for row in rows], "weight is 5 in every line"),
-        (lambda rows: [("attributes.csv", 1, 2), *rows], "no picture that can be read"),
+        (lambda rows: [("attributes.csv", 1, 2), *rows], "is not a readable picture"),
     ],
 )
 def test_tables_that_cannot_be_used_are_refused(folder, change, says):
@@ -159,8 +159,8 @@ def test_tables_that_cannot_be_used_are_refused(folder, change, says):
         (("name", "weight"), "must be `file`, then the attributes' names"),
         (("file",), "must be `file`"),
         (("file", "weight", "weight"), "must be distinct"),
-        (("file", "weight", ""), "'' is no name"),
-        (("file", "weight [g", "left"), "'weight [g' is no name"),
+        (("file", "weight", ""), "'' is not a valid name"),
+        (("file", "weight [g", "left"), "'weight [g' is not a valid name"),
     ],
 )
 def test_first_lines_that_cannot_be_used_are_refused(folder, header, says):
@@ -189,15 +189,15 @@ def test_files_that_are_no_tables_are_refused(folder):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "no picture that can be read"),
-        (b"<html>404</html>", "no picture that can be read"),
-        ("half", "no picture that can be read"),
+        (b"", "is not a readable picture"),
+        (b"<html>404</html>", "is not a readable picture"),
+        ("half", "is not a readable picture"),
         ("black", "shows nothing: every pixel is 0"),
         ("white", "shows nothing: every pixel is 255"),
         ("grey", "shows nothing: every pixel is 100"),
         (
             b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\n",
-            "no picture that can be read",
+            "is not a readable picture",
         ),
         ("huge", "has 9000 x 1 pixels: at most 8,192 a side"),
         ("other", "images of 28 x 28 and 64 x 64 pixels; set side"),

@@ -72,10 +72,15 @@ def test_reports_on_images_are_written(sprites, tmp_path):
 def test_captions_state_what_the_data_hold(sprites):
     shape = sprites.train.attributes[:, 0]
     same = np.mean(shape[:, None] == shape[None])
-    assert data.shared(sprites).startswith(f"Equal values are commonest in shape: {100 * same:.1f} % of all")
+    assert data.shared(sprites).startswith(
+        f"Equal values are most common in shape: {100 * same:.1f} % of all"
+    )
     values = np.random.default_rng(0).normal(size=(200, 3))
     values[:, 2] = -(values[:, 0] ** 3)
-    assert data.closest(values, ["a", "b", "c_d"]).startswith("Most closely related are a and c d (−1.00)")
+    most = "The most closely related attributes are a and c d (−1.00)"
+    assert data.closest(values, ["a", "b", "c_d"]).startswith(most)
+    even = np.array([(x, y) for x in range(5) for y in range(5)])
+    assert data.closest(even, ["a", "b"]).startswith("No two attributes are related")
     assert data.closest(values[:, :1], ["a"]) == ""
 
 

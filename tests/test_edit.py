@@ -24,6 +24,7 @@ from arvae.music import keys
 from arvae.trained import Control, ModelError, TrainedModel
 from arvae.training import checkpoints
 from arvae.training.runs import Run, describe
+from compendium.playground import effects
 
 torch.set_num_threads(1)
 ROOT = paths.root(__file__)
@@ -119,14 +120,14 @@ def test_wishes_are_read():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("louder", "is not a wish: write NAME="),
+        ("louder", "is not a valid request: write NAME="),
         ("density=1", "did you mean note density"),
         ("contour=up", "'up' is not a number"),
         ("contour=nan", "not a number"),
         ("contour=+99", "at most 10"),
         ("9:contour=+1", "measures 1 to 8"),
         ("5-3:contour=+1", "measures 1 to 8"),
-        ("3-x:contour=+1", "is not a wish|write them like"),
+        ("3-x:contour=+1", "is not a valid request|write them like"),
     ],
 )
 def test_other_wishes_are_refused(text, said):
@@ -135,7 +136,7 @@ def test_other_wishes_are_refused(text, said):
 
 
 def test_wishes_that_contradict_are_refused():
-    with pytest.raises(EditError, match="two wishes for the same thing"):
+    with pytest.raises(EditError, match="two requests for the same attribute and measure"):
         wishes.parse(["contour=+1", "3:contour=0.5"], toy(), 8)
     assert len(wishes.parse(["1-2:contour=+1", "3:contour=0.5"], toy(), 8)) == 2
     with pytest.raises(EditError, match="an image has no measures"):
@@ -206,7 +207,7 @@ def test_a_turn_the_wrong_way_is_searched_and_what_cannot_be_is_said():
     assert edited.after[0, 3] > edited.before[0, 3] and edited.after[1, 3] == 0
     said = "\n".join(report.findings(edited))
     assert "up in 1 of 2 measures, unchanged in measure 2" in said
-    assert "Nothing within the range of the data raises it in measure 2: closest reachable value" in said
+    assert "No setting in the data's range raises it in measure 2: closest reachable value" in said
     down = run(toy(), tune(4), "contour=+1", search=False)
     assert "up in 0 of 1 measures, down in measure 1" in "\n".join(report.findings(down))
 
@@ -220,7 +221,7 @@ def test_no_measure_is_left_to_edit():
 
 def test_beyond_the_range_is_said():
     said = "\n".join(report.findings(run(toy(), tune(4, 12), "2:note_density=+5")))
-    assert "Beyond the codes of the data in measure 2: the decoder was not trained there" in said
+    assert "Outside the range of the data's codes in measure 2: the decoder was not trained there" in said
 
 
 def test_other_measures_stay_as_they_are():
@@ -245,11 +246,11 @@ def test_without_a_wish_the_faithfulness_of_each_measure_is_said():
 def test_the_report_has_before_wished_and_after():
     edited = run(toy(), tune(4, 8), "1:note_density=0.5", "pitch_range=+1")
     table = report.table(edited)
-    assert table["note density", "wished"].tolist() == ["0.5", ""]
-    assert table["pitch range", "wished"].tolist() == ["+1 sd", "+1 sd"]
+    assert table["note density", "requested"].tolist() == ["0.5", ""]
+    assert table["pitch range", "requested"].tolist() == ["+1 sd", "+1 sd"]
     assert table["note density", "given"].tolist() == pytest.approx([4 / 24, 8 / 24])
     text = report.text(edited)
-    assert max(map(len, text.splitlines())) <= 80 and "What else changed" in text
+    assert max(map(len, text.splitlines())) <= 80 and "Other changes" in text
     assert json.loads(json.dumps(report.as_json(edited), allow_nan=False))["now"][0][2] == pytest.approx(0.5)
 
 
@@ -324,7 +325,7 @@ def test_an_eps_named_png_starts_no_ghostscript(tmp_path, monkeypatch):
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\n(pwned) (w) file\n%%EOF\n"
     )
     for read in (picture.model_for, lambda path: picture.read(path, "mnist")):
-        with pytest.raises(EditError, match="evil.png is no picture that can be read.*save it as PNG"):
+        with pytest.raises(EditError, match="evil.png is not a readable picture.*save it as PNG"):
             read(tmp_path / "evil.png")
 
 
@@ -334,7 +335,7 @@ def test_frames_of_dsprites(tmp_path):
     assert seen.dtype == bool and np.array_equal(seen[0], frame)
     with pytest.raises(EditError, match="64 x 64"):
         picture.read(save(tmp_path / "small.png", drawn(28)), "dsprites")
-    with pytest.raises(EditError, match="no picture"):
+    with pytest.raises(EditError, match="not a readable picture"):
         (tmp_path / "text.png").write_text("hello")
         picture.read(tmp_path / "text.png", "mnist")
     with pytest.raises(EditError, match="no file"):
@@ -467,6 +468,8 @@ def test_the_command_on_a_shape(inside, tmp_path, capsys):
     assert command.main([str(source), *wishes, "-o", str(tmp_path / "out.png"), "--enlarge", "2"]) == 0
     assert pictures.read(tmp_path / "out.png").size == (128, 128)
     assert "dsprites-arvae" in capsys.readouterr().out
+    assert command.main([str(source)]) == 0, "without a request"
+    assert "of the pixels as given" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -504,9 +507,30 @@ def test_several_files_each_in_its_own_format(inside, tmp_path, capsys):
     assert command.main([*both, str(tmp_path / "one.mid")]) == 1
     assert "one file for several" in capsys.readouterr().err
     assert command.main([str(first), "-o", str(first)]) == 1
-    assert "is the file that is read" in capsys.readouterr().err
+    assert "is an input file" in capsys.readouterr().err
     assert command.main(["note_density=+1"]) == 1
     assert "name a file to edit" in capsys.readouterr().err
+    assert command.main([str(first), "--tempo", "0"]) == 1
+    assert "--tempo 0 must be 4 to 1000" in capsys.readouterr().err
+
+
+def test_no_file_is_written_over_another(inside, tmp_path, capsys):
+    names = [abc(tmp_path, "CDEF|", name="tune.abc"), tmp_path / "tune.mid"]
+    scores.write(names[1], scores.read(names[0]))
+    read = names[1].read_bytes()
+    asked = [*map(str, names), "note_density=+1", "-o"]
+    assert command.main([*asked, f"{tmp_path}/*.mid"]) == 1  # tune.abc's result would be the second input
+    assert names[1].read_bytes() == read
+    capsys.readouterr()
+    assert command.main([*asked, f"{tmp_path}/*-busy.mid"]) == 1
+    said = capsys.readouterr()
+    assert said.out.count("Written:") == 1 and "another result" in said.err
+
+
+@pytest.mark.parametrize("option", ["--variations", "--seed"])
+def test_a_negative_number_of_variations_or_seed_is_refused(inside, tmp_path, capsys, option):
+    assert command.main([str(abc(tmp_path, "CDEF|")), option, "-1"]) == 1
+    assert f"{option}" in capsys.readouterr().err
 
 
 def test_variations_are_drawn_from_the_distribution_of_the_code(inside, tmp_path, capsys):
@@ -577,7 +601,7 @@ def test_an_edit_in_key_says_what_that_costs(inside, tmp_path, capsys):
     assert command.main([str(source), "2:note_density=+1", "--in-key", "-o", str(out)]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "key: D dorian; 1 of its own 14 notes lie outside the scale" in said
-    cost = re.search(r"In key: 0 of (\d+) notes outside the scale; without it (\d+) of (\d+)", said)
+    cost = re.search(r"In key: 0 of (\d+) notes outside the scale; unrestricted, (\d+) of (\d+)", said)
     model = TrainedModel.load("folk", home=inside)
     measures = melody.read(source, model.vocabulary).measures
     edited = search.edit(
@@ -600,12 +624,12 @@ def test_what_it_costs_to_stay_in_the_scale_over_several_tunes(inside, tmp_path)
         melody.read(abc(tmp_path, body, name=f"{number}.abc"), model.vocabulary)
         for number, body in enumerate(("CDEF|GABc|", "cBAG|"))
     ]
-    table = report.scale_costs(model, tunes, ["note_density=+1"])
+    table = effects.scale_costs(model, tunes, ["note_density=+1"])
     edits = [run(model, tune.measures, "note_density=+1", scale=tune.scale) for tune in tunes]
     free = np.sum([keys.outside(one.free.result, one.scale) for one in edits], axis=0)
     assert table["notes outside the scale"].loc["note_density=+1"].tolist() == [free[0] / free[1], 0]
     changed = np.concatenate([one.after - one.free.after for one in edits]).mean(axis=0)
-    np.testing.assert_allclose(table["in key against free (mean)"].to_numpy()[0], changed)
+    np.testing.assert_allclose(table["in key minus free (mean)"].to_numpy()[0], changed)
 
 
 # ---------------------------------------------------------------- the documentation

@@ -348,7 +348,13 @@ def test_pages_of_one_setup_show_its_runs(sprites_arvae, tmp_path):
     mine = {"dsprites-arvae": one}
     table = tables.compact(tables.with_bounds(tables.spread(tables.scalars(mine, ["scc", "iou"])), mine))
     assert list(table.columns) == ["metric", "runs", "each run", "floor", "ceiling"]  # two runs: no mean
-    assert {"reached", "left alone", "others moved", "beyond"} <= set(tables.control(one).columns)
+    steered = tables.control(one)
+    assert {"reached", "left alone", "others moved", "beyond"} <= set(steered.columns)
+    free = {
+        name: run | {"details": run["details"] | {"regularized": None}} for name, run in one["runs"].items()
+    }
+    without = tables.control(one | {"runs": free}).monotonicity
+    assert (without >= steered.monotonicity.abs() - 1e-12).all()  # opposite runs do not cancel
     means = tables.mean_codes(one).set_index("metric")
     assert means.loc["scc", "sampled code"] == pytest.approx(one["mean"]["scc"])
     like = tables.realism(one)
@@ -368,8 +374,8 @@ def test_the_papers_figures_are_listed_with_their_state(reports, tmp_path):
     rows = found.set_index("the paper shows")
     assert rows.numbers.sum() == 520 + 70
     boxes = rows.loc["Box plots of interpretability, MIG, modularity, SAP and SCC"]
-    assert (boxes.numbers, boxes["beside ours"], boxes.state) == (400, 300, "here")
-    assert rows.loc["MNIST over 35 settings of γ and δ", "beside ours"] == 24
+    assert (boxes.numbers, boxes["with ours"], boxes.state) == (400, 300, "here")
+    assert rows.loc["MNIST over 35 settings of γ and δ", "with ours"] == 24
     missing = rows.state["Box plots of reconstruction accuracy"]
     assert "figures/results/reconstruction.png" in missing and "make repro" in missing
     reasons = rows[rows.state == "not reproduced"].note

@@ -33,11 +33,44 @@ def finished(folder, names, seconds):
     raise AssertionError(f"not done after {seconds} s:\n{said}")
 
 
+LEAPS = """
+
+def leaps(measures):
+    \"\"\"How many notes begin on a beat.
+
+    Unit: notes
+    \"\"\"
+    return (measures[:, ::6] >= 0).sum(axis=1).astype(np.float64)
+"""
+
+
+def test_several_workers_take_an_attribute_not_committed_and_leave_none_behind(project):
+    code = project / "arvae" / "datasets" / "own.py"
+    before, names = code.read_text(), [f"tunes-{count}" for count in (20, 21, 22, 23)]
+    code.write_text(before + LEAPS)
+    for name in names:
+        sizes = f"scales.smoke.data.bach.tunes={name.removeprefix('tunes-')}"
+        own = "+datasets.bach.own=[leaps]"
+        dvc(project, "exp", "run", "--queue", "--name", name, "-S", sizes, "-S", own, "data@bach")
+    code.write_text(before)
+
+    dvc(project, "queue", "start", "-j", "2")
+    lines = finished(project, names, seconds=400)
+    assert all("Success" in line for line in lines.values()), lines
+    assert not run(project, "git", "status", "--porcelain").stdout  # the workspace was left alone
+    for name in names:
+        (ref,) = run(
+            project, "git", "for-each-ref", "--format=%(refname)", f"refs/exps/**/{name}"
+        ).stdout.split()
+        assert "leaps" in run(project, "git", "show", f"{ref}:reports/notebooks/data-bach.ipynb").stdout
+        assert name.replace("-", ": ") in run(project, "git", "show", f"{ref}:params.yaml").stdout
+
+
 def test_the_queue_runs_experiments_on_their_own_code(project):
     code = project / "arvae" / "training" / "__init__.py"
     before = code.read_text()
     code.write_text(f"{before}\nprint({MARK!r})\n")
-    settings = {"weaker": "models.arvae.music.gamma=0.5", "elsewhere": "datasets.bach.dimensions=[4,5,6,7]"}
+    settings = {"weaker": "models.arvae.music.gamma=0.5", "elsewhere": "networks.bach.dimensions=[4,5,6,7]"}
     for name, setting in settings.items():
         dvc(project, "exp", "run", "--queue", "--name", name, "-S", setting, "train@bach-arvae")
     code.write_text(before)

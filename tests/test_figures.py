@@ -129,6 +129,13 @@ def test_image_figures_draw(tmp_path):
         planes,
         images.reconstructions(frames[0, 0], {"arvae": frames[0, 1]}),
     ]
+    own = images.traversals(
+        {"betavae": frames[0, :1], "arvae": frames[0]}, {"betavae": ["y, slant"], "arvae": ["y", "slant"]}
+    )
+    assert [len(axes.get_yticks()) for axes in own.axes] == [1, 2]
+    high = images.traversals(dict.fromkeys(("betavae", "arvae"), np.zeros((10, 10, 28, 28), bool)), [""] * 10)
+    high.draw_without_rendering()
+    assert all(axes.get_tightbbox().y1 <= high.bbox.height for axes in high.axes)  # no title is clipped
     for number, figure in enumerate(drawn):
         assert style.save(figure, tmp_path / f"{number}.png").stat().st_size < style.LIMIT
     assert [axes.get_title(loc="left") for axes in drawn[1].axes] == [
@@ -163,6 +170,9 @@ def test_animation_runs_from_0_forth_and_back_in_the_same_bytes(tmp_path):
         strip = np.split(np.asarray(picture.convert("L")), animation.frames_of(one))
     order = [next(k for k, one in enumerate(strip) if np.array_equal(one, frame)) for frame in shown]
     assert order == [4, 5, 6, 7, 8, 7, 6, 5, 4, 3, 2, 1, 0, 1, 2, 3]
+    own = {"betavae": ["y, x"], "arvae": names}
+    both = {"betavae": frames[:, :1], "arvae": frames}
+    assert animation.gif(both, tmp_path / "own.gif", own, ["a", "b"]).stat().st_size
     with pytest.raises(ValueError, match="2 columns"):
         animation.gif({"arvae": frames}, tmp_path / "no.gif", ["x", "y"])
     assert animation.frames_of(tmp_path / "one-frames.png") == 0

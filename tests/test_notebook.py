@@ -147,6 +147,23 @@ def test_a_hanging_notebook_is_stopped_and_says_so(project, how):
     assert cells[-2].outputs[-1].ename == "TimeLimit" and not cells[-1].outputs
 
 
+SLOW = """
+import asyncio, time
+kernel = get_ipython().kernel
+answer = kernel.shell_handlers["kernel_info_request"]
+async def slowly(*request):
+    await answer(*request)
+    time.sleep(0.5)
+kernel.shell_handlers["kernel_info_request"] = slowly
+"""
+
+
+def test_a_kernel_still_at_its_last_answer_is_not_interrupted(project, capfd):
+    """As on a busy machine: its complaint about Ctrl-C stood at the end of notebooks that had gone well."""
+    notebook.run(write(project, (SLOW, [])), project / "out.ipynb", {}, log=io.StringIO())
+    assert "KeyboardInterrupt" not in capfd.readouterr().err
+
+
 def test_the_time_limit_of_params_holds(project, capsys):
     source = write(project, ("import time; time.sleep(60)", []))
     text = (project / "params.yaml").read_text()

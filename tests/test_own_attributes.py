@@ -166,12 +166,12 @@ def test_the_catalogue_knows_the_functions_without_importing_them(tmp_path):
 
 
 def test_a_name_that_is_no_function_lists_those_that_are():
-    says = "'tension' is no function of arvae/datasets/own.py; there are: tonal tension, syncopation"
+    says = "'tension' is not a function in arvae/datasets/own.py; there are: tonal tension, syncopation"
     with pytest.raises(DataError, match=says) as error:
         added.function("tension")
     assert "write the function `tension`" in str(error.value)
     for name in ("np", "TICKS", "_sounding", "CONTINUE"):
-        with pytest.raises(DataError, match="is no function"):
+        with pytest.raises(DataError, match="is not a function"):
             added.function(name)
 
 
@@ -199,7 +199,7 @@ def test_own_attributes_become_columns_with_unit_and_meaning():
     assert tables.meanings(data)["syncopation"].startswith("how much notes begin on weak ticks")
     assert "*tonal tension*, *syncopation*" in tables.describe(data)
     assert "spiral" not in tables.provenance(data).loc["own attributes › tonal tension", "value"]
-    with pytest.raises(DataError, match="has an attribute 'contour' already"):
+    with pytest.raises(DataError, match="already has an attribute 'contour'"):
         added.add(data, ["contour"])
 
 
@@ -238,7 +238,8 @@ def test_a_data_set_is_prepared_like_another_with_its_own_attributes(tmp_path):
     np.testing.assert_array_equal(second.test.attributes[:, :4], first.test.attributes)
     assert second.provenance["like"] == "folk" and tables.describe(second).startswith("**Folk tunes**")
     with pytest.raises(
-        DataError, match=re.escape("is to be like 'jazz': that is one of bach, dmelodies, dsprites, folk")
+        DataError,
+        match=re.escape("no data set 'jazz' to copy (`like`): use one of bach, dmelodies, dsprites, folk"),
     ):
         datasets.prepare("folk-own", sizes, directory=directory, like="jazz", **places)
 

@@ -216,7 +216,7 @@ def test_items_are_what_they_say(made):
     tune = items.melodies(*trained["folk"])[0]
     assert tune.original.shape == (4, 24) and tune.z.shape == (4, 32)
     assert np.allclose(tune.z, trained["folk"][0].encode(tune.original)[0], atol=1e-6)
-    assert items.title("A 1: THE FIRST -- REEL") == "The First -- Reel" and len(items.title("x" * 99)) == 60
+    assert items.title("A 1: THE FIRST -- REEL") == "The First – Reel" and len(items.title("x" * 99)) == 60
 
 
 # ---------------------------------------------------------------- the file
@@ -319,7 +319,7 @@ def test_the_page_checks_itself(tab):
     said = tab.run(
         "new Promise(done => setTimeout(() => done(document.getElementById('verdict').textContent), 1500))"
     )
-    assert "differ from the training framework's by at most" in said
+    assert "differ from PyTorch by at most" in said
 
 
 def test_it_plays_and_stops(tab):

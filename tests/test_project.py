@@ -1,6 +1,7 @@
 """The project holds together: pins, notebooks, pipeline and the small helpers under everything."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ import arvae
 from arvae import files, paths, progress
 from compendium import check, pipeline
 from docs import architecture
+from tests.conftest import dvc, run
 
 ROOT = paths.root(__file__)
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -104,7 +106,17 @@ STARTED = {"jupyterlab", "dvc", "tabulate", "distributed"}
 OF = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "bs4": "beautifulsoup4"}
 OF |= {"ruamel": "ruamel.yaml", "IPython": "ipython"}
 # Installed by another that is declared, which could not do without them: its notebooks, its kernels.
-BROUGHT = {"nbformat", "nbclient", "traitlets", "ipython", "jinja2", "pygments", "urllib3", "pillow"}
+BROUGHT = {
+    "nbformat",
+    "nbclient",
+    "jupyter-client",
+    "traitlets",
+    "ipython",
+    "jinja2",
+    "pygments",
+    "urllib3",
+    "pillow",
+}
 
 
 def test_no_room_imports_another_that_imports_it_back():
@@ -226,7 +238,7 @@ def test_pipelines_share_no_output_and_a_home_keeps_all_its_own():
         [sys.executable, "-m", "dvc", "stage", "list", "--all", "--name-only"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.split()  # fmt: skip
-    assert {"train@dsprites-arvae", "overnight/dvc.yaml:train@dsprites-betavae"} <= {*listed}
+    assert {"train@dsprites-arvae", "overnight/dvc.yaml:train@dsprites-betavae1"} <= {*listed}
 
 
 def test_a_data_set_more_is_one_entry(tmp_path):
@@ -250,6 +262,24 @@ def test_a_data_set_more_is_one_entry(tmp_path):
             assert all(name.startswith("mine") for name in added) and len(added) in (1, 2)
             assert not {"bach", "folk"} & {str(value) for item in added.values() for value in item.values()}
     assert after["comparison"]["foreach"][-1] == "mine"
+
+
+def test_a_data_set_may_be_called_as_what_dvc_and_python_have_of_their_own(tmp_path):
+    """`size`, `items` and the like: names of attributes, not of keys, where a file is filled in."""
+    names = ("size", "items", "keys", "params", "data")
+    for name in ("pipeline.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "overnight").mkdir()
+    shutil.copy(ROOT / "overnight" / "params.yaml", tmp_path / "overnight")
+    text = (tmp_path / "params.yaml").read_text()
+    entries = "".join(f"  {name}: {{kind: music, folder: a}}\n" for name in names)
+    text = text.replace("\n  folk: {kind: music}\n", f"\n  folk: {{kind: music}}\n{entries}")
+    (tmp_path / "params.yaml").write_text(text)
+    (tmp_path / "dvc.yaml").write_text(pipeline.written(tmp_path)["dvc.yaml"])
+    run(tmp_path, "git", "init", "--quiet")
+    dvc(tmp_path, "init", "--quiet")
+    named = {stage for name in names for stage in (f"data@{name}", f"train@{name}-arvae")}
+    assert json.loads(dvc(tmp_path, "status", "--json", *named).stdout).keys() == named
 
 
 def _modules_under(source):

@@ -316,7 +316,7 @@ def test_pages_show_names_as_text_and_nothing_in_them_runs(tmp_path):
 def test_markup_is_no_attribute_name(tmp_path, header):
     rows = "\n".join(f"{n}.png,{n}" for n in range(120))
     (tmp_path / custom.TABLE).write_text(f"{header}\n{rows}\n")
-    with pytest.raises(DataError, match="is no name; write `name` or"):
+    with pytest.raises(DataError, match="is not a valid name; write `name` or"):
         custom.read_table(tmp_path / custom.TABLE)
 
 

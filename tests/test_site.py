@@ -486,7 +486,7 @@ def test_provenance_names_the_last_commit_of_the_code(home):
     (home / "notebooks" / "1_data.ipynb").unlink()
     assert provenance.commit(home).startswith(f"commit {git('rev-parse', '--short=10', 'HEAD~1')} of 20")
     (home / "params.yaml").write_text("scale: smoke\n")
-    assert provenance.commit(home).endswith("and changes since")
+    assert provenance.commit(home).endswith("with later changes")
 
 
 @pytest.mark.skipif(PROGRAM is None, reason="NO BROWSER: the pages were not looked at (install chromium)")

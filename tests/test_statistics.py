@@ -91,7 +91,7 @@ def test_verdicts(groups, limit, word):
     [
         ([0.5], "in range"),
         ([0.49, 0.55], "in range"),
-        ([0.47], "near range"),
+        ([0.47], "near"),
         ([0.4], "below"),
         ([0.4, 0.41], "below"),
         ([0.4, 0.7], "undecided"),  # runs that scatter are not "as published" because they do

@@ -77,14 +77,16 @@ def prepare(
 
     sizes, known = dict(sizes or {}), catalogue.data_sets()
     if like is not None and like not in known:
-        raise DataError(f"data set {name} is to be like {like!r}: that is one of {', '.join(known)}")
+        raise DataError(
+            f"data set {name}: no data set {like!r} to copy (`like`): use one of {', '.join(known)}"
+        )
     if (like or name) in known:
         module = importlib.import_module(f"arvae.datasets.{like or name}")
         with sources.own_folder(folder):
             dataset = module.prepare(sizes, source, _shared(raw, "raw"), _shared(cache, "cache"), log=log)
     elif folder is None:
         raise DataError(
-            f"no data set {name!r}: it is one of {', '.join(known)}, or your own, which needs a folder"
+            f"no data set {name!r}: use one of {', '.join(known)}, or give the folder of your own"
         )
     elif kind == "music":
         from arvae.datasets import melodies

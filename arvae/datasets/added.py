@@ -41,7 +41,7 @@ def function(name: str) -> Callable[[np.ndarray], np.ndarray]:
     found = getattr(own, name.replace(" ", "_"), None)
     if "_" in name or getattr(found, "__module__", None) != own.__name__:  # private, or imported there
         raise DataError(
-            f"attribute {name!r} is no function of {FILE}; there are: {', '.join(own_attributes())}. "
+            f"attribute {name!r} is not a function in {FILE}; there are: {', '.join(own_attributes())}. "
             f"Correct the name or write the function `{name.replace(' ', '_')}`"
         )
     return found
@@ -64,7 +64,7 @@ def add(dataset: Dataset, names: Sequence[str]) -> Dataset:
     for name in names:
         if name in dataset.attribute_names:
             raise DataError(
-                f"data set {dataset.name} has an attribute {name!r} already: name each once, and give a "
+                f"data set {dataset.name} already has an attribute {name!r}: name each once, and give a "
                 f"function of {FILE} a name of its own"
             )
         columns = {part: compute(name, dataset.split(part).x) for part in SPLITS}

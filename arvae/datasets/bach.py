@@ -21,9 +21,9 @@ FACTS = {
     "about": """
 **Bach chorales**: single 4/4 measures of the soprano of the four-part chorales in music21's corpus. A
 measure has 24 ticks, six a beat at 0, 1/4, 1/3, 1/2, 2/3 and 3/4 of it, so that sixteenths and triplets
-both fall on one; each tick starts a pitch, starts a rest, or goes on with what was before. Every tune
-comes in every key in which it stays between MIDI 55 (G3) and 84 (C6), and all measures of a tune, in all
-keys, are on one side of the split.
+both fall on one; each tick starts a pitch, starts a rest, or continues the previous symbol. Every tune
+is included in all keys in which it stays between MIDI 55 (G3) and 84 (C6), and all its measures, in all
+keys, are in the same split.
 """,
 }
 PARTS = 4

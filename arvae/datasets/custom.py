@@ -107,11 +107,11 @@ def read_table(path: Path) -> tuple[list[str], tuple[str, ...], tuple[str, ...],
         raise DataError(f"{path} is not a table in UTF-8 ({error}): save it as CSV in UTF-8") from error
     header = rows[0] if rows else []
     if len(header) < 2 or header[0] != "file":
-        raise DataError(f"{path} begins with {header}: first must be `file`, then the attributes' names")
+        raise DataError(f"{path} begins with {header}: the header must be `file`, then the attributes' names")
     found = [re.fullmatch(r"([^\[\]<>]+?)\s*(?:\[([^\[\]<>]*)\])?", title) for title in header[1:]]
     if None in found:
         title = header[1 + found.index(None)]
-        raise DataError(f"{path}: column {title!r} is no name; write `name` or `name [unit]`")
+        raise DataError(f"{path}: column {title!r} is not a valid name; write `name` or `name [unit]`")
     names, units = tuple(match[1] for match in found), tuple(match[2] or "" for match in found)
     values: dict[str, list[float]] = {}
     for number, row in enumerate(rows[1:], start=2):
@@ -121,7 +121,7 @@ def read_table(path: Path) -> tuple[list[str], tuple[str, ...], tuple[str, ...],
         if len(row) != len(header):
             raise DataError(f"{line} has {len(row)} columns, the first line {len(header)}")
         if row[0] in values:
-            raise DataError(f"{path}: {row[0]} stands in more than one line; keep one")
+            raise DataError(f"{path}: {row[0]} is listed in more than one line; keep one")
         pairs = zip(row[1:], names, strict=True)
         values[row[0]] = [_number(text, f"{line}, {title}") for text, title in pairs]
     if len(values) < LEAST:

@@ -23,7 +23,7 @@ FACTS = {
         "tonic": ("st", "semitones of the tonic above C"),
         "octave": ("", "octave of the tonic: 4, 5 or 6"),
         "mode": ("class", "the scale: major, harmonic minor or blues, as 0, 1, 2"),
-        "rhythm 1": ("", "which of the 28 rhythms the first bar has, from early notes to late ones"),
+        "rhythm 1": ("", "rhythm of the first bar, one of 28, from early notes to late ones"),
         "rhythm 2": ("", "the same of the second bar"),
         "arpeggio 1": ("", "the first chord, I, goes down (0) or up (1)"),
         "arpeggio 2": ("", "the same of the second chord, IV"),
@@ -48,8 +48,8 @@ read off the melody again: ground truth for music. It is written here in halved 
 one measure in sixteenths, which fill 16 of its 24 ticks.
 
 The rhythms have no order of their own; here they are numbered from early notes to late ones. The mode is a
-category whose order means nothing; which notes the blues has is a choice of this project: the major scale
-with lowered third, fifth and seventh. The tonic is no circle: from B down to C of an octave is a long way.
+category without a meaningful order; the notes of the blues scale are our choice: the major scale
+with lowered third, fifth and seventh. The tonic is not circular: within an octave, B is far from C.
 """,
 }
 NAMES = tuple(FACTS["attributes"])

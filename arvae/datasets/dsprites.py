@@ -26,18 +26,18 @@ FACTS = {
     "attributes": {
         "shape": ("class", "square, ellipse or heart, as 0, 1, 2"),
         "scale": ("", "size, from half to whole"),
-        "orientation": ("rad", "turned counter-clockwise, a full circle"),
-        "x": ("", "place from left to right"),
-        "y": ("", "place from top to bottom"),
+        "orientation": ("rad", "rotation, counter-clockwise, a full circle"),
+        "x": ("", "position from left to right"),
+        "y": ("", "position from top to bottom"),
     },
     "kinds": {"shape": "discrete", "orientation": "circular"},
     "about": """
 **dSprites** (Matthey, Higgins, Hassabis, Lerchner 2017) holds one white shape on black (drawn here
 black on white), in every combination of five factors: 3 shapes x 6 scales x 40 orientations x 32 x 32
-places, 737,280 images of 64 x 64 pixels. The factors are independent by design, so nothing but the model
-decides how well they come apart. Two things make it hard: orientation is a circle (its two ends, 0 and
-2π, look alike, and a square looks the same every quarter turn), and shape is a category whose order
-means nothing.
+positions, 737,280 images of 64 x 64 pixels. The factors are independent by design, so nothing but the model
+determines how well they are separated. Two factors are hard: orientation is circular (its two ends, 0 and
+2π, look alike, and a square looks the same every quarter turn), and shape is a category without a
+meaningful order.
 """,
 }
 ADDRESS = (

@@ -29,7 +29,7 @@ FACTS = {
     "about": """
 **Folk tunes**: single 4/4 measures of monophonic tunes in ABC notation, coded like the chorales: 24 ticks
 a measure, every tune in every key in which it stays between MIDI 55 (G3) and 84 (C6), all measures of a
-tune on one side of the split. They move faster than a chorale's soprano: reels and hornpipes run in
+tune in the same split. They move faster than a chorale's soprano: reels and hornpipes run in
 eighth notes.
 """,
 }
@@ -127,7 +127,7 @@ def session(content: bytes, name: str = TABLE) -> list[Written]:
             )
         found = list(_settings(rows))
     except csv.Error as error:
-        raise DataError(f"{name}, line {rows.line_num}, is no table ({error}): {remedy}") from error
+        raise DataError(f"{name}, line {rows.line_num}, is not a valid table ({error}): {remedy}") from error
     if not found:
         raise DataError(f"{name} has no tune in it: {remedy}")
     return found

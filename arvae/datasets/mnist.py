@@ -26,14 +26,14 @@ FACTS = {
         "length": ("px", "length of the skeleton"),
         "thickness": ("px", "twice the mean distance from the skeleton to the rim"),
         "slant": ("rad", "how far the digit leans; positive to the right"),
-        "width": ("px", "across the digit, once it is set upright"),
-        "height": ("px", "of the rows that hold 98 % of the ink"),
+        "width": ("px", "of the digit after removing its slant"),
+        "height": ("px", "of the rows that contain 98 % of the ink"),
     },
     "about": """
 **MNIST** (LeCun, Cortes, Burges) holds 70,000 handwritten digits of 28 x 28 grey pixels. Six attributes
 of each are measured as in **Morpho-MNIST** (Castro et al. 2019): the digit is enlarged four times, cut at
 half of its range and thinned to a skeleton. They are properties that a writer varies without changing the
-digit, and they are related: a thicker digit has more area, a wider one longer strokes.
+digit, and they are correlated: a thicker digit has more area, a wider one longer strokes.
 """,
 }
 ADDRESS = "https://ossci-datasets.s3.amazonaws.com/mnist/"

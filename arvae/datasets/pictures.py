@@ -51,7 +51,7 @@ def read(path: Path | str) -> Picture:
                 if max(size) <= LARGEST:
                     return _read(image)
     except Exception as error:  # Pillow's readers raise almost anything on damaged bytes
-        raise DataError(f"{path.name} is no picture that can be read ({error})") from error
+        raise DataError(f"{path.name} is not a readable picture ({error})") from error
     raise DataError(f"{path.name} has {size[0]} x {size[1]} pixels: at most {LARGEST:,} a side can be read")
 
 
@@ -84,7 +84,7 @@ def _eight_bits(values: np.ndarray) -> np.ndarray:
     """Greys in any range, float32, which is overwritten -> uint8 from 0 to 255, in proportion."""
     low, high = values.min(), values.max()
     if not np.isfinite([low, high]).all():
-        raise ValueError("it holds values that are no numbers")
+        raise ValueError("it has values that are not numbers")
     values -= low
     values *= 255 / (high - low) if high > low else 0
     return np.rint(values, out=values).astype(np.uint8)

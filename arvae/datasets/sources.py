@@ -162,7 +162,7 @@ def extract(archive: Path, members: Mapping[str, tuple[Path, int]]) -> None:
             for member in tar:
                 left -= member.size
                 if left < 0:
-                    raise SourceError(f"{archive.name} unpacks to more than the file meant")
+                    raise SourceError(f"{archive.name} unpacks to more than the expected file")
                 if member.name not in missing:
                     continue
                 path, size = missing.pop(member.name)

@@ -12,7 +12,7 @@ from arvae.edit.faults import EditError
 from arvae.edit.melody import Melody
 from arvae.edit.melody import read as read_melody
 from arvae.edit.picture import read as read_picture
-from arvae.edit.report import as_json, controls_table, findings, scale_costs, side_effects, table, text
+from arvae.edit.report import as_json, findings, table, text
 from arvae.edit.search import Edited, edit
 from arvae.edit.wishes import Wish, parse, places
 from arvae.trained import TrainedModel
@@ -24,15 +24,12 @@ __all__ = [
     "TrainedModel",
     "Wish",
     "as_json",
-    "controls_table",
     "edit",
     "findings",
     "parse",
     "places",
     "read_melody",
     "read_picture",
-    "scale_costs",
-    "side_effects",
     "table",
     "text",
 ]

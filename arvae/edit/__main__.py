@@ -4,12 +4,12 @@
     python -m arvae.edit tune.mid note_density=0.5 3-6:contour=-1 --model bach --in-key -o edited.mid
     python -m arvae.edit *.abc pitch_range=+1 -o wider/           # several files, each in its own format
     python -m arvae.edit tune.abc --variations 5 --seed 1 -o 'tune.mp3'
-    python -m arvae.edit tune.musicxml                 # no wish: how faithfully each measure comes back
+    python -m arvae.edit tune.musicxml                 # no request: how well each measure is reconstructed
     python -m arvae.edit four.png slant=+1 -o slanted.png
 
-Wishes: NAME=+1.5 or NAME=-1.5 turns a control by standard deviations; NAME=0.5 searches the control for a
+Requests: NAME=+1.5 or NAME=-1.5 turns a control by standard deviations; NAME=0.5 searches the control for a
 value of the attribute (NAME==-0.3 for a negative one); MEASURES:NAME=... does either in some measures only.
-Where a turn does not move the attribute in the asked direction, the nearest place that does is searched for.
+If a turn does not move the attribute in the requested direction, the nearest setting that does is used.
 """
 
 import argparse
@@ -38,8 +38,17 @@ def main(arguments: list[str] | None = None) -> int:
     loaded: dict[str, TrainedModel] = {}
     failed = 0
     if len(inputs) != 1 and (not inputs or given.json is not None):
-        print("arvae.edit: name a file to edit, and with --json only one", file=sys.stderr)
+        print("arvae.edit: name a file to edit (only one with --json)", file=sys.stderr)
         return 1
+    if given.variations < 0 or given.seed < 0:
+        print("arvae.edit: --variations and --seed must be 0 or more", file=sys.stderr)
+        return 1
+    if given.tempo is not None and not 4 <= given.tempo <= 1000:
+        print(
+            f"arvae.edit: --tempo {given.tempo:g} must be 4 to 1000 quarter notes per minute", file=sys.stderr
+        )
+        return 1
+    taken = {path.resolve() for path in inputs}
     for path in inputs:
         try:
             is_score = path.suffix.lower() in ENDINGS
@@ -51,19 +60,23 @@ def main(arguments: list[str] | None = None) -> int:
             if music != is_score:
                 kind = f"melodies ({', '.join(ENDINGS)})" if music else "pictures"
                 name = trained.setup.name
-                raise EditError(f"{name} edits {kind}, {path.name} is none: choose another --model")
-            targets = _targets(given, path, WRITTEN if music else (".png",), len(inputs) > 1)
+                raise EditError(f"{name} edits {kind}, not {path.name}: choose another --model")
+            targets = _targets(given, path, WRITTEN if music else (".png",), len(inputs) > 1, taken)
             _run(given, path, wishes, trained, targets)
+            taken.update(target.resolve() for target in targets)
         except (EditError, ModelError, ParamsError, DataError, OSError) as error:
             print(f"arvae.edit: {error}", file=sys.stderr)
             failed = 1
     return failed
 
 
-def _targets(given: argparse.Namespace, path: Path, endings: tuple[str, ...], several: bool) -> list[Path]:
+def _targets(
+    given: argparse.Namespace, path: Path, endings: tuple[str, ...], several: bool, taken: set[Path]
+) -> list[Path]:
     """Where the result of a file, or each of its variations, is written; none where nothing is to be.
 
-    A folder takes the input's name and format; * in a name stands for the input's name.
+    A folder takes the input's name and format; * in a name stands for the input's name. taken: the files that
+    are read, and those already written.
     """
     if given.output is None:
         return []
@@ -71,47 +84,56 @@ def _targets(given: argparse.Namespace, path: Path, endings: tuple[str, ...], se
     if output.is_dir() or given.output.endswith("/"):
         output /= f"*{path.suffix if path.suffix.lower() in endings else endings[0]}"
     if several and "*" not in output.name:
-        raise EditError(f"-o {given.output} is one file for several: name a folder (out/) or out/*.mid")
+        raise EditError(
+            f"-o {given.output} is one file for several inputs: name a folder (out/) or out/*.mid"
+        )
     if output.suffix.lower() not in endings:
         kind = "pictures" if endings == (".png",) else "melodies"
         raise EditError(f"{output.name}: {kind} are written as {', '.join(endings)}")
     output = output.with_name(output.name.replace("*", path.stem))
-    if output.resolve() == path.resolve():
-        raise EditError(f"{output} is the file that is read: name another")
     numbers = range(1, given.variations + 1)
-    return [output.with_stem(f"{output.stem}-{number}") for number in numbers] or [output]
+    targets = [output.with_stem(f"{output.stem}-{number}") for number in numbers] or [output]
+    for target in targets:
+        if target.resolve() in taken:
+            raise EditError(f"{target} is an input file or another result: choose another name with -o")
+    return targets
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m arvae.edit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    what = "melodies (MIDI, MusicXML, ABC) or pictures, and wishes: NAME=+1.5, NAME=0.5, 3-6:NAME=-1"
-    parser.add_argument("items", nargs="+", metavar="FILE_OR_WISH", help=what)
+    what = "melodies (MIDI, MusicXML, ABC) or pictures, and requests: NAME=+1.5, NAME=0.5, 3-6:NAME=-1"
+    parser.add_argument("items", nargs="+", metavar="FILE_OR_REQUEST", help=what)
     parser.add_argument(
-        "-o", "--output", help="the result: a file, a folder/, or with * for the input's name"
+        "-o", "--output", help="output: a file, a folder/, or a name with * for the input's name"
     )
     parser.add_argument(
-        "--variations", type=int, default=0, help="so many, from codes drawn from its distribution"
+        "--variations",
+        type=int,
+        default=0,
+        help="number of variations, from codes sampled from the posterior",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the first variation (0)")
     parser.add_argument("--model", help="a data set (its AR-VAE), a setup (folk-betavae), or a folder")
     parser.add_argument("--run", help="which training run, e.g. seed1 (default: the first)")
-    parser.add_argument("--exact", action="store_true", help="turn exactly as asked, search nothing")
+    parser.add_argument("--exact", action="store_true", help="turn exactly as requested, without search")
     parser.add_argument("--json", type=Path, help="write all numbers to this file")
     music = parser.add_argument_group("melodies")
-    music.add_argument("--measures", help="edit only these, e.g. 3-6 or 1,3,5-; the others stay as they are")
+    music.add_argument("--measures", help="edit only these, e.g. 3-6 or 1,3,5-; the others are unchanged")
     music.add_argument("--part", help="the part of a score with several, by number or name")
     music.add_argument("--tune", help="the tune of an ABC file with several, by its X: number")
-    music.add_argument("--transpose", action="store_true", help="move it into the model's range (and back)")
+    music.add_argument("--transpose", action="store_true", help="transpose into the model's range (and back)")
     music.add_argument("--monophonic", action="store_true", help="keep the highest note where several sound")
     music.add_argument("--quantize", action="store_true", help="move notes to sixteenths and triplets")
     music.add_argument("--in-key", action="store_true", help="choose only notes of the tune's scale")
     music.add_argument("--key", help="its key, as ABC writes it (Em, D mix); default: the file's")
-    music.add_argument("--tempo", type=float, help="quarter notes a minute (default: as in the file, or 100)")
+    music.add_argument(
+        "--tempo", type=float, help="quarter notes per minute (default: as in the file, or 100)"
+    )
     images = parser.add_argument_group("pictures")
     images.add_argument("--invert", action="store_true", help="the picture is dark on light")
-    images.add_argument("--enlarge", type=int, default=1, help="write every pixel this many times as large")
+    images.add_argument("--enlarge", type=int, default=1, help="scale the output by this factor")
     return parser
 
 
@@ -155,7 +177,9 @@ def _run(
             if kept:
                 print(*report.filled([f"  Kept of {path.name}: {kept}"]))
     if wishes and not targets:
-        print(f"Nothing written: name a file with -o ({'.png' if tune is None else ', '.join(WRITTEN)})")
+        print(
+            f"Nothing written: name an output file with -o ({'.png' if tune is None else ', '.join(WRITTEN)})"
+        )
     if given.json is not None:
         numbers = [report.as_json(edited) for edited in results]
         write_json(given.json, numbers if given.variations else numbers[0])

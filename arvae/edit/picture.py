@@ -36,7 +36,7 @@ def read(path: Path | str, dataset: str, invert: bool | None = False) -> tuple[n
         raise EditError(f"{path.name} is {size}, a dSprites frame is {SPRITE} x {SPRITE}: crop or scale it")
     side = pictures.DIGIT
     if min(grey.shape) < side:
-        raise EditError(f"{path.name} is {size}, needed are at least {side} x {side} pixels: enlarge it")
+        raise EditError(f"{path.name} is {size}, at least {side} x {side} pixels are needed: enlarge it")
     try:
         light, dark_on_light, evened = pictures.light_on_dark(grey)
     except DataError as error:
@@ -44,7 +44,7 @@ def read(path: Path | str, dataset: str, invert: bool | None = False) -> tuple[n
     if invert not in (None, dark_on_light) and not picture.transparent:
         if invert:
             raise EditError(f"{path.name} is light on dark already: leave --invert out")
-        raise EditError(f"{path.name} is dark on light, the models know light on dark: add --invert")
+        raise EditError(f"{path.name} is dark on light, the models expect light on dark: add --invert")
     if dark_on_light:
         adapted.append("inverted")
     if evened:

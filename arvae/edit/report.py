@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from arvae.edit.melody import Melody
-from arvae.edit.search import SAME, Edited, direction, edit, missed
-from arvae.edit.wishes import Wish, parse, span
+from arvae.edit.search import SAME, Edited, direction, missed
+from arvae.edit.wishes import span
 from arvae.music import keys
-from arvae.trained import Control, TrainedModel, same
+from arvae.trained import Control, same
 
 MISSED = 0.05  # of the range that holds 95 % of the data: a wished value further off counts as missed
 WIDTH = 80  # columns of a terminal
@@ -33,13 +32,16 @@ def table(edited: Edited) -> pd.DataFrame:
         columns[name, "rebuilt"] = edited.rebuilt[rows, index]
         wished = [_wished(edited, attribute, row) for row in rows]
         if any(wished):
-            columns[name, "wished"] = wished
+            columns[name, "requested"] = wished
         columns[name, "now"] = edited.after[rows, index]
     original = edited.original[rows]
     columns["same as given", "rebuilt"] = same(original, edited.reconstruction[rows])
     columns["same as given", "now"] = same(original, edited.result[rows])
     frame = pd.DataFrame(columns, index=pd.Index(rows + 1, name="measure" if edited.music else "image"))
-    return frame if edited.wishes else frame.drop(columns="now", level=1)
+    if not edited.wishes:  # nothing was edited; unstack() fails on levels that no column uses
+        frame = frame.drop(columns="now", level=1)
+        frame.columns = frame.columns.remove_unused_levels()
+    return frame
 
 
 def _wished(edited: Edited, attribute: str, row: int) -> str:
@@ -107,10 +109,10 @@ def control_line(control: Control) -> str:
         "regularized in training" if control.regularized
         else "not regularized: the one with the largest mutual information"
     )  # fmt: skip
-    down = "" if control.sign > 0 else ", turned the other way round"
+    down = "" if control.sign > 0 else ", sign reversed"
     return (
-        f"{_plain(control.attribute)} is turned by dimension {control.dimension} ({how}{down}): rank "
-        f"correlation {control.correlation:+.2f}, codes of the data from {control.low:.2f} to "
+        f"{_plain(control.attribute)} is controlled by dimension {control.dimension} ({how}{down}): rank "
+        f"correlation {control.correlation:+.2f}, data codes from {control.low:.2f} to "
         f"{control.high:.2f}, sd {control.sd:.2f}"
     )
 
@@ -120,7 +122,7 @@ def findings(edited: Edited) -> list[str]:
     rows, trained = np.flatnonzero(edited.touched), edited.trained
     shares = same(edited.original[rows], edited.reconstruction[rows])
     unit = "symbols" if edited.music else "pixels"
-    lines = [f"Reconstruction, controls untouched: {shares.mean():.1%} of the {unit} as given"]
+    lines = [f"Reconstruction without edits: {shares.mean():.1%} of the {unit} as given"]
     if edited.music:
         lines[0] += f", {(shares == 1).sum()} of {len(rows)} measures exactly"
     for number in range(len(edited.wishes)):
@@ -129,7 +131,7 @@ def findings(edited: Edited) -> list[str]:
     changes = zip(trained.attribute_names, _mean(edited.after[rows] - edited.rebuilt[rows]), strict=True)
     moved = [f"{_plain(name)} {by:+.2f}" for name, by in changes if name not in wished and np.isfinite(by)]
     if wished and moved:
-        lines.append(f"What else changed (mean, against the reconstruction): {', '.join(moved)}")
+        lines.append(f"Other changes (mean, compared with the reconstruction): {', '.join(moved)}")
     outside = np.zeros(len(rows), bool)
     for control in map(trained.control, wished):
         codes = edited.z_after[rows, control.dimension]
@@ -138,7 +140,7 @@ def findings(edited: Edited) -> list[str]:
         lines.append(_cost(edited))
     if outside.any():
         where = _where(edited, rows[outside])
-        lines.append(f"Beyond the codes of the data{where}: the decoder was not trained there")
+        lines.append(f"Outside the range of the data's codes{where}: the decoder was not trained there")
     return lines
 
 
@@ -149,27 +151,9 @@ def _cost(edited: Edited) -> str:
     changes = zip(edited.trained.attribute_names, _mean((edited.after - free.after)[rows]), strict=True)
     moved = ", ".join(f"{_plain(name)} {by:+.3f}" for name, by in changes)
     return (
-        f"In key: {now[0]} of {now[1]} notes outside the scale; without it {before[0]} of {before[1]}. What "
-        f"that changed (means): {moved}"
+        f"In key: {now[0]} of {now[1]} notes outside the scale; unrestricted, {before[0]} of {before[1]}. "
+        f"Effect on the attributes (means): {moved}"
     )
-
-
-def scale_costs(trained: TrainedModel, tunes: Sequence[Melody], wishes: Sequence[str]) -> pd.DataFrame:
-    """What it costs to stay in the scale of each tune, a row a wish, over all measures: the share of
-    notes outside, free and in key, and by how much (mean) each attribute differs in key from free."""
-    rows = {}
-    for wish in wishes:
-        outside, changed = np.zeros((2, 2)), []
-        for tune in tunes:
-            edited = edit(
-                trained, tune.measures, parse([wish], trained, len(tune.measures)), scale=tune.scale
-            )
-            outside += [keys.outside(one.result, tune.scale) for one in (edited.free, edited)]
-            changed.append(edited.after - edited.free.after)
-        rows[wish] = [*outside[:, 0] / outside[:, 1], *_mean(np.concatenate(changed))]
-    columns = [("notes outside the scale", "free"), ("notes outside the scale", "in key")]
-    columns += [("in key against free (mean)", _plain(name)) for name in trained.attribute_names]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=pd.MultiIndex.from_tuples(columns))
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
@@ -192,7 +176,7 @@ def _outcome(edited: Edited, number: int) -> list[str]:
     given, now = (_number(_mean(values[rows])[index]) for values in (edited.before, edited.after))
     line = f"{wish}: {given} as given, {now} now{' (means)' if len(rows) > 1 else ''}"
     if not np.isfinite(edited.after[rows, index]).any():
-        return [f"{line}: it cannot be measured there"]
+        return [f"{line}: cannot be measured there"]
     if wish.turn is not None:
         return _turned(edited, number, line)
     miss = missed(trained, wish, edited.before[rows], edited.after[rows])
@@ -225,14 +209,12 @@ def _turned(edited: Edited, number: int, line: str) -> list[str]:
     if searched.any():
         lines.append(
             f"  The turn alone did not {verb} it{_where(edited, rows[searched])}: "
-            "searched for the nearest place of the control that does"
+            "used the nearest setting that does"
         )
     if edited.search and not did.all():
-        beside = " beside the other wishes" if len(edited.wishes) > 1 else ""
+        beside = " given the other requests" if len(edited.wishes) > 1 else ""
         where = _where(edited, rows[~did])
-        lines.append(
-            f"  Nothing within the range of the data {verb}s it{where}{beside}: closest reachable value"
-        )
+        lines.append(f"  No setting in the data's range {verb}s it{where}{beside}: closest reachable value")
     return lines
 
 
@@ -257,27 +239,3 @@ def as_json(edited: Edited) -> dict[str, Any]:
             for stage, examples in versions.items()
         },
     }
-
-
-def controls_table(trained: TrainedModel) -> pd.DataFrame:
-    """A row an attribute: its dimension, whether it was regularized, how well the attribute follows it, the
-    range of codes."""
-    names = {
-        "dimension": "dimension", "regularized": "regularized", "correlation": "rank correlation",
-        "low": "from", "high": "to", "sd": "standard deviation",
-    }  # fmt: skip
-    frame = pd.DataFrame(trained.controls, index=map(_plain, trained.attribute_names))
-    return frame[list(names)].rename(columns=names).rename_axis("attribute").round(2)
-
-
-def side_effects(trained: TrainedModel, examples: np.ndarray, turn: float = 1.0) -> pd.DataFrame:
-    """What turning each control by `turn` standard deviations does to every attribute of examples (n, ...),
-    measured on what is decoded: mean change against the reconstruction, in shares of the range that holds
-    95 % of the data. Rows: the control; columns: the attribute."""
-    names = [_plain(name) for name in trained.attribute_names]
-    ranges = np.array([max(control.most - control.least, 1e-9) for control in trained.controls])
-    edits = (
-        edit(trained, examples, [Wish(name, turn=turn)], search=False) for name in trained.attribute_names
-    )
-    rows = [_mean(edited.after - edited.rebuilt) / ranges for edited in edits]
-    return pd.DataFrame(rows, pd.Index(names, name="control turned"), names)

@@ -80,7 +80,7 @@ def edit(
     touched = concerned.any(axis=0) if wishes else chosen
     if not touched.any():
         outside = f", and only {span(only)} may change" if only is not None else ""
-        raise EditError(f"no measure is left to edit: asked for is {'; '.join(map(str, wishes))}{outside}")
+        raise EditError(f"no measure is left to edit: requested {'; '.join(map(str, wishes))}{outside}")
     z = (trained.encode(examples)[0] if z is None else z).astype(np.float64)
     allowed = None if scale is None else symbols(trained, scale)
     original, reconstruction = as_shown(examples), trained.decode(z, allowed)

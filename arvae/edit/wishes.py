@@ -57,14 +57,16 @@ def parse(texts: Iterable[str], trained: TrainedModel, count: int | None = None)
         for place in wish.measures or range(1, (count or 1) + 1):
             other = taken.setdefault((wish.attribute, place), wish)
             if other is not wish:
-                raise EditError(f"two wishes for the same thing ({other}; {wish}): keep one of them")
+                raise EditError(
+                    f"two requests for the same attribute and measure ({other}; {wish}): keep one of them"
+                )
     return wishes
 
 
 def _parse(text: str, trained: TrainedModel, count: int | None) -> Wish:
     found = _WISH.fullmatch(text.strip())
     if not found:
-        raise EditError(f"{text!r} is not a wish: {_HOW}")
+        raise EditError(f"{text!r} is not a valid request: {_HOW}")
     name = trained.control(found["name"]).attribute
     written = found["value"].replace("\N{MINUS SIGN}", "-").strip()
     try:
@@ -87,7 +89,7 @@ def _parse(text: str, trained: TrainedModel, count: int | None) -> Wish:
         return Wish(name, turn=value, measures=where)
     if not trained.measurable:
         raise EditError(
-            f"{text!r} asks for a value of {name}, but no function measures the attributes of "
+            f"{text!r} requests a value of {name}, but no function measures the attributes of "
             f"{trained.setup.dataset} on a decoded example: turn the control instead "
             f"({name.replace(' ', '_')}=+1)"
         )

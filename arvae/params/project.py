@@ -46,7 +46,7 @@ class Params(schema.Section):
         if self.scale not in self.scales:
             raise ValueError(unknown("scale", self.scale, self.scales))
         for name in set(self.datasets) & set(self.studies.datasets):
-            raise ValueError(f"{name} stands in datasets and in studies.datasets; it can be made only once")
+            raise ValueError(f"{name} is in both datasets and studies.datasets; remove one of them")
         self._check_entries("networks", self.networks)
         self._check_entries("setups", self.models_of)
         for name, source in self.sources.items():
@@ -73,7 +73,7 @@ class Params(schema.Section):
                 raise ValueError(f"setups: {setup} needs models.{model}.{kind}, which is missing; add it")
             self._check_labels(setup)
         for name in set(self.setups) & set(self.study_setups):
-            raise ValueError(f"{name} stands in setups and in studies.setups; it can be trained only once")
+            raise ValueError(f"{name} is in both setups and studies.setups; remove one of them")
         known = self.setups | self.study_setups
         tuned = self.studies.tuning.weights if self.studies.tuning else ()
         grid = f"{self.studies.grid.dataset}-{self.studies.grid.model}"

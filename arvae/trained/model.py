@@ -145,7 +145,9 @@ class TrainedModel:
         if name in self.regularized:
             return self.regularized[name]
         if self.information is None:
-            raise ModelError(f"which dimension knows {name} is not measured yet: load the model, or `fitted`")
+            raise ModelError(
+                f"the dimension most informative for {name} is not known yet: load the model, or `fitted`"
+            )
         return int(metrics.choose_dimensions(self.information)[self.attribute_names.index(name)])
 
     def pair(self, a: str, b: str) -> tuple[int, int]:

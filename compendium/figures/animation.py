@@ -1,6 +1,7 @@
 """Traversals that move: an endless GIF, a row an item, a column an attribute, models side by side."""
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,20 +22,23 @@ VALUES = np.linspace(-4, 4, 9)  # with 0 among them, where the picture begins
 def gif(
     frames: Mapping[str, np.ndarray],
     path: Path,
-    columns: Sequence[str],
+    columns: Sequence[str] | Mapping[str, Sequence[str]],
     rows: Sequence[str] = (),
     limit: int = 300_000,
 ) -> Path:
     """Write an endless GIF that runs every traversal over VALUES, from 0 forth and back; return its path.
 
     Beside it lies its `strip`: the frames below each other, for a page that stops and turns them. frames:
-    {model: (rows, columns, points, ...)}, images or measures as `images.inked` takes them. As sharp as
-    `limit` bytes allow. Same frames, same bytes.
+    {model: (rows, columns, points, ...)}, images or measures as `images.inked` takes them; columns: their
+    names, {model: names} where models differ in them. As sharp as `limit` bytes allow. Same frames, same
+    bytes.
     """
     sheets = dict(zip(frames, images.inked(*frames.values()), strict=True))
-    for sheet in sheets.values():
-        if sheet.shape[1:3] != (len(columns), len(VALUES)):
-            raise ValueError(f"frames {sheet.shape} for {len(columns)} columns, {len(VALUES)} points")
+    if not isinstance(columns, Mapping):
+        columns = dict.fromkeys(frames, columns)
+    for model, sheet in sheets.items():
+        if sheet.shape[1:3] != (len(columns[model]), len(VALUES)):
+            raise ValueError(f"frames {sheet.shape} for {len(columns[model])} columns, {len(VALUES)} points")
     for dots in SHARPNESS:
         pictures = _pictures(sheets, columns, rows, dots)
         last = len(pictures) - 1
@@ -75,10 +79,18 @@ def _stacked(pictures: Sequence[Image.Image]) -> bytes:
 
 def _pictures(sheets: Mapping[str, np.ndarray], columns, rows, dots: int) -> list[Image.Image]:
     """The frames in the order of VALUES, each a page of all sheets, in GREYS + 1 greys."""
-    n, k, points, h, w = next(iter(sheets.values())).shape
-    width = min(style.FULL_WIDTH / len(sheets) - 0.2, 0.6 * k)
-    height = width * n * h / (k * w) + 1.1
-    figure, panels = style.subplots(1, len(sheets), len(sheets) * (width + 0.2), height, squeeze=False)
+    n, _, points, h, w = next(iter(sheets.values())).shape
+    counts = [sheet.shape[1] for sheet in sheets.values()]
+    between = 0.2 * len(sheets)
+    cell = min((style.FULL_WIDTH - between) / sum(counts), 0.6)
+    figure, panels = style.subplots(
+        1,
+        len(sheets),
+        cell * sum(counts) + between,
+        cell * n * h / w + 1.1,
+        squeeze=False,
+        width_ratios=counts,
+    )
     figure.set_dpi(dots)
     canvas = FigureCanvasAgg(figure)
     # Not matplotlib's own PillowWriter: it dithers, each frame with a palette of its own, which flickers.
@@ -86,7 +98,7 @@ def _pictures(sheets: Mapping[str, np.ndarray], columns, rows, dots: int) -> lis
     for t in range(points):
         for axes, (model, sheet) in zip(panels[0], sheets.items(), strict=True):
             axes.clear()
-            names = [labels.plain(name) for name in columns]
+            names = [textwrap.fill(labels.plain(name), images.ROW) for name in columns[model]]
             images.draw(axes, sheet[:, :, t], rows if axes is panels[0, 0] else (), names)
             axes.xaxis.tick_top()
             axes.set_xticks(axes.get_xticks(), names, rotation=30, ha="left", rotation_mode="anchor")

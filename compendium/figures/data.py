@@ -20,6 +20,7 @@ from compendium import labels
 from compendium.figures import images, style
 
 FEW = 40  # an attribute with at most so many values is drawn as bars, one a value
+UNRELATED = 0.05  # rank correlation below which two attributes are called unrelated
 COLUMNS = 14  # of a sheet of images
 
 
@@ -27,8 +28,8 @@ def show_samples(dataset: Dataset, folder: Path, seed: int = 0) -> Any:
     """Training examples chosen at random, for a notebook cell to show; also samples.* in `folder`."""
     alt = f"Examples of {labels.dataset_label(dataset.name)} chosen at random from the training split"
     caption = (
-        f"Examples of {labels.dataset_label(dataset.name)}, chosen at random from the "
-        f"{len(dataset.train):,} of the training split."
+        f"Examples of {labels.dataset_label(dataset.name)}, drawn at random from the "
+        f"{len(dataset.train):,} in the training split."
     )
     images_shown = dataset.kind == "images"
     rows, columns = (4, COLUMNS) if images_shown else (1, 16)
@@ -45,20 +46,20 @@ def show_samples(dataset: Dataset, folder: Path, seed: int = 0) -> Any:
 def show_ordered(dataset: Dataset, folder: Path) -> Any:
     """Test examples with little to much of each attribute, for a cell to show; also ordered.* in `folder`."""
     names = [labels.plain(name) for name in dataset.attribute_names]
-    alt = f"A row of examples for each of {', '.join(names)}: from little of it (left) to much"
+    alt = f"One row of examples for each of {', '.join(names)}: from low (left) to high"
     split, steps = dataset.test, 12 if dataset.kind == "images" else 6
     grid = np.stack([evenly_ranked(split.attributes, k, steps) for k in range(len(names))])
     caption = (
-        f"A row for each attribute of {labels.dataset_label(dataset.name)}, from little of it to much; of "
-        "the test examples with that much of it the one whose other attributes lie nearest to their "
-        "medians. So a traversal of a good model should look."
+        f"One row for each attribute of {labels.dataset_label(dataset.name)}, from low to high; of "
+        "the test examples with that value, the one whose other attributes are closest to their "
+        "medians. A good model's traversals should look like this."
     )
     if dataset.kind == "images":
         return style.show(_sheet(split, grid, names), folder / "ordered", alt, caption=caption)
     captions = [[f"{split.attributes[i, k]:.2f}" for i in row] for k, row in enumerate(grid)]
     staves = [split.x[row] for row in grid]
     score = _show_score(staves, folder / "ordered.svg", labels=names, captions=captions, alt=alt)
-    return style.Captioned(score, f"{caption} Above each measure stands its value.")
+    return style.Captioned(score, f"{caption} Values are printed above each measure.")
 
 
 def _show_score(measures: Any, path: Path, **words: Any) -> Any:
@@ -121,7 +122,7 @@ def shared(dataset: Dataset) -> str:
     shares = [float(((count / count.sum()) ** 2).sum()) for count in counts]  # of pairs with equal values
     most = int(np.argmax(shares))
     return (
-        f"Equal values are commonest in {labels.plain(dataset.attribute_names[most])}: "
+        f"Equal values are most common in {labels.plain(dataset.attribute_names[most])}: "
         f"{100 * shares[most]:.1f} % of all pairs of training examples share one of its "
         f"{len(counts[most]):,} values."
     )
@@ -133,10 +134,12 @@ def closest(attributes: np.ndarray, names: Sequence[str]) -> str:
         return ""
     rho = np.tril(spearman_matrix(attributes, attributes, significance=1), -1)
     i, j = np.unravel_index(np.nanargmax(np.abs(rho)), rho.shape)
+    if abs(rho[i, j]) < UNRELATED:
+        return f"No two attributes are related: no correlation exceeds {UNRELATED} in size."
     return (
-        f"Most closely related are {labels.plain(names[j])} and {labels.plain(names[i])} "
-        f"({labels.signed(rho[i, j], 2)}): no method can change one and leave the other as far as they are "
-        "related."
+        f"The most closely related attributes are {labels.plain(names[j])} and {labels.plain(names[i])} "
+        f"({labels.signed(rho[i, j], 2)}): to that extent, no method can change one "
+        "without the other."
     )
 
 

@@ -5,6 +5,7 @@ measures (..., 24), drawn as piano rolls. `arvae.trained.TrainedModel` makes the
 Paper: Pati & Lerch 2020, section 4.4 (traversals over -4 .. 4, 10 points).
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ from compendium.figures import style
 
 VALUES = np.linspace(-4, 4, 10)
 GREYS = 20  # between paper and ink: as good to the eye as all, and half the bytes
+ROW = 16  # characters in a line of a row's name
 FAINT = 0.1  # of ink: a picture that has no more is written to be empty
 ONSET, HELD = 1.0, 0.5  # ink of a piano roll
 PIXELS = 3  # of a piano roll, a tick wide and a semitone high
@@ -93,31 +95,38 @@ def _ends(values: np.ndarray) -> list[str]:
     return [first, *[""] * (len(values) - 2), last]
 
 
-def _sheets(frames: Mapping[str, np.ndarray], width: float = style.FULL_WIDTH):
-    """A figure `width` inches wide with a panel a model, high enough: figure, axes, pictures."""
+def _sheets(frames: Mapping[str, np.ndarray], width: float = style.FULL_WIDTH, words: float = 0.0):
+    """A figure `width` inches wide with a panel a model, high enough: figure, axes, pictures.
+
+    words: inches for names at the left of each panel; else for those of the first alone.
+    """
     sheets = inked(*frames.values())
-    rows, columns, h, w = sheets[0].shape
-    words = 0.6 if len(sheets) > 1 else 1.1  # inches at the left of a panel
-    height = (width / len(sheets) - words) * rows * h / (columns * w) + 0.85
+    rows, (columns, h, w) = max(map(len, sheets)), sheets[0].shape[1:]
+    words = words or (0.6 if len(sheets) > 1 else 1.1)
+    height = (width / len(sheets) - words) * rows * h / (columns * w) + 0.95
     figure, axes = style.subplots(1, len(sheets), width, height, squeeze=False)
     return figure, axes[0], sheets
 
 
 def traversals(
     frames: Mapping[str, np.ndarray],
-    rows: Sequence[str],
+    rows: Sequence[str] | Mapping[str, Sequence[str]],
     values: np.ndarray = VALUES,
     along: str = "value of the latent dimension",
 ) -> Figure:
     """Traversals, a row an item or an attribute: {title: (rows, points, h, w)}, titles side by side.
 
-    A title that begins with a model's name is written as the paper does. values (points,): what was turned
-    was set to; along: what that was.
+    A title that begins with a model's name is written as the paper does. rows: names, written once; where
+    the titles have rows of their own, {title: names}. values (points,): what was turned was set to; along:
+    what that was.
     """
-    figure, panels, sheets = _sheets(frames, 6.0 if len(frames) == 1 else style.FULL_WIDTH)
-    names = [labels.plain(row) for row in rows]
+    own = isinstance(rows, Mapping)
+    width = 6.0 if len(frames) == 1 else style.FULL_WIDTH
+    figure, panels, sheets = _sheets(frames, width, 1.1 if own else 0.0)
     for axes, title, sheet in zip(panels, frames, sheets, strict=True):
-        draw(axes, sheet, names if axes is panels[0] else (), _ends(values))
+        names = rows[title] if own else rows if axes is panels[0] else ()
+        draw(axes, sheet, [textwrap.fill(labels.plain(name), ROW) for name in names], _ends(values))
+        axes.set_anchor("N")
         model = title.partition(",")[0]
         axes.set_title(title.replace(model, labels.model_label(model), 1))
     figure.supxlabel(along, fontsize=10)

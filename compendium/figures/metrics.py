@@ -198,7 +198,7 @@ def levelled(histories: Mapping[str, pd.DataFrame]) -> str:
         return ""
     before, last = np.mean(ends, axis=0)
     return (
-        "Over the last fifth of the training the reconstruction term of validation examples went from "
+        "Over the last fifth of training, the reconstruction term on validation examples went from "
         f"{before:.3g} to {last:.3g}."
     )
 

@@ -50,7 +50,7 @@ def method(z: np.ndarray, attribute: np.ndarray, name: str, delta: float, exampl
     _matrix(axes["Dr"], of_z, "$D_r$", "latent differences")
     _matrix(axes["tanh"], squashed, rf"$\tanh(\delta D_r),\ \delta = {delta:g}$", "squashed to −1 … 1")
     residual = r"$|\tanh(\delta D_r) - \mathrm{sgn}(D_a)|$"
-    result = rf"mean: $L_\mathrm{{AR}} = {float(loss):.2f}$" + "\njoins the loss with weight γ"
+    result = rf"mean: $L_\mathrm{{AR}} = {float(loss):.2f}$" + "\nadded to the loss with weight γ"
     _matrix(axes["loss"], np.abs(squashed - larger), residual, result, "Greys", (0, 2))
     for start, end, height in (
         ("Da", "sign", 0.5),
@@ -65,7 +65,7 @@ def method(z: np.ndarray, attribute: np.ndarray, name: str, delta: float, exampl
         arrow.set_in_layout(False)
         figure.add_artist(arrow)
     figure.supxlabel(
-        f"Rows and columns: {len(z)} examples of one batch, by {label}. Red: the row's value is the larger.",
+        f"Rows and columns: {len(z)} examples of one batch, by {label}. Red: the row has the larger value.",
         fontsize=9,
     )
     return figure

@@ -110,10 +110,10 @@ def steadiness(both: Mapping[str, Side], name: str = "") -> str:
         values = [abs(each[n]["monotonicity"]) for each in found for n in ([name] if name else each)]
         if values:
             said.append(f"{labels.signed(float(np.mean(values)), 2)} with {labels.model_label(model)}")
-    what = f"{labels.plain(name)}" if name else "the attributes"
+    what = f"measured {labels.plain(name)}" if name else "measured attribute"
     return (
-        f"Over many test items, {what} as measured and the dimension have a rank correlation of "
-        f"{', '.join(said)}, whichever way it runs."
+        f"Over many test items, the absolute rank correlation between dimension and {what} is "
+        f"{', '.join(said)}."
         if said
         else ""
     )
@@ -122,7 +122,7 @@ def steadiness(both: Mapping[str, Side], name: str = "") -> str:
 def shared(both: Mapping[str, Side]) -> str:
     """Which attributes have one and the same dimension, in sentences for a caption; "" where none have."""
     return "".join(
-        f" One dimension of {labels.model_label(model)} knows most of {label} and is turned for each of them."
+        f" One dimension of {labels.model_label(model)} is most informative for {label} and shared by them."
         for model, side in both.items()
         for label, names in labels.sharing(side.columns).items()
         if len(names) > 1
@@ -138,31 +138,34 @@ def show_pictures(
     """
     names, titles = data.attribute_names, " and ".join(map(labels.model_label, both))
     classes, items = one_of_each(data, both[model])
+    groups = {name: labels.sharing(side.columns) for name, side in both.items()}
+    firsts = {name: [some[0] for some in found.values()] for name, found in groups.items()}
     moved = {name: side.turned(items, names, images.VALUES) for name, side in both.items()}
-    turning = {name: side.turned(items, names, animation.VALUES) for name, side in both.items()}
-    path = animation.gif(turning, figures / "traversals.gif", names, classes)
-    alt = f"Moving picture: {', '.join(names)} of {data.name} moved back and forth, {titles}"
-    about = (
-        "The dimension of one attribute at a time is turned from −4 to 4, all others are kept: "
-        f"{', '.join(map(labels.plain, names))}"
+    turning = {name: side.turned(items, firsts[name], animation.VALUES) for name, side in both.items()}
+    path = animation.gif(turning, figures / "traversals.gif", groups, classes)
+    alt = f"Animation: {', '.join(names)} of {data.name} varied back and forth, {titles}"
+    about = "One dimension at a time is varied from −4 to 4, all others are fixed"
+    caption = (
+        f"{about}; one column per dimension, named by the attributes it is varied for, one row per item, "
+        f"{titles}.{shared(both)}"
     )
-    caption = f"{about}; a column each, a row for each item, {titles}.{shared(both)}"
     shown: list[Any] = [style.picture(path, alt, caption)]
     middle = len(items) // 2
-    figure = images.traversals({name: frames[middle] for name, frames in moved.items()}, names)
-    alt = f"One item with {', '.join(names)} moved in rows, {titles} beside each other"
-    caption = f"{about}; a row each, on one item.{shared(both)} {steadiness(both)}"
+    one = {
+        name: frames[middle, [names.index(first) for first in firsts[name]]] for name, frames in moved.items()
+    }
+    figure = images.traversals(one, groups)
+    alt = f"One item, one row per varied dimension ({', '.join(names)}), {titles} side by side"
+    caption = f"{about}; one row per dimension, one item.{shared(both)} {steadiness(both)}"
     shown.append(style.show(figure, figures / "attributes", alt, caption=caption))
     column = names.index(right)
     one = {
         f"{name}, dimension {both[name].model.dimension_of(right)}": frames[:, column]
         for name, frames in moved.items()
     }
-    along = f"traversal of {labels.plain(right)}: value of the dimension"
-    alt = f"Every class with {right} moved, {titles} beside each other"
-    caption = (
-        f"The dimension of {labels.plain(right)} turned, on each of the items. {steadiness(both, right)}"
-    )
+    along = f"traversal of {labels.plain(right)}: latent value"
+    alt = f"Every class with {right} varied, {titles} side by side"
+    caption = f"The dimension of {labels.plain(right)} varied, for each item. {steadiness(both, right)}"
     shown.append(
         style.show(images.traversals(one, classes, along=along), figures / "items", alt, caption=caption)
     )
@@ -184,10 +187,10 @@ def show_measures(
         curves[name] = music.curves(moved[name], names, side.model.measure)
         once[name] = music.once(moved[name], curves[name], side.columns)
         figure = music.roll(*once[name], model=name)
-        alt = f"Piano rolls of one measure with {', '.join(names)} moved, {labels.model_label(name)}"
+        alt = f"Piano rolls of one measure with {', '.join(names)} varied, {labels.model_label(name)}"
         caption = (
-            f"{labels.model_label(name)}: one measure, a row for each attribute whose dimension is turned "
-            f"from −4 to 4; right, the attribute as measured (of several: solid, dashed, dotted, "
+            f"{labels.model_label(name)}: one measure, one row per attribute whose dimension is varied "
+            f"from −4 to 4; right, the measured attribute (if several: solid, dashed, dotted, "
             f"dash-dotted).{shared({name: side})} "
             f"{steadiness({name: side})}"
         )
@@ -208,7 +211,9 @@ def show_measures(
         *({f"{right}, {labels.model_label(m)}": part[m][right] for m in both} for part in (moved, curves))
     )
     write_text(figures / "score.svg", front)  # for the front page
-    caption = "The same as score, model below model; above each measure its attribute as measured."
+    caption = (
+        "The same as a score, one model per staff; the measured attribute is printed above each measure."
+    )
     shown.append(style.Captioned(music.show(music.score(staves, above)), caption))
-    caption = f"{labels.plain(right)}, from little to much. All attributes can be heard on each model's page."
+    caption = f"{labels.plain(right)}, from low to high. Audio for all attributes is on each model's page."
     return item, [*shown, style.Captioned(music.listen(heard, folder=figures), caption)]

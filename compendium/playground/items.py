@@ -1,6 +1,7 @@
 """What the playground starts from: test digits, shapes and melodies, chosen by rule and with a fixed seed."""
 
 import dataclasses
+import string
 from collections.abc import Sequence
 
 import numpy as np
@@ -125,7 +126,8 @@ def _opening(places: Sequence[int], measures: np.ndarray, length: int) -> np.nda
 def title(text: str, longest: int = 60) -> str:
     """A tune's title out of how a data set lists it ("collection number: title")."""
     name = text.split(": ", 1)[-1].strip()
-    name = name.title() if name.isupper() else name
+    name = string.capwords(name) if name.isupper() else name  # str.title would write Admiral'S
+    name = name.replace(" -- ", " – ")
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 

@@ -32,13 +32,13 @@ NO_OWN = ("dsprites",)  # data sets whose panel takes nothing of one's own: no e
 CHECKED = 3  # items of a model whose decoding by torch the page carries, to compare its own with
 # What a panel says of itself; the numbers behind it are in the report.
 ABOUT = {
-    "mnist": "A digit of MNIST's test images, or your own, from its code. The shape of the stroke is the "
-    "decoder's guess.",
-    "dsprites": "One shape on black. The regularization asks each dimension to grow with one attribute; "
-    "orientation, which runs in a circle, and shape, which has no order, are the hard ones.",
-    "music": "A tune that was not trained on, or your own, each measure with a code of its own. What you "
-    "leave alone stays as it was written; outlines: as written, filled: as it is now. Beside each slider: "
-    "the attribute as written and, measured, of what you hear.",
+    "mnist": "A digit from MNIST's test images, or your own, decoded from its code. The decoder fills in the "
+    "details of the stroke.",
+    "dsprites": "One white shape on black. Each regularized dimension should increase with one attribute; "
+    "orientation, which is circular, and shape, which has no order, are the hard ones.",
+    "music": "A tune not used in training, or your own, with one code per measure. Measures you do not "
+    "edit stay as written; outlines: as written, filled: current. Next to each slider: "
+    "the attribute as written and as measured on what you hear.",
 }
 TITLES = {"mnist": "A digit", "dsprites": "A shape", "folk": "Folk tunes", "bach": "Bach chorales"}
 KNOWN = ("mnist", "dsprites", "folk", "bach")  # data sets in the order of the page's panels

@@ -8,14 +8,14 @@ from compendium import labels
 KINDS = {"data": "Data", "comparison": "Comparison", "evaluate": "Evaluation", "train": "Training"}
 # Pages about no data set, or about all: group, label in the menu, heading.
 ALONE = {
-    "results": ("All data sets", "Results", "Results: beside the paper and the baseline"),
+    "results": ("All data sets", "Results", "Results: comparison with the paper and the baseline"),
     "baselines": ("All data sets", "Other models", "Other models: is it the regularization?"),
-    "tuning": ("All data sets", "How they were tuned", "Other models: which weights were tried"),
-    "generalisation": ("All data sets", "Generalisation", "Generalisation: what training did not see"),
-    "classifier": ("MNIST", "Digit classifier", "MNIST: the classifier that judges digits"),
-    "hyperparameters": ("MNIST", "Hyperparameters γ and δ", "MNIST: what γ and δ do"),
-    "own-attributes": ("Use it", "Attributes of your own", "Attributes of your own: tension and syncopation"),
-    "tutorial": ("Use it", "For musicians", "For musicians: vary a tune by turning controls"),
+    "tuning": ("All data sets", "How they were tuned", "Other models: weights tried"),
+    "generalisation": ("All data sets", "Generalisation", "Generalisation: unseen data and few labels"),
+    "classifier": ("MNIST", "Digit classifier", "MNIST: the digit classifier"),
+    "hyperparameters": ("MNIST", "Hyperparameters γ and δ", "MNIST: effect of γ and δ"),
+    "own-attributes": ("Use it", "Custom attributes", "Custom attributes: tension and syncopation"),
+    "tutorial": ("Use it", "For musicians", "For musicians: vary a tune with sliders"),
     "playground": ("Use it", "How the playground is made", "How the playground is made"),
     "your-own-data": ("Use it", "Your own data", ""),
     "glossary": ("Use it", "Glossary", ""),

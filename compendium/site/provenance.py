@@ -28,7 +28,7 @@ def commit(home: Path) -> str:
         last = git("log", "-1", "--format=%h of %cs", "--abbrev=10", "--", *CODE)
         changed = git("status", "--porcelain", "--untracked-files=all", "--", *CODE)
         if last:
-            return f"commit {last}" + (" and changes since" if changed else "")
+            return f"commit {last}" + (" with later changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         pass  # no git, or no repository
     return "code without a commit"

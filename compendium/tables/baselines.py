@@ -21,9 +21,9 @@ CONTROL = ("monotonicity", "range_covered", "selectivity", "content_reconstructe
 BUYS = {
     "interpretability": ("interpretability", 1),
     "SCC": ("scc", 1),
-    "wishes reached": ("target_hit", 1),
+    "targets reached": ("target_hit", 1),
     "monotonicity": (EITHER, 1),
-    "others stay": ("side_change_beyond_observed", -1),
+    "others kept": ("side_change_beyond_observed", -1),
     "reconstruction (points)": ("reconstruction_accuracy", 100),
     "content kept (points)": ("content_traversed", 100),
 }

@@ -36,13 +36,13 @@ ITEMS = (
          metrics=["interpretability", "mig", "modularity", "sap", "scc"]),
     Item("Box plots of reconstruction accuracy", ["figures/results/reconstruction.png"],
          metrics=["reconstruction_accuracy_percent"]),
-    Item("Digits still read right, reconstructed and along traversals",
+    Item("Digit accuracy, reconstructed and along traversals",
          ["figures/results/reconstruction.png"],
          metrics=["digit_accuracy_reconstructed_percent", "digit_accuracy_interpolated_percent"],
-         reason="our judge reads more digits right than the paper's 96.15 %; relative values stand beside"),
+         reason="our classifier is more accurate than the paper's 96.15 %; relative values are also given"),
     Item("MNIST over 35 settings of γ and δ", ["../studies/reports/figures/hyperparameters"],
          metrics=study.VALUES, command="make studies",
-         reason="a grid of 12 of them at laptop scale, all at scale paper"),
+         reason="a grid of 12 at scale laptop, all 35 at scale paper"),
     Item("Traversals of every attribute, one image", [f"{_EACH}/attributes.png"], labels.IMAGES),
     Item("Traversals of one attribute, several images", [f"{_EACH}/items.png"], labels.IMAGES),
     Item("Traversals of a measure: score, piano roll, the attribute's curve", [f"{_EACH}/roll-arvae.png"],
@@ -55,12 +55,12 @@ ITEMS = (
     Item("Outputs over two dimensions", [f"{_EACH}/plane.png"], labels.DATASETS),
     Item("Examples and their reconstructions", [f"{_EACH}/reconstructions.png"], labels.DATASETS),
     Item("Ten runs of full length in every setup",
-         reason="`scale: paper` has them; the laptop trains fewer and shorter runs"),
-    Item("Image runs that continue from one another", reason="not repeated: every run here starts afresh"),
+         reason="available with `scale: paper`; the laptop scale trains fewer and shorter runs"),
+    Item("Image runs that continue from one another", reason="not repeated: our runs start from scratch"),
     Item("Folk tunes of thesession.org",
-         reason="drawn from where it can be reached; else from music21's own collections"),
-    Item("Splits in which a measure and its transpositions may stand on both sides",
-         reason="not repeated: split by tune; measures seen in training are scored apart"),
+         reason="used where it can be reached; otherwise music21's own collections"),
+    Item("Splits in which a measure and its transpositions may be on both sides",
+         reason="not repeated: split by tune; measures seen in training are scored separately"),
 )  # fmt: skip
 
 
@@ -88,5 +88,5 @@ def checklist(
             state = "not reproduced"
         where = ", ".join(path.removeprefix("figures/") for path in paths if path not in missing)
         rows.append((item.shows, numbers, beside, state, where, item.reason))
-    columns = ["the paper shows", "numbers", "beside ours", "state", "where", "note"]
+    columns = ["the paper shows", "numbers", "with ours", "state", "where", "note"]
     return pd.DataFrame(rows, columns=columns)

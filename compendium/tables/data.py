@@ -32,7 +32,9 @@ def describe(dataset: Dataset) -> str:
         text += "`arvae/datasets/own.py`."
     if region := known.get(LEFT_OUT):
         share = known["shares left out"]["train"]
-        text += f"\n\nTraining does not see examples with {said(region)}, {share:.1%} of them."
+        text += (
+            f"\n\nExamples with {said(region)} are withheld from training, {share:.1%} of the training split."
+        )
     if labelled := known.get(LABELLED):
         text += (
             f"\n\nThe attributes of {labelled:,} of its {len(dataset.train):,} training examples are known."
@@ -70,7 +72,7 @@ def attribute_table(dataset: Dataset) -> pd.DataFrame:
     known = meanings(dataset)
     rows = {
         labels.plain(name): {
-            "what it is": known.get(name, ""),
+            "meaning": known.get(name, ""),
             "unit": unit,
             "least": f"{column.min():.3g}",
             "median": f"{np.median(column):.3g}",

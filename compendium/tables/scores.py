@@ -241,12 +241,12 @@ def counts(reports: Reports) -> str:
 def few(reports: Reports) -> str:
     """What the number of runs allows to say, as a sentence."""
     least_runs = min(len(report["runs"]) for report in reports.values())
-    told = f"Runs a setup: {counts(reports)}."
+    told = f"Runs per setup: {counts(reports)}."
     if least_runs >= statistics.FEW:
-        return f"{told} Intervals are the bootstrap's, 95 %; p is exact, over all data sets."
+        return f"{told} Intervals are 95 % bootstrap intervals; p is exact, over all data sets."
     return (
-        f"{told} With fewer than {statistics.FEW} runs there is no interval and nothing is said to hold: the "
-        "runs are shown, and whether all of them point the same way."
+        f"{told} With fewer than {statistics.FEW} runs there is no interval and no claim is said to hold: "
+        "only the runs are shown, and whether they all point in the same direction."
     )
 
 

@@ -18,6 +18,7 @@ def control(report: Report) -> pd.DataFrame:
 
     Monotonicity and range covered over the fixed and the observed range, the rest over the fixed one;
     occupied: share of the fixed range in which test codes lie; for _ASKED see `evaluation.targets`.
+    Monotonicity without its sign where no dimension was regularized: runs may go opposite ways.
     dimension: where all runs have the same.
     """
     frames = []
@@ -37,7 +38,11 @@ def control(report: Report) -> pd.DataFrame:
             found = pd.DataFrame((details[part] or {"per_attribute": {}})["per_attribute"]).T
             for key, name in names.items():
                 frame[name] = found.get(key, np.nan)
-        frames.append(frame.rename(columns={"range_covered": "range covered"}).astype(float))
+        frame = frame.rename(columns={"range_covered": "range covered"}).astype(float)
+        if details["regularized"] is None:
+            either = ["monotonicity", "monotonicity, observed"]
+            frame[either] = frame[either].abs()
+        frames.append(frame)
     if not frames:
         return pd.DataFrame()
     mean = (sum(frames) / len(frames)).loc[list(report["attributes"])]

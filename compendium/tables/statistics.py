@@ -15,7 +15,7 @@ CONFIDENCE, RESAMPLES = 0.95, 10_000
 MOST = 18  # pairs up to which every exchange is counted; of more, 2^MOST are drawn
 LEVEL = 0.05
 
-IN, NEAR, ABOVE, BELOW = "in range", "near range", "above", "below"
+IN, NEAR, ABOVE, BELOW = "in range", "near", "above", "below"
 UNDECIDED = "undecided"
 
 

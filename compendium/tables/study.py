@@ -88,9 +88,9 @@ def failures(ours: pd.DataFrame) -> str:
     """Which settings failed and why, as text; says so when none did."""
     lost = ours[ours.status != "finished"]
     if lost.empty:
-        return f"All {len(ours)} settings trained to their end."
+        return f"All {len(ours)} settings finished training."
     lines = "\n".join(f"- γ = {row.gamma:g}, δ = {row.delta:g}: {row.message}" for row in lost.itertuples())
-    return f"{len(lost)} of {len(ours)} settings failed and are left out of what follows:\n\n{lines}"
+    return f"{len(lost)} of {len(ours)} settings failed and are excluded below:\n\n{lines}"
 
 
 def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:

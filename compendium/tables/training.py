@@ -30,12 +30,12 @@ def configuration(setup: Setup, data: Dataset) -> pd.DataFrame:
         "data": f"{data.name}, {len(data.train):,} training examples",
         "scale": setup.scale,
         "loss": f"{loss.objective}: {terms}",
-        "attributes → dimensions": pairs if loss.gamma else f"none (watched: {pairs})",
+        "attributes → dimensions": pairs if loss.gamma else f"none (monitored: {pairs})",
     }
     if loss.objective in ("vae", "value", "regression") and loss.gamma:
         lines["regularized"] = _REGULARIZED[loss.regularize]
     if loss.clip is not None:
-        lines["largest norm of a gradient"] = f"{loss.clip:g}"
+        lines["gradient clipping (norm)"] = f"{loss.clip:g}"
     lines |= {
         "latent dimensions": f"{setup.latent_dim}",
         "batch, epochs": f"{setup.batch_size}, {schedule.epochs:g}",

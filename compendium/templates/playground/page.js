@@ -114,9 +114,9 @@ function begin() {
     history.replaceState(null, "", toHash(panels));
     try {
       await navigator.clipboard.writeText(location.href);
-      said.textContent = "The link is copied: it opens this page as it is now.";
+      said.textContent = "Link copied: it opens the page in its current state.";
     } catch {
-      said.textContent = "The link is in the address bar: it opens this page as it is now.";
+      said.textContent = "The link is in the address bar: it opens the page in its current state.";
     }
   });
   document.addEventListener("keydown", (event) => {
@@ -133,7 +133,7 @@ function begin() {
     const results = Object.values(check()), worst = Math.max(...results.map((result) => result.worst));
     const slowest = Math.max(...results.map((result) => result.milliseconds));
     document.getElementById("verdict").textContent =
-      `Checked in this browser just now: on ${sum(results.map((result) => result.codes))} codes the decoders, whose weights travel `
-      + `rounded, differ from the training framework's by at most ${worst.toFixed(3)}; the slowest takes ${slowest.toFixed(0)} ms.`;
+      `Checked in this browser: on ${sum(results.map((result) => result.codes))} codes, the decoders with rounded weights differ `
+      + `from PyTorch by at most ${worst.toFixed(3)}; the slowest takes ${slowest.toFixed(0)} ms.`;
   }, 400);
 }

@@ -12,7 +12,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 for (const image of all("img[data-strip]")) {
   const last = image.dataset.frames - 1;
   const view = make("div", {className: "strip", role: "img", ariaLabel: image.alt});
-  const slider = make("input", {type: "range", min: 0, max: last, value: last / 2, ariaLabel: "Turn the latent dimension"});
+  const slider = make("input", {type: "range", min: 0, max: last, value: last / 2, ariaLabel: "Set the latent dimension"});
   const button = make("button", {type: "button"});
   let timer = 0, step = 1;
   const show = () => {
@@ -76,7 +76,7 @@ for (const place of all(".live")) {
     paint(window.live(z));
   };
   const settle = () => rows.forEach(({slider}, k) => { slider.value = items[choice.value].z[controls[k].dimension]; });
-  const button = make("button", {type: "button", textContent: "As it was"});
+  const button = make("button", {type: "button", textContent: "Reset"});
   choice.value = first;
   choice.onchange = button.onclick = () => { settle(); turn(); };
   for (const {slider, value, label} of rows) {
