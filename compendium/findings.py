@@ -189,7 +189,7 @@ def table(reports: Reports) -> pd.DataFrame:
         for words, name in MEASURES.items():
             mine, other = (_mean(reports, dataset, one, name) for one in ("arvae", model))
             row[words] = "–" if mine is None else labels.signed(mine, 2)
-            row[words] += "" if other is None else f" ({labels.signed(other, 2)})"
+            row[words] += "" if other is None else f"\N{NO-BREAK SPACE}({labels.signed(other, 2)})"
         rows[labels.dataset_label(dataset)] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("data set").reset_index()
 
