@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -14,8 +13,8 @@ CHANCE = {"shape": 1 / 3, "digit": 1 / 10}  # of guessing what an item is
 LIKE = 0.05  # scores closer than this are called alike
 COST = 0.005  # of reconstruction accuracy, from which a loss is mentioned
 KEPT = {
-    "digit": "{} of edited digits are still recognised ({} of reconstructed ones)",
-    "shape": "{} of edited shapes are still recognised ({} of reconstructed ones)",
+    "digit": "{} of edited digits are still recognised",
+    "shape": "{} of edited shapes are still recognised",
     "pitches": "{} of the ticks in a measure keep their pitch",
 }
 MEASURES = {
@@ -101,14 +100,11 @@ def _span(scores: dict[str, float], percent: bool = False) -> str:
     return " to ".join(f"{value} ({name})" for name, value in shown.items())
 
 
-def everywhere(reports: Reports, name: str, baseline: str = "") -> str:
-    """Whether AR-VAE's runs are higher than the baseline's of the same seeds, over all data sets.
-
-    baseline: a model; default the fair one, where it is not run the paper's.
-    """
+def everywhere(reports: Reports, name: str) -> str:
+    """Whether AR-VAE's runs are higher than the baseline's of the same seeds, over all data sets."""
     table, said = scalars(reports, [name]), {}
     for dataset in datasets(reports):
-        gaps = differences(table, name, dataset, "arvae", baseline or fair(reports, dataset) or "betavae")
+        gaps = differences(table, name, dataset, "arvae", fair(reports, dataset) or "betavae")
         word = statistics.direction(gaps) if gaps else "not compared"
         said.setdefault(word, []).append(labels.dataset_label(dataset))
     if list(said) == ["higher in every run"]:
@@ -116,13 +112,21 @@ def everywhere(reports: Reports, name: str, baseline: str = "") -> str:
     return "; ".join(f"{word} on {_listed(names)}" for word, names in said.items())
 
 
-def _stays(report: dict[str, Any]) -> str:
+def _stays(reports: Reports, dataset: str) -> str:
     """What is left of an item after one attribute was changed; "" where nothing measures it."""
+    report = reports[f"{dataset}-arvae"]
     mean, content = report["mean"], next(iter(report["runs"].values()))["details"]["content"]
     if not content or mean.get("content_traversed") is None:
         return ""
-    shares = (f"{100 * mean[f'content_{key}']:.0f} %" for key in ("traversed", "reconstructed"))
-    text = f"on {labels.dataset_label(report['dataset'])} {KEPT[content['what']].format(*shares)}"
+    other = _mean(reports, dataset, fair(reports, dataset) or "betavae", "content_traversed")
+    shown, beside, rebuilt = (
+        "" if share is None else f"{100 * share:.0f} %"
+        for share in (mean["content_traversed"], other, mean["content_reconstructed"])
+    )
+    aside = [f"baseline: {beside}"] * bool(beside)
+    aside += [f"merely reconstructed: {rebuilt}"] * (content["what"] in CHANCE)
+    said = f" ({'; '.join(aside)})" if aside else ""
+    text = f"on {labels.dataset_label(dataset)} {KEPT[content['what']].format(shown)}{said}"
     guess = CHANCE.get(content["what"], 0)
     if mean["content_reconstructed"] < guess:
         text += f", no better than guessing ({100 * guess:.0f} %)"
@@ -158,7 +162,7 @@ def sentences(reports: Reports) -> str:
     follows, baseline = (_scores(reports, "monotonicity", model) for model in ("arvae", "baseline"))
     alike = [name for name in follows if name in baseline and abs(follows[name] - baseline[name]) < LIKE]
     same = f" On {_listed(alike)} the two are alike." if alike else ""
-    stays = [text for name in names if (text := _stays(reports[f"{name}-arvae"]))]
+    stays = [text for name in names if (text := _stays(reports, name))]
     right, other = (_scores(reports, "reconstruction_accuracy", model) for model in ("arvae", "baseline"))
     costs = [
         f"{100 * right[name]:.1f} % instead of {100 * other[name]:.1f} % on {name}"
@@ -176,7 +180,7 @@ def sentences(reports: Reports) -> str:
    dimension, in whichever direction it runs, {_span(baseline)}.{same}
 3. **Other things change as well.** The chosen attribute accounts for
    {_span(_scores(reports, "selectivity"), percent=True)} of the change in all attributes, in part
-   because attributes are correlated; {"; ".join(stays)}.{cost}"""
+   because attributes are correlated. What remains: {"; ".join(stays)}.{cost}"""
 
 
 def table(reports: Reports) -> pd.DataFrame:
@@ -189,7 +193,7 @@ def table(reports: Reports) -> pd.DataFrame:
         for words, name in MEASURES.items():
             mine, other = (_mean(reports, dataset, one, name) for one in ("arvae", model))
             row[words] = "–" if mine is None else labels.signed(mine, 2)
-            row[words] += "" if other is None else f" ({labels.signed(other, 2)})"
+            row[words] += "" if other is None else f"\N{NO-BREAK SPACE}({labels.signed(other, 2)})"
         rows[labels.dataset_label(dataset)] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("data set").reset_index()
 

@@ -182,7 +182,7 @@ def test_files_that_are_no_tables_are_refused(folder):
         prepare(folder)
     with pytest.raises(DataError, match="is not a folder"):
         prepare(folder / "nowhere")
-    with pytest.raises(DataError, match="or your own, which needs a folder"):
+    with pytest.raises(DataError, match="or give the folder of your own"):
         datasets.prepare("squares")
 
 

@@ -228,10 +228,10 @@ def test_claims_follow_from_numbers(reports):
     table = claims.check(reports, claims.PAPER).set_index("claim")
     assert len(table) <= 10
     verdicts = table.verdict
-    assert verdicts.filter(like="interpretable").item() == "same direction in every run"
+    assert verdicts.filter(like="interpretability").item() == "same direction in every run"
     assert verdicts.filter(like="Modularity").item() == "within the limit in every run"
     assert verdicts.filter(like="On music").item() == "opposite direction in every run"
-    assert "+0.600, +0.600" in table.evidence.filter(like="interpretable").item()
+    assert "+0.600, +0.600" in table.evidence.filter(like="interpretability").item()
     assert (table.runs == "2").all() and (table.p == "–").all()
     without = {name: one for name, one in reports.items() if not name.startswith("folk")}
     assert claims.check(without, claims.PAPER).verdict.eq("not tested").sum() >= 6
@@ -250,7 +250,7 @@ def test_three_runs_have_intervals_and_a_p(reports):
         for name, one in reports.items()
     }
     table = claims.check(more, claims.PAPER).set_index("claim")
-    row = table.loc[table.index.str.contains("interpretable")].iloc[0]
+    row = table.loc[table.index.str.contains("interpretability")].iloc[0]
     assert row.verdict == "holds" and row.p == f"{2 / 2**12:.3g}" and "(+0.600 to +0.600)" in row.evidence
     assert table.verdict.filter(like="On music").item() == "does not hold"
     beside = tables.beside_published(tables.runs(more), tables.published(root(__file__)))
@@ -264,7 +264,7 @@ def test_one_run_on_one_data_set_breaks_nothing(reports, tmp_path):
         some[f"dsprites-{model}"] = report("dsprites", model, (1,), **scalars_of(0.5))
     ours, theirs = tables.runs(some), tables.published(root(__file__))
     table = claims.check(some, claims.PAPER).set_index("claim")
-    assert table.runs.filter(like="interpretable").item() == "1, 2, 2, 2"
+    assert table.runs.filter(like="interpretability").item() == "1, 2, 2, 2"
     for name, one in (
         ("a", tables.beside_published(ours, theirs)),
         ("b", tables.beside_baseline(ours)),

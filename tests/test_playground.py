@@ -875,7 +875,7 @@ WALK = """(() => {
                 file: name.startsWith("Open a file") };
         },
         async changed() {
-            for (let tries = 0; tries < 20; tries++) {
+            for (const end = performance.now() + 5000; performance.now() < end;) {
                 await settled();
                 if (state() !== before || (pointed && document.activeElement === one)) return true;
                 await frame();

@@ -72,7 +72,7 @@ def test_a_fader_networks_attributes_are_inputs_behind_the_code():
 def test_where_none_is_regularized_the_dimension_with_the_largest_mutual_information_is_turned():
     model = dataclasses.replace(fresh_model(sprites_dataset(), "betavae"), information=np.eye(10, 5)[::-1])
     assert [model.dimension_of(name) for name in dsprites.NAMES] == [9, 8, 7, 6, 5]
-    with pytest.raises(ModelError, match="not measured"):
+    with pytest.raises(ModelError, match="is not known yet"):
         fresh_model(sprites_dataset(), "betavae").dimension_of("scale")
 
 

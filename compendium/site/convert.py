@@ -122,7 +122,7 @@ class Converter:
     def notebook(self, path: Path, folder: str = "pages") -> Body:
         """The page of an executed notebook, to stand in `folder` of the reports.
 
-        Its links are read as relative to notebooks/ or to itself.
+        Its links are read as relative to notebooks/, as if its home had that folder too, or to itself.
         """
         book = nbformat.read(path, as_version=4)
         written, _ = self.exporter.from_notebook_node(book)
@@ -132,7 +132,7 @@ class Converter:
             for output in cell.get("outputs", [])
             if output["output_type"] == "error"
         ]
-        bases = (paths.project(self.home) / "notebooks", path.parent, self.home)
+        bases = (self.home / "notebooks", paths.project(self.home) / "notebooks", path.parent, self.home)
         return self._finish(written, path, bases, self.reports / folder, errors)
 
     def document(self, path: Path, text: str) -> Body:
