@@ -376,6 +376,7 @@ def test_the_papers_figures_are_listed_with_their_state(reports, tmp_path):
     boxes = rows.loc["Box plots of interpretability, MIG, modularity, SAP and SCC"]
     assert (boxes.numbers, boxes["with ours"], boxes.state) == (400, 300, "here")
     assert rows.loc["MNIST over 35 settings of γ and δ", "with ours"] == 24
+    assert rows.state["MNIST over 35 settings of γ and δ"] == "by `make studies`"
     missing = rows.state["Box plots of reconstruction accuracy"]
     assert "figures/results/reconstruction.png" in missing and "make repro" in missing
     reasons = rows[rows.state == "not reproduced"].note

@@ -95,13 +95,21 @@ def _ends(values: np.ndarray) -> list[str]:
     return [first, *[""] * (len(values) - 2), last]
 
 
-def _sheets(frames: Mapping[str, np.ndarray], width: float = style.FULL_WIDTH, words: float = 0.0):
+def _sheets(
+    frames: Mapping[str, np.ndarray], width: float = style.FULL_WIDTH, words: float = 0.0, below: bool = False
+):
     """A figure `width` inches wide with a panel a model, high enough: figure, axes, pictures.
 
-    words: inches for names at the left of each panel; else for those of the first alone.
+    words: inches for names at the left of each panel; else for those of the first alone. below: one panel
+    below the other instead of side by side.
     """
     sheets = inked(*frames.values())
     rows, (columns, h, w) = max(map(len, sheets)), sheets[0].shape[1:]
+    if below:
+        counts = list(map(len, sheets))
+        height = (width - (words or 1.1)) * sum(counts) * h / (columns * w) + 0.6 * len(sheets) + 0.4
+        figure, axes = style.subplots(len(sheets), 1, width, height, squeeze=False, height_ratios=counts)
+        return figure, axes[:, 0], sheets
     words = words or (0.6 if len(sheets) > 1 else 1.1)
     height = (width / len(sheets) - words) * rows * h / (columns * w) + 0.95
     figure, axes = style.subplots(1, len(sheets), width, height, squeeze=False)
@@ -114,21 +122,24 @@ def traversals(
     values: np.ndarray = VALUES,
     along: str = "value of the latent dimension",
 ) -> Figure:
-    """Traversals, a row an item or an attribute: {title: (rows, points, h, w)}, titles side by side.
+    """Traversals, a row an item or an attribute: {title: (rows, points, h, w)}, titles side by side; more
+    than two with rows of their own, one below the other.
 
     A title that begins with a model's name is written as the paper does. rows: names, written once; where
     the titles have rows of their own, {title: names}. values (points,): what was turned was set to; along:
     what that was.
     """
     own = isinstance(rows, Mapping)
-    width = 6.0 if len(frames) == 1 else style.FULL_WIDTH
-    figure, panels, sheets = _sheets(frames, width, 1.1 if own else 0.0)
+    below = own and len(frames) > 2
+    width = 6.0 if below or len(frames) == 1 else style.FULL_WIDTH
+    figure, panels, sheets = _sheets(frames, width, 1.1 if own else 0.0, below)
     for axes, title, sheet in zip(panels, frames, sheets, strict=True):
         names = rows[title] if own else rows if axes is panels[0] else ()
         draw(axes, sheet, [textwrap.fill(labels.plain(name), ROW) for name in names], _ends(values))
         axes.set_anchor("N")
         model = title.partition(",")[0]
-        axes.set_title(title.replace(model, labels.model_label(model), 1))
+        written = title.replace(model, labels.model_label(model), 1)
+        axes.set_title(written.replace(", ", "\n") if len(frames) > 2 else written)
     figure.supxlabel(along, fontsize=10)
     return figure
 
