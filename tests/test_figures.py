@@ -423,4 +423,4 @@ def test_three_models_with_rows_of_their_own_are_drawn_one_below_the_other():
     figure = images.traversals(frames, dict.fromkeys(frames, ["x", "y"]))
     assert {axes.get_subplotspec().get_gridspec().get_geometry() for axes in figure.axes} == {(3, 1)}
     shown = images.traversals({f"{name}, dimension 1": one for name, one in frames.items()}, ["x", "y"])
-    assert shown.axes[1].get_title() == "β-VAE (β = 1)\ndimension 1"
+    assert shown.axes[1].get_title(loc="left") == "β-VAE (β = 1)\ndimension 1"
