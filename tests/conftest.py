@@ -42,7 +42,10 @@ def smoke_copy(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory):
-    """Such a copy after `dvc repro`, run once for all test processes; its results: hashes.json."""
+    """Such a copy after `dvc repro`, run once for all test processes.
+
+    Beside it: its results, hashes.json, and what each stage read, reads.txt.
+    """
     place = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         place = place.parent  # the processes' common one
@@ -54,7 +57,8 @@ def smoke_run(tmp_path_factory):
             if (place / "project").exists():
                 pytest.fail("`dvc repro` at smoke scale failed, see the test that ran it")
             project = copy_project(place / "project")
-            dvc(project, "repro")
+            watched = (f"PYTHONPATH={ROOT / 'tests' / 'reads'}", f"READS={place / 'reads.txt'}")
+            run(project, "env", *watched, sys.executable, "-m", "dvc", "repro")
             write_json(place / "hashes.json", results(project) | pictures(project))
     return place / "project"
 

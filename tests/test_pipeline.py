@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+import yaml
 
 from arvae import params
 from compendium import check
@@ -63,6 +64,31 @@ def test_reports_tables_and_site_are_there(done):
         assert json.loads((reports / "provenance" / f"{name}.json").read_text())
         assert any((reports / "figures" / f"evaluate-{name}-arvae").iterdir())
         assert json.loads((reports / "scores" / f"{name}-arvae.json").read_text())
+
+
+def test_stages_read_only_what_they_declare(done):
+    """Else a stage's results depend on whether another has run before it, and two clones differ."""
+    declared = {
+        name: [done / entry["path"] for entry in stage["deps"] + stage["outs"]]
+        for name, stage in yaml.safe_load((done / "dvc.lock").read_text())["stages"].items()
+    }
+    kept = [done / "data" / name for name in ("raw", "cache", "checkpoints")]  # what only saves time
+    kept += [done / "reports" / name for name in ("machine", "notebooks")]  # a stage writes its own there
+    found, undeclared = set(), set()
+    for line in (done.parent / "reads.txt").read_text().splitlines():
+        stage, path = line.split("\t")
+        path = Path(path)
+        if not any(path.is_relative_to(done / place) for place in ("data", "reports")):
+            continue
+        if path.name.startswith(".") or path.name == "params.yaml":  # being written; where is the root?
+            continue
+        found.add(stage)
+        if stage != "site" and not any(
+            path.is_relative_to(one) or one.is_relative_to(path) for one in declared[stage] + kept
+        ):
+            undeclared.add(f"{stage}: {path.relative_to(done)}")
+    assert found == declared.keys()
+    assert sorted(undeclared) == []
 
 
 def test_training_was_logged(done):

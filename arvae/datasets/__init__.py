@@ -32,9 +32,10 @@ def load(name: str, directory: Path | str | None = None) -> Dataset:
 def at_hand(name: str) -> Dataset:
     """The prepared data set `name`; where it is not prepared, the few test examples of it that come with the
     project (see `compendium.weights`): for what shows examples, not for what measures or trains."""
-    sample = _shared(None, f"weights/samples/{name}")
     prepared = _place(None, "prepared", name)
-    return load(name, sample if sample.is_dir() and not prepared.is_dir() else prepared)
+    if not prepared.is_dir() and (sample := _shared(None, f"weights/samples/{name}")).is_dir():
+        return load(name, sample)
+    return load(name, prepared)
 
 
 def examples(split: Split, index: np.ndarray) -> np.ndarray:

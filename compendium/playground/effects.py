@@ -34,7 +34,8 @@ def scale_costs(trained: TrainedModel, tunes: Sequence[Melody], wishes: Sequence
             )
             outside += [keys.outside(one.result, tune.scale) for one in (edited.free, edited)]
             changed.append(edited.after - edited.free.after)
-        rows[wish] = [*outside[:, 0] / outside[:, 1], *pd.DataFrame(np.concatenate(changed)).mean()]
+        shares = outside[:, 0] / np.where(outside[:, 1], outside[:, 1], np.nan)  # it may play no note at all
+        rows[wish] = [*shares, *pd.DataFrame(np.concatenate(changed)).mean()]
     columns = [("notes outside the scale", "free"), ("notes outside the scale", "in key")]
     columns += [("in key minus free (mean)", labels.plain(name)) for name in trained.attribute_names]
     return pd.DataFrame.from_dict(rows, orient="index", columns=pd.MultiIndex.from_tuples(columns))

@@ -1,12 +1,11 @@
 """What the paper shows, figure by figure and number by number: where it is here, or why it is not.
 
-Figures are named by what they show. `checklist` looks whether the files are there and counts the numbers of
-data/published that have a counterpart.
+Figures are named by what they show. `checklist` says which data sets have theirs, and counts the numbers of
+data/published that have a counterpart. It looks for no file: a stage may draw its figures after this one.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -65,12 +64,13 @@ ITEMS = (
 
 
 def checklist(
-    reports: Path, ours: pd.DataFrame, theirs: pd.DataFrame, grid: pd.DataFrame, settings: int
+    reports: Mapping[str, Any], ours: pd.DataFrame, theirs: pd.DataFrame, grid: pd.DataFrame, settings: int
 ) -> pd.DataFrame:
     """ITEMS as a table: what the paper shows, published numbers, how many have ours beside them, state, note.
 
-    ours, theirs: see `tables.runs`, `tables.published`; grid: `study.published`; settings: how many of its
-    settings were run here.
+    reports: metrics by setup (`records.load`); a data set has its figures where its AR-VAE and its baseline
+    are among them. ours, theirs: see `tables.runs`, `tables.published`; grid: `study.published`; settings:
+    how many of its settings were run here.
     """
     counterparts = {tuple(key) for key in ours[KEYS].itertuples(index=False)}
     rows = []
@@ -81,12 +81,12 @@ def checklist(
             of = theirs[theirs.metric.isin(item.metrics)]
             numbers = len(of)
             beside = sum(tuple(key) in counterparts for key in of[KEYS].itertuples(index=False))
-        paths = [file.format(name) for file in item.files for name in (item.datasets or [""])]
-        missing = [path for path in paths if not (reports / path).exists()]
-        state = f"not here yet: {', '.join(missing)} (`make repro`)" if missing else "here"
+        missing = [one for one in item.datasets if not {f"{one}-arvae", f"{one}-betavae"} <= reports.keys()]
+        state = f"not here: {', '.join(missing)}, without AR-VAE and β-VAE both" if missing else "here"
         if not item.files:  # what another pipeline makes is not looked for: this page would depend on it
             state = f"by `{item.command}`" if item.command else "not reproduced"
-        where = ", ".join(path.removeprefix("figures/") for path in paths if path not in missing)
+        names = [name for name in item.datasets if name not in missing] if item.datasets else [""]
+        where = ", ".join(file.format(name).removeprefix("figures/") for file in item.files for name in names)
         rows.append((item.shows, numbers, beside, state, where, item.reason))
     columns = ["the paper shows", "numbers", "with ours", "state", "where", "note"]
     return pd.DataFrame(rows, columns=columns)
