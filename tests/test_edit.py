@@ -5,6 +5,7 @@ import json
 import re
 import runpy
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -565,6 +566,14 @@ def test_abc_and_sound_are_written(inside, tmp_path, capsys, ending):
     else:
         samples, rate = soundfile.read(out)
         assert rate >= 22_000 and len(samples) > 4.8 * rate and np.abs(samples).max() > 0.5
+
+
+def test_compressed_musicxml_is_written_as_it_came(inside, tmp_path, capsys):
+    source, out = abc(tmp_path, "CDEF|GABc|"), tmp_path / "out" / "tune.mxl"
+    scores.write(tmp_path / "tune.mxl", scores.read(source))
+    assert command.main([str(tmp_path / "tune.mxl"), "2:note_density=+1", "-o", f"{out.parent}/"]) == 0
+    assert zipfile.is_zipfile(out) and "all but the edited notes" in capsys.readouterr().out
+    np.testing.assert_array_equal(scores.read(out)[0], scores.read(source)[0])
 
 
 # ---------------------------------------------------------------- in key

@@ -1,6 +1,8 @@
 """Edited melodies back in their files: what was not edited stays as it is written; other formats."""
 
+import io
 import re
+import zipfile
 from fractions import Fraction
 
 import numpy as np
@@ -18,6 +20,7 @@ from arvae.music.keys import Key
 from tests.conftest import ROOT
 
 INPUTS = ROOT / "tests" / "inputs" / "music"
+KEPT = "all but the edited notes with their ornaments and slurs"
 SONG = """X:1
 T:A Song
 C:Trad.
@@ -61,10 +64,36 @@ def test_abc_keeps_every_other_bar_and_line(tmp_path):
         "w:The cat sat down on a ma-ny mats * and _ slept | a-way for good",
         "w: The | cat sat down on | mats * and | _ slept | a-",
     )  # fmt: skip
-    assert kept == "all but the edited notes"
+    assert kept == KEPT
     again = read(tmp_path, content)
     assert np.array_equal(again.measures, new) and again.key == tune.key and again.title == "A Song"
     assert tune.render(".abc", tune.measures)[0].decode() == SONG
+
+
+@pytest.mark.parametrize(
+    "bar, patched",
+    [
+        ("!segno!GABc!D.S.!|", "!segno!G4!D.S.!|"),
+        ("+coda+.G(AB)c +fine+ |", "+coda+G4 +fine+ |"),
+        ("S GABcO|", "S G4O|"),
+        ("~SGABc|", "SG4|"),
+        ("!trill!!segno!G !p!A{g}B!fermata!c) !D.C. al Fine!|", "!segno!G4 !D.C. al Fine!|"),
+        ('"Am"!dacoda!(GABc "^Fine"|', '"Am"!dacoda!G4 "^Fine"|'),
+        ("GA !coda!Bc|", "!coda!G4|"),  # where no note starts in its place: before the last
+        ("!D.C.!\nGABc|", "!D.C.!\nG4|"),  # behind the bar line before, at the end of a line
+    ],
+)
+def test_navigation_marks_of_an_edited_bar_stay(tmp_path, bar, patched):
+    head = "X:1\nM:4/4\nL:1/4\nK:C\nCDEF|"
+    tune = read(tmp_path, f"{head}{bar}cBAG|\n")
+    content, kept = tune.render(".abc", edited(tune, m1=[(0, 67)]))
+    assert content.decode() == f"{head}{patched}cBAG|\n" and kept == KEPT
+
+
+def test_a_navigation_mark_within_an_edited_bar_keeps_its_time(tmp_path):
+    tune = read(tmp_path, "X:1\nM:4/4\nL:1/4\nK:C\nCD !coda!EF|GABc|\n")
+    text = tune.render(".abc", edited(tune, m0=[(0, 67), (12, 69), (18, 71)]))[0].decode()
+    assert "\nG2 !coda!A B|GABc|" in text
 
 
 def test_a_pick_up_that_gets_more_notes_becomes_a_bar(tmp_path):
@@ -133,7 +162,7 @@ def test_whatever_is_edited_is_read_again(tmp_path, name, pool):
         content, kept = tune.render(ending, new)
         again = files.read_score(content, ending)
         assert notation.notes(grid.measures(again.parts[0])) == notation.notes(wanted)
-        whole += kept == "all but the edited notes"
+        whole += kept == KEPT
     assert whole >= 0.7 * len(tune.measures)
 
 
@@ -163,7 +192,7 @@ def test_musicxml_keeps_everything_but_the_notes(tmp_path):
     tune = melody.read(tmp_path / "song.musicxml", music.Vocabulary(0, 127), part="Voice")
     content, kept = tune.render(".musicxml", edited(tune, m0=[(0, 60), (2, 63), (4, 68), (6, 66), (18, 67)]))
     text = content.decode()
-    assert kept == "all but the edited notes" and "MusicXML 3.1" in text and "<fermata />" in text
+    assert kept == KEPT and "MusicXML 3.1" in text and "<fermata />" in text
     assert text.count("<harmony>") == 2 and text.count('direction="backward"') == 1 and "Bass" in text
     root = files.musicxml._root(content)
     first = root.find("part/measure")
@@ -183,6 +212,27 @@ def test_musicxml_keeps_everything_but_the_notes(tmp_path):
     assert root.find("part[2]/measure/note").findtext("duration") == "4"
 
 
+@pytest.mark.parametrize("ending", [".mxl", ".musicxml"])
+@pytest.mark.parametrize("source", [".mxl", ".musicxml"])
+def test_compressed_musicxml_is_read_and_written(tmp_path, source, ending):
+    content = write_musicxml.packed(XML.encode(), source)
+    (tmp_path / f"song{source}").write_bytes(content)
+    tune = melody.read(tmp_path / f"song{source}", music.Vocabulary(0, 127), part="Voice")
+    new = edited(tune, m0=[(0, 60), (12, 62)])
+    content, kept = tune.render(ending.upper(), new)
+    assert kept == KEPT and content == tune.render(ending, new)[0]
+    if ending == ".mxl":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            assert archive.testzip() is None and archive.namelist()[0] == "META-INF/container.xml"
+            assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+            path = files.musicxml._parse(archive.read("META-INF/container.xml")).find("*/rootfile")
+            content = archive.read(path.get("full-path"))
+    text = content.decode()
+    assert "DTD MusicXML 3.1" in text and "<fermata />" in text and "Bass" in text
+    again = files.choose(files.read_score(content, ".musicxml"), "Voice")
+    assert np.array_equal(grid.measures(again), tune.written(new))
+
+
 def test_midi_keeps_tempo_key_and_the_other_notes_to_the_tick(tmp_path):
     track = MidiTrack([MetaMessage("track_name", name="Song"), MetaMessage("set_tempo", tempo=700_000)])
     track += [MetaMessage("key_signature", key="D"), Message("program_change", program=73)]
@@ -195,7 +245,7 @@ def test_midi_keeps_tempo_key_and_the_other_notes_to_the_tick(tmp_path):
     content, kept = tune.render(".mid", edited(tune, m1=[(0, 74), (12, 69)]))
     (tmp_path / "out.mid").write_bytes(content)
     out = MidiFile(tmp_path / "out.mid")
-    assert kept == "all but the edited notes"
+    assert kept == KEPT
     now, heard = 0, []
     for message in out.tracks[0]:
         now += message.time

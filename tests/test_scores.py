@@ -69,7 +69,7 @@ def test_midi_keeps_every_note_its_onset_and_its_end(measures):
 
 
 def test_real_measures_go_through_every_format(tmp_path):
-    for name in ("melody.musicxml", "melody.xml", "melody.mid", "melody.midi"):
+    for name in ("melody.musicxml", "melody.xml", "melody.mxl", "melody.mid", "melody.midi"):
         np.testing.assert_array_equal(scores.read(scores.write(tmp_path / name, MELODY)), MELODY)
     with zipfile.ZipFile(tmp_path / "melody.mxl", "w") as archive:
         container = '<container><rootfiles><rootfile full-path="a.xml"/></rootfiles></container>'

@@ -37,16 +37,15 @@ def main(arguments: list[str] | None = None) -> int:
     inputs = [Path(item) for item in given.items if item not in wishes]
     loaded: dict[str, TrainedModel] = {}
     failed = 0
+    fault = ""
     if len(inputs) != 1 and (not inputs or given.json is not None):
-        print("arvae.edit: name a file to edit (only one with --json)", file=sys.stderr)
-        return 1
-    if given.variations < 0 or given.seed < 0:
-        print("arvae.edit: --variations and --seed must be 0 or more", file=sys.stderr)
-        return 1
-    if given.tempo is not None and not 4 <= given.tempo <= 1000:
-        print(
-            f"arvae.edit: --tempo {given.tempo:g} must be 4 to 1000 quarter notes per minute", file=sys.stderr
-        )
+        fault = "name a file to edit (only one with --json)"
+    elif given.variations < 0 or given.seed < 0:
+        fault = "--variations and --seed must be 0 or more"
+    elif given.tempo is not None and not 4 <= given.tempo <= 1000:
+        fault = f"--tempo {given.tempo:g} must be 4 to 1000 quarter notes per minute"
+    if fault:
+        print(f"arvae.edit: {fault}", file=sys.stderr)
         return 1
     taken = {path.resolve() for path in inputs}
     for path in inputs:
@@ -105,15 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = "melodies (MIDI, MusicXML, ABC) or pictures, and requests: NAME=+1.5, NAME=0.5, 3-6:NAME=-1"
     parser.add_argument("items", nargs="+", metavar="FILE_OR_REQUEST", help=what)
-    parser.add_argument(
-        "-o", "--output", help="output: a file, a folder/, or a name with * for the input's name"
-    )
-    parser.add_argument(
-        "--variations",
-        type=int,
-        default=0,
-        help="number of variations, from codes sampled from the posterior",
-    )
+    parser.add_argument("-o", "--output", help="a file, a folder/, or a name with * for the input's name")
+    parser.add_argument("--variations", type=int, default=0, help="number of variations, of sampled codes")
     parser.add_argument("--seed", type=int, default=0, help="of the first variation (0)")
     parser.add_argument("--model", help="a data set (its AR-VAE), a setup (folk-betavae), or a folder")
     parser.add_argument("--run", help="which training run, e.g. seed1 (default: the first)")
@@ -128,9 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     music.add_argument("--quantize", action="store_true", help="move notes to sixteenths and triplets")
     music.add_argument("--in-key", action="store_true", help="choose only notes of the tune's scale")
     music.add_argument("--key", help="its key, as ABC writes it (Em, D mix); default: the file's")
-    music.add_argument(
-        "--tempo", type=float, help="quarter notes per minute (default: as in the file, or 100)"
-    )
+    music.add_argument("--tempo", type=float, help="quarter notes per minute (default: the file's, or 100)")
     images = parser.add_argument_group("pictures")
     images.add_argument("--invert", action="store_true", help="the picture is dark on light")
     images.add_argument("--enlarge", type=int, default=1, help="scale the output by this factor")
@@ -177,9 +167,8 @@ def _run(
             if kept:
                 print(*report.filled([f"  Kept of {path.name}: {kept}"]))
     if wishes and not targets:
-        print(
-            f"Nothing written: name an output file with -o ({'.png' if tune is None else ', '.join(WRITTEN)})"
-        )
+        endings = ".png" if tune is None else ", ".join(WRITTEN)
+        print(f"Nothing written: name an output file with -o ({endings})")
     if given.json is not None:
         numbers = [report.as_json(edited) for edited in results]
         write_json(given.json, numbers if given.variations else numbers[0])

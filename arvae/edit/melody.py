@@ -17,6 +17,7 @@ from arvae.music.coding import CONTINUE, REST
 from arvae.music.keys import Key
 from arvae.music.rewriting import UnkeptError, rewritten
 from arvae.music.score import Part, Score, TuneError
+from arvae.music.write_musicxml import packed
 
 MONOPHONIC = "--monophonic keeps the highest note where several sound"
 _NEAR = 1 / 48  # quarter notes: onsets this close to the grid are on it
@@ -81,18 +82,17 @@ class Melody:
 
         tempo: quarter notes a minute; None: as the file has it.
         """
-        wanted, source = self.written(measures), self.source
+        ending, wanted, source = ending.lower(), self.written(measures), self.source
         composer, given = (source.score.composer, source.score.tempo) if source else ("", None)
-        sound = ending.lower() in audio.FORMATS
+        sound = ending in audio.FORMATS
         kept = "tempo" if sound else "title, composer, tempo, key, chord symbols, lyrics, repeats"
-        if ending.lower() in files.MIDI:
+        if ending in files.MIDI:
             kept = "lyrics, title, tempo" if self.transpose else "lyrics, chord symbols, title, tempo, key"
         kept *= source is not None
-        if source and tempo is None and ending.lower() in source.family:
+        if source and tempo is None and ending in source.family:
             try:
-                return source.patched(
-                    music.transpose(self.measures, -self.shift), wanted
-                ), "all but the edited notes"
+                content = source.patched(music.transpose(self.measures, -self.shift), wanted, ending)
+                return content, "all but the edited notes with their ornaments and slurs"
             except (UnkeptError, TuneError) as error:
                 kept += f": the notes do not fit between what else stands in the file ({error})"
         try:
@@ -125,15 +125,16 @@ class Source:
         """The endings of its format."""
         return next(family for family in (files.MIDI, files.MUSICXML, files.ABC) if self.ending in family)
 
-    def patched(self, before: np.ndarray, after: np.ndarray) -> bytes:
-        """The file with measures `after` for `before`, as they sound. UnkeptError where it cannot be."""
+    def patched(self, before: np.ndarray, after: np.ndarray, ending: str) -> bytes:
+        """The file, with another ending of its format, with measures `after` for `before`, as they sound.
+        UnkeptError where it cannot be."""
         part = self.score.parts[self.place]
         bars = rewritten(part, before, after)
         if self.family is files.ABC:
             tune = files.tune_of(self.content, self.tune)
             content = patch_abc.patch(tune, self.place, bars).encode()
         elif self.family is files.MUSICXML:
-            content = patch_musicxml.patch(self.content, self.place, bars)
+            content = packed(patch_musicxml.patch(self.content, self.place, bars), ending)
         else:
             content = patch_midi.patch(self.content, self.place, part, bars, after)
         again = files.read_score(content, self.ending).parts

@@ -69,16 +69,10 @@ def text(edited: Edited) -> str:
 
 def variations(results: Sequence[Edited]) -> str:
     """A row a variation: the mean of each attribute over what was edited, and what stayed as given."""
-    rows = {
-        "as given": [*_mean(results[0].before[results[0].touched]), 1.0],
-        **{
-            f"variation {number}": [
-                *_mean(edited.after[edited.touched]),
-                same(edited.original, edited.result)[edited.touched].mean(),
-            ]
-            for number, edited in enumerate(results, 1)
-        },
-    }
+    rows = {"as given": [*_mean(results[0].before[results[0].touched]), 1.0]}
+    for number, edited in enumerate(results, 1):
+        stayed = same(edited.original, edited.result)[edited.touched].mean()
+        rows[f"variation {number}"] = [*_mean(edited.after[edited.touched]), stayed]
     columns = [*map(_plain, results[0].trained.attribute_names), "same as given"]
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).map(_number)
     return "\n".join(["", *_side_by_side(frame), ""])

@@ -14,13 +14,13 @@ from arvae.music.grid import measures
 from arvae.music.keys import Key
 from arvae.music.score import BROKEN, SILENT, Part, Score, TuneError
 from arvae.music.write_abc import to_abc
-from arvae.music.write_musicxml import to_musicxml
+from arvae.music.write_musicxml import packed, to_musicxml
 
 PARTS, TUNES = "several parts", "several tunes"
 LARGEST = 4 << 20  # bytes of a file to read; a long tune has some 100 kB
 MIDI, MUSICXML, ABC = (".mid", ".midi", ".kar", ".rmi"), (".musicxml", ".xml", ".mxl"), (".abc",)
 ENDINGS = (*MUSICXML, *MIDI, *ABC)
-WRITTEN = (*MUSICXML[:2], *MIDI[:2], *ABC, *audio.FORMATS)
+WRITTEN = (*MUSICXML, *MIDI[:2], *ABC, *audio.FORMATS)
 
 
 def read_file(path: Path) -> bytes:
@@ -108,8 +108,9 @@ def render(
     Raises ValueError for another ending or tempo.
     """
     ending = ending.lower()
-    if ending in MUSICXML[:2]:
-        return to_musicxml(measures, (), title, transpose, key, tempo, composer, signs).encode()
+    if ending in MUSICXML:
+        score = to_musicxml(measures, (), title, transpose, key, tempo, composer, signs)
+        return packed(score.encode(), ending)
     if ending in ABC:
         return to_abc(measures, title, transpose, key, tempo, composer, signs).encode()
     if ending in MIDI[:2]:

@@ -149,26 +149,32 @@ def _add(notes: list[Note], note: Note, tied: bool) -> None:
 
 
 def _root(content: bytes) -> ElementTree.Element:
-    """The score of a plain file, or of an archive: where its container says, else the first XML in it."""
+    """The score of a file, parsed; TuneError where there is none."""
     try:
-        if not content.startswith(b"PK"):
-            return _parse(content)
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = archive.namelist()
-            named = []
-            if "META-INF/container.xml" in names:
-                container = _parse(_member(archive, "META-INF/container.xml"))
-                paths = [n.get("full-path", "") for n in container.iter() if n.tag.endswith("rootfile")]
-                # Archives older than UTF-8 names hold the same bytes, which zipfile takes for code page 437.
-                named = [n for path in paths for n in (path, path.encode().decode("cp437")) if n in names]
-            scores = [n for n in names if re.search(r"(?i)^(?!META-INF|__MACOSX).*\.(musicxml|xml)$", n)]
-            if not named + scores:
-                raise TuneError(BROKEN, "this archive holds no MusicXML: export it again")
-            return _parse(_member(archive, [*named, *scores][0]))
+        return _parse(unpacked(content))
     except TuneError:
         raise
     except (*ODD, *DAMAGED, ElementTree.ParseError) as error:
         raise TuneError(BROKEN, f"this is no MusicXML ({error}): export it again") from error
+
+
+def unpacked(content: bytes) -> bytes:
+    """The XML of a plain file, or of an archive: where its container says, else the first in it. Raises
+    TuneError where there is none, what zipfile raises for a damaged archive."""
+    if not content.startswith(b"PK"):
+        return content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = archive.namelist()
+        named = []
+        if "META-INF/container.xml" in names:
+            container = _parse(_member(archive, "META-INF/container.xml"))
+            paths = [n.get("full-path", "") for n in container.iter() if n.tag.endswith("rootfile")]
+            # Archives older than UTF-8 names hold the same bytes, which zipfile takes for code page 437.
+            named = [n for path in paths for n in (path, path.encode().decode("cp437")) if n in names]
+        scores = [n for n in names if re.search(r"(?i)^(?!META-INF|__MACOSX).*\.(musicxml|xml)$", n)]
+        if not named + scores:
+            raise TuneError(BROKEN, "this archive holds no MusicXML: export it again")
+        return _member(archive, [*named, *scores][0])
 
 
 def _parse(content: bytes) -> ElementTree.Element:

@@ -1,5 +1,6 @@
 """Bars of a tune in ABC written anew; all else stays, character by character."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from arvae.music import abc
@@ -7,7 +8,10 @@ from arvae.music.abc_text import Token, syllables
 from arvae.music.keys import STEPS, Key
 from arvae.music.notation import BEAT
 from arvae.music.rewriting import Rewritten, UnkeptError, moved
+from arvae.music.score import JUMP
 from arvae.music.write_abc import bar_text
+
+_NAVIGATION = re.compile(rf"{JUMP.pattern}|segno|coda|fine", re.IGNORECASE)
 
 
 def patch(tune: str, place: int, bars: Mapping[int, Rewritten]) -> str:
@@ -16,30 +20,33 @@ def patch(tune: str, place: int, bars: Mapping[int, Rewritten]) -> str:
     edits: dict[tuple[int, int], str] = {}
     for index, bar in bars.items():
         tokens = [token for token in sources[index] if token.kind not in ("bar", "ending", "named", "field")]
-        while tokens and not tokens[0].match[0].strip():
-            tokens.pop(0)
-        while tokens and not tokens[-1].match[0].strip():
-            tokens.pop()
-        first = next((token for token in tokens if token.kind in ("note", "rest", "chord")), None)
-        if first is None or any((token.unit, token.key) != (first.unit, first.key) for token in tokens):
+        notes = [at for at, token in enumerate(tokens) if token.kind in ("note", "rest", "chord")]
+        inside = tokens[notes[0] : notes[-1] + 1] if notes else []
+        if not notes or any((token.unit, token.key) != (inside[0].unit, inside[0].key) for token in inside):
             raise UnkeptError("a bar changes its key or its unit, or is one of several in a rest")
-        begin = sources[index][0].now
+        first, begin = inside[0], sources[index][0].now
         words = [
-            (bar.start + int((token.now - begin) * BEAT), token.match[0])
-            for token in tokens
-            if token.kind == "words"
+            (bar.start + int((token.now - begin) * BEAT), _beside_notes(token).strip()) for token in inside
         ]
         glyphs = moved(bar.glyphs, -first.transpose)
         key = Key(tuple(first.key.get(step, 0) for step in STEPS))
         for token in tokens:
-            edits[token.span] = ""
-        edits[tokens[0].span] = bar_text(glyphs, key, first.unit, words)
+            edits[token.span] = "" if token in inside else _beside_notes(token)
+        edits[first.span] = bar_text(glyphs, key, first.unit, words)
         if index and index - 1 not in bars:
             _tie_abc(sources[index - 1], glyphs[0].tied_before, edits)
     _sing(tune, sources, bars, edits)
     for (start, end), text in sorted(edits.items(), reverse=True):
         tune = tune[:start] + text + tune[end:]
     return tune
+
+
+def _beside_notes(token: Token) -> str:
+    """What of a token is no note's own: chord symbols, words, !D.S.! and its like, segno (S), coda (O)."""
+    text = token.match[0]
+    if text[0] in '"!+':
+        return text if text[0] == '"' or _NAVIGATION.search(text) else ""
+    return "" if token.kind else re.sub(r"[^SO\s]", "", text)
 
 
 def _sing(

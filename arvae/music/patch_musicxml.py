@@ -43,12 +43,11 @@ def patch(content: bytes, place: int, bars: Mapping[int, Rewritten]) -> bytes:
             (index - 1, "start", glyphs[0].tied_before),
             (index + 1, "stop", glyphs[-1].tied_after),
         ):
-            notes = (
-                measures[beside].findall("note") if 0 <= beside < len(measures) and beside not in bars else []
-            )
+            stays = 0 <= beside < len(measures) and beside not in bars
+            notes = measures[beside].findall("note") if stays else []
             if notes:
                 _tie(notes[-1 if kind == "start" else 0], kind, wanted)
-    head = re.match(rb"\s*(<\?xml[^>]*>)?\s*(<!DOCTYPE[^>\[]*>)?", content)
+    head = re.match(rb"\s*(<\?xml[^>]*>)?\s*(<!DOCTYPE[^>\[]*>)?", musicxml.unpacked(content))
     doctype = head[2].decode("utf-8", "ignore") + "\n" if head and head[2] else ""
     text = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{doctype}{text}\n'.encode()
@@ -105,9 +104,8 @@ def _tie(note: ElementTree.Element, kind: str, wanted: bool) -> None:
         (parent, tie)
         for parent in (note, *note.findall("notations"))
         for tie in parent
-        if tie.tag in ("tie", "tied")
+        if tie.tag in ("tie", "tied") and tie.get("type") == kind
     ]
-    ties = [(parent, tie) for parent, tie in ties if tie.get("type") == kind]
     if not wanted:
         for parent, tie in ties:
             parent.remove(tie)

@@ -47,10 +47,8 @@ def rewritten(part: Part, before: np.ndarray, after: np.ndarray) -> dict[int, Re
         for glyph in row
     ]
     onsets = np.array([glyph.start for glyph in glyphs if glyph.symbol >= 0 and not glyph.tied_before])
-    ends, starts = (
-        [0, *(end for *_, end in laid)],
-        [*(start for _, start, _ in laid[1:]), MEASURE * len(after)],
-    )
+    ends = [0, *(end for *_, end in laid)]
+    starts = [*(start for _, start, _ in laid[1:]), MEASURE * len(after)]
     bars = {}
     for (index, start, end), free_from, free_to in zip(laid, ends, starts, strict=False):
         first, last = start // MEASURE, (end - 1) // MEASURE

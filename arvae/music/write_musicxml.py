@@ -4,7 +4,9 @@ A beat with an onset on a triplet is written as a triplet, any other in plain si
 (padding, what goes on from before the measure) is a grey rest, so that every measure can be read as it was.
 """
 
+import io
 import re
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from xml.etree import ElementTree
@@ -33,6 +35,7 @@ _HEAD = """<?xml version="1.0" encoding="utf-8"?>
 <!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" \
 "http://www.musicxml.org/dtds/partwise.dtd">
 """
+_CONTAINER = '<container><rootfiles><rootfile full-path="score.musicxml"/></rootfiles></container>'
 _RATIO = "<time-modification><actual-notes>3</actual-notes><normal-notes>2</normal-notes></time-modification>"
 PLAIN_KEY = Key.of(0)
 
@@ -145,6 +148,17 @@ def to_musicxml(
         _sign(part, signs)
     ElementTree.indent(root)
     return _HEAD + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def packed(score: bytes, ending: str) -> bytes:
+    """A score as a file with this ending holds it: .mxl in an archive, the same bytes for the same score."""
+    if ending != ".mxl":
+        return score
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in (("META-INF/container.xml", _CONTAINER), ("score.musicxml", score)):
+            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)  # dated 1980
+    return content.getvalue()
 
 
 def _lyric(note: Element, verse: int, text: str, inside: bool) -> bool:
