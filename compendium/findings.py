@@ -107,8 +107,8 @@ def everywhere(reports: Reports, name: str) -> str:
         gaps = differences(table, name, dataset, "arvae", fair(reports, dataset) or "betavae")
         word = statistics.direction(gaps) if gaps else "not compared"
         said.setdefault(word, []).append(labels.dataset_label(dataset))
-    if list(said) == ["higher in every run"]:
-        return "higher in every run on every data set"
+    if len(said) == 1 and word.startswith("higher"):
+        return f"{word} on every data set"
     return "; ".join(f"{word} on {_listed(names)}" for word, names in said.items())
 
 
@@ -188,18 +188,18 @@ def sentences(reports: Reports, shorter: Reports) -> str:
 
 
 def table(reports: Reports) -> pd.DataFrame:
-    """AR-VAE's scores and, in brackets, the fair baseline's: a row a data set, as text."""
-    rows = {}
+    """AR-VAE's scores and, in brackets, the fair baseline's: a column a data set, as text."""
+    columns = {}
     for dataset in datasets(reports):
-        model = fair(reports, dataset)
-        row = {"fair baseline": labels.model_label(model) if model else "not run"}
-        row["runs"] = _runs(reports, dataset, model)
+        model, column = fair(reports, dataset), {}
         for words, name in MEASURES.items():
             mine, other = (_mean(reports, dataset, one, name) for one in ("arvae", model))
-            row[words] = "–" if mine is None else labels.signed(mine, 2)
-            row[words] += "" if other is None else f"\N{NO-BREAK SPACE}({labels.signed(other, 2)})"
-        rows[labels.dataset_label(dataset)] = row
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("data set").reset_index()
+            column[words] = "–" if mine is None else labels.signed(mine, 2)
+            column[words] += "" if other is None else f" ({labels.signed(other, 2)})"
+        column["fair baseline"] = labels.model_label(model) if model else "not run"
+        column["runs"] = _runs(reports, dataset, model)
+        columns[labels.dataset_label(dataset)] = column
+    return pd.DataFrame(columns).rename_axis("AR-VAE (fair baseline)").reset_index()
 
 
 def _runs(reports: Reports, dataset: str, other: str) -> str:
