@@ -10,13 +10,15 @@ from compendium import findings
 
 def report(dataset, model, beta, gamma, runs, content="digit"):
     mean = {name: sum(run[name] for run in runs) / len(runs) for name in runs[0]}
-    details = {"details": {"content": content and {"what": content}}}
+    details = {"content": content and {"what": content}}
+    details["controllability"] = dict.fromkeys(["fixed", "observed"])
     return {
         "dataset": dataset,
         "model": model,
+        "scale": "laptop",
         "provenance": {"beta": beta, "gamma": gamma},
         "mean": mean,
-        "runs": {f"seed{n}": run | details for n, run in enumerate(runs)},
+        "runs": {f"seed{n}": run | {"details": details} for n, run in enumerate(runs)},
     }
 
 
@@ -123,7 +125,7 @@ def test_data_sets_of_the_studies_alone_are_no_finding_of_the_front_page(tmp_pat
 
 def test_a_cost_that_rounds_to_nothing_is_not_told(reports):
     assert "it costs" in findings.sentences(reports, {})
-    reports["folk-betavae"]["mean"]["reconstruction_accuracy"] = 0.954
+    reports["folk-betavae"]["mean"]["reconstruction_accuracy"] = 0.951
     assert "it costs" not in findings.sentences(reports, {})
 
 
@@ -133,7 +135,41 @@ def test_it_is_told_where_plain_regression_does_as_much(reports):
     text = findings.sentences(reports, {})
     assert "scores higher (0.86 on MNIST; one run each)" in text
     text = findings.sentences({"mnist-arvae": reports["mnist-arvae"]}, reports)
-    assert "After an hour's training, plain regression" in text and "higher (0.86 on MNIST" in text
+    assert "At scale laptop, plain regression" in text and "higher (0.86 on MNIST" in text
     reports["folk-regression"] = report("folk", "regression", 0.001, 1, [scores(0.7)])
     text = findings.sentences(reports, {})
     assert "lower on some, higher on others (0.86 on MNIST and 0.70 on Folk tunes" in text
+
+
+def test_attributes_that_do_not_follow_are_named(reports):
+    def steered(**attributes):
+        names = (
+            "monotonicity",
+            "monotonicity_gamma",
+            "range_covered",
+            "selectivity",
+            "measurable",
+            "dimension",
+        )
+        per = {name: dict.fromkeys(names, 0.9) | {"monotonicity": m} for name, (m, _) in attributes.items()}
+        hits = {name: {"hit": hit, "floor": 0.3} for name, (_, hit) in attributes.items()}
+        sides = {name: {"moved": 0.2, "beyond": 0.1} for name in attributes}
+        return {
+            "controllability": {"fixed": {"per_attribute": per}, "observed": {"per_attribute": per}},
+            "occupancy": dict.fromkeys(attributes, 0.9),
+            "targets": {"per_attribute": hits},
+            "side_change": {"per_attribute": sides},
+            "regularized": {name: 0 for name in attributes},
+        }
+
+    for dataset, attributes in (
+        ("mnist", {"slant": (0.9, 0.8), "height": (-0.2, 0.8)}),
+        ("folk", {"contour": (0.9, 0.32), "pitch_range": (0.9, 0.8)}),
+    ):
+        one = reports[f"{dataset}-arvae"] | {"attributes": list(attributes)}
+        for run in one["runs"].values():
+            run["details"] |= steered(**attributes)
+        reports[f"{dataset}-arvae"] = one
+    text = findings.sentences(reports, {})
+    assert "Exceptions: height on MNIST (−0.20)." in text
+    assert "Requested values of contour on Folk tunes are reached no more often than without an edit." in text
