@@ -146,8 +146,8 @@ def trend(table: pd.DataFrame, hyperparameter: str, value: str) -> dict[str, flo
 
 
 def trends(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
-    """`trend` of both hyperparameters on both values (ours, published at the same settings, all published) and
-    on OUTPUT (ours)."""
+    """`trend` of both hyperparameters on both values (ours, published at the same settings, all published),
+    and on OUTPUT (ours)."""
     ours = finished(ours)
     parts = {"ours": ours, "published, same settings": same_settings(theirs, ours), "published, all": theirs}
     return pd.DataFrame(
