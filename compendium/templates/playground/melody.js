@@ -3,7 +3,7 @@
 // some, or of one. A measure whose code nobody moved stays as it was written.
 
 const UNSAVED = "Grace notes, ornaments, slurs and other marks of this file are not saved here; "
-  + "the command line (python -m arvae.edit) keeps them in measures it does not change.";
+  + "the command line (python -m arvae.edit) keeps them in measures it does not change, in a file of the same format.";
 const rounded = (tempo) => Math.round(100 * tempo) / 100;
 
 function melodyPanel(panel) {
