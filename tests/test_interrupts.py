@@ -71,8 +71,12 @@ def test_dvc_repro_ends_with_the_stage(project, number):  # noqa: F811
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize(
-    "module", ["arvae.edit", "compendium.pipeline", "compendium.check", "compendium.site", "compendium.train"]
-)
+    "module",
+    [
+        "arvae.edit", "benchmarks.gpu", "benchmarks.speed", "compendium.pipeline", "compendium.check",
+        "compendium.site", "compendium.train",
+    ],
+)  # fmt: skip
 def test_a_command_ends_with_a_line_while_it_still_imports(module, number, tmp_path):
     """Imports take seconds: whoever mistyped need not wait for them."""
     hang = "import time\nopen('begun', 'w').close()\ntime.sleep(60)\n"
@@ -81,6 +85,12 @@ def test_a_command_ends_with_a_line_while_it_still_imports(module, number, tmp_p
     command = [sys.executable, "-m", module]
     seconds, output = interrupted(command, number, tmp_path, (tmp_path / "begun").exists)
     check_said(seconds, output, interrupts.STAGE if module == "compendium.train" else interrupts.COMMAND)
+
+
+def test_a_process_of_a_benchmark_leaves_the_line_to_who_started_it(tmp_path):
+    (tmp_path / "torch.py").write_text("import time\nopen('begun', 'w').close()\ntime.sleep(60)\n")
+    command = [sys.executable, "-m", "benchmarks.gpu", "--child", "mnist"]
+    assert not interrupted(command, signal.SIGINT, tmp_path, (tmp_path / "begun").exists)[1]
 
 
 def test_an_ignored_signal_stays_ignored():
