@@ -411,8 +411,8 @@ READ = """(async () => {
                 estimated } = key;
             const scale = key.scale(measures.flat().filter((symbol) => symbol >= 0).map((pitch) =>
                 pitch + by));
-            const beside = Object.entries(signs).map(([m, { chords, lyrics, opens, closes, ending }]) =>
-                [Number(m), chords, lyrics, opens, closes, ending]);
+            const beside = Object.entries(signs).map(([m, own]) =>
+                [Number(m), own.chords, own.lyrics, own.opens, own.closes, own.ending, own.stops]);
             found.push([measures, shift, adapted, composer, beside, transpose,
                 Object.values(alters), tonic, mode, estimated, 
                 [...scale].map((pitch) => (pitch - by + 144) %% 12).sort((a, b) => a - b)]);
@@ -442,9 +442,10 @@ def as_expected(path, options):
             own.opens,
             own.closes,
             own.ending,
+            own.stops,
         ]
         for m, own in sorted(beside_of(source.score.parts[source.place]).items())
-        if any((own.chords, own.lyrics, own.opens, own.closes, own.ending))
+        if any((own.chords, own.lyrics, own.opens, own.closes, own.ending, own.stops))
     ]
     how = [melody.measures.tolist(), melody.shift, list(melody.adapted), source.score.composer, beside]
     signature = [list(key.alters), key.tonic, key.mode, key.estimated, sorted(melody.scale)]
@@ -627,7 +628,7 @@ def test_what_is_saved_can_be_read_again(tab, tmp_path):
 
 def test_what_stands_beside_the_notes_is_saved(tab, tmp_path):
     """Composer, chord symbols, lyrics, repeats and endings, as the command line writes them."""
-    text = WORDS.replace("K:G", "C:Trad. & <me>\nK:D phr ^f")
+    text = WORDS.replace("K:G", "C:Trad. & <me>\nK:D phr ^f").replace("a6 z2|]", "a6 z2||a8|]")
     (tmp_path / "pasted.abc").write_text(text)
     tune = read_melody(tmp_path / "pasted.abc", music.Vocabulary())
     opened(tab, text)

@@ -33,20 +33,6 @@ TOKEN = re.compile(
     r"|[\s).~`*;?@#$\\H-WYh-w]+|[(!]"
 )
 IN_CHORD = re.compile(rf'"[^"]*"|![^!]*!|(?P<note>{_NOTE})(?P<tie>-?)|[\s().~uvH-WY]')
-KINDS = (
-    "note",
-    "rest",
-    "chord",
-    "tie",
-    "broken",
-    "tuplet",
-    "overlay",
-    "bar",
-    "bars",
-    "ending",
-    "named",
-    "field",
-)
 ALTER = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
 MODES = {mode[:3]: mode for mode in keys.MODES} | {"": "major", "ion": "major", "m": "minor", "aeo": "minor"}
 _ANY = "|".join("".join(f"[{c}{c.upper()}]" for c in mode) for mode in MODES if len(mode) == 3)
@@ -143,8 +129,8 @@ def lines(tune: str) -> Iterator[tuple[str, str, int]]:
 
 
 def kind_of(match: re.Match) -> str:
-    """What a TOKEN is: one of KINDS, "words" (a chord symbol, an annotation), "" for signs and space."""
-    kind = next((kind for kind in KINDS if match[kind] is not None), "")
+    """What a TOKEN is: its first group, "words" (a chord symbol, an annotation), "" for signs and space."""
+    kind = next((kind for kind, text in match.groupdict().items() if text is not None), "")
     return "words" if match[0].startswith('"') else kind
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from bisect import bisect_left
 from fractions import Fraction
 from typing import Any
 
@@ -226,11 +227,14 @@ class Voice:
     def part(self, named: bool) -> Part:
         notes = tuple(Note(*entry) for entry in self.notes)
         name = f"{self.name} (percussion)" if self.percussion else self.name
+        bars, count = tuple(self.bars), len(self.bars)
+        # An ending goes up to the next bar line that is no plain one.
+        ends = [place for place in range(count) if place + 1 == count or bars[place + 1].section]
+        stops = [ends[bisect_left(ends, place)] for place in self.endings if place < count]
         signs = Signs(
             tuple(self.chords), frozenset(self.opens), frozenset(self.closes), tuple(self.endings.items()),
-            tuple(sorted(self.lyrics)), self.jumps,
+            tuple(sorted(self.lyrics)), self.jumps, frozenset(stops),
         )  # fmt: skip
-        bars = tuple(self.bars)
         return Part(name if named else "", notes, bars, self.percussion, key=self.start_key, signs=signs)
 
     def sign(self, match: re.Match) -> None:

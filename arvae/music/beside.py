@@ -12,13 +12,14 @@ from arvae.music.score import Part
 @dataclass
 class Beside:
     """What stands beside the notes of one measure: chord symbols as (twelfths of a quarter note, name); a
-    repeat that opens before it, closes after it; the numbers of an ending that starts with it; syllables
-    (see Signs) as (twelfths of a quarter note, verse, text)."""
+    repeat that opens before it, closes after it; the numbers of an ending that starts with it, and whether
+    one stops in it; syllables (see Signs) as (twelfths of a quarter note, verse, text)."""
 
     chords: list[tuple[int, str]] = field(default_factory=list)
     opens: bool = False
     closes: bool = False
     ending: str = ""
+    stops: bool = False
     lyrics: list[tuple[int, int, str]] = field(default_factory=list)
 
     def sung(self, glyphs: Sequence[Glyph]) -> dict[int, dict[int, str]]:
@@ -45,6 +46,7 @@ def beside_of(part: Part) -> dict[int, Beside]:
             found[start // whole].ending = endings.get(index, "")
         if place == len(laid) - 1 or laid[place + 1][1] >= -(-end // whole) * whole:  # the last
             found[(end - 1) // whole].closes |= index in signs.closes
+        found[(end - 1) // whole].stops |= index in signs.stops
         for kind in ("chords", "lyrics"):
             for time, *what in getattr(signs, kind):
                 if bar.start <= time < bar.start + bar.length:

@@ -223,9 +223,8 @@ def _notes(events: Sequence[Event], last: int) -> list[tuple[int, int, int]]:
             elif struck:
                 struck[-1][1].append(time)
         earlier = 0  # notes struck again before their note-off, which is still to come
-        lost = sum(len(ends) for _, ends in struck) != len(
-            struck
-        )  # some note-off is missing, or one too many
+        # Some note-off is missing, or one too many.
+        lost = sum(len(ends) for _, ends in struck) != len(struck)
         for (start, ends), (again, _) in pairwise([*struck, (last, [])]):
             let_go = ends[earlier : earlier + 1] or (ends[-1:] if lost else [])
             end = let_go[0] if let_go else again

@@ -110,11 +110,9 @@ def _staves(name: str, bars: Sequence[Measure]) -> Iterator[tuple[str, Part]]:
     chords = tuple((bar.start + at, name) for bar in bars for at, name in bar.chords)
     opens = frozenset(place for place, bar in enumerate(bars) if bar.forward)
     closes = frozenset(place for place, bar in enumerate(bars) if bar.times)
-    endings = tuple(
-        (place, ",".join(map(str, sorted(bar.endings))))
-        for place, bar in enumerate(bars)
-        if bar.endings and not (place and bars[place - 1].endings == bar.endings)
-    )
+    inside = {place: ",".join(map(str, sorted(bar.endings))) for place, bar in enumerate(bars) if bar.endings}
+    endings = tuple((place, one) for place, one in inside.items() if inside.get(place - 1) != one)
+    stops = frozenset(place for place, one in inside.items() if inside.get(place + 1) != one)
     staves = sorted({staff for bar in bars for staff in (*bar.unpitched, *(note[0] for note in bar.notes))})
     for staff in staves or [""]:
         notes, marks, lyrics = [], [], []
@@ -132,7 +130,7 @@ def _staves(name: str, bars: Sequence[Measure]) -> Iterator[tuple[str, Part]]:
             full + " (percussion)" * percussion, tuple(notes), shown, percussion, tuple(marks), played,
             transpose=next((bar.transpose.get(staff, bar.transpose.get("", 0)) for bar in bars), 0),
             key=bars[0].key,
-            signs=Signs(chords, opens, closes, endings, tuple(sorted(lyrics)), jumps),
+            signs=Signs(chords, opens, closes, endings, tuple(sorted(lyrics)), jumps, stops),
         )  # fmt: skip
         yield staff, part
 

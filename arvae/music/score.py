@@ -69,7 +69,8 @@ class Signs:
     """What stands beside the notes of a part: chord symbols as (quarter notes from the start, name), bars
     (from 0) that a repeat opens before and closes after, those an ending starts with, with its numbers;
     lyrics as (quarter notes from the start, verse from 1, syllable), a syllable ending in "-" where its word
-    goes on, in "_" where it is held over further notes; whether a D.C. or D.S. jumps back."""
+    goes on, in "_" where it is held over further notes; whether a D.C. or D.S. jumps back; the bars after
+    which an ending stops."""
 
     chords: tuple[tuple[Fraction, str], ...] = ()
     opens: frozenset[int] = frozenset()
@@ -77,6 +78,7 @@ class Signs:
     endings: tuple[tuple[int, str], ...] = ()
     lyrics: tuple[tuple[Fraction, int, str], ...] = ()
     jumps: bool = False
+    stops: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

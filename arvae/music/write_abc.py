@@ -76,8 +76,9 @@ def to_abc(
         own, following = signs.get(place, Beside()), signs.get(place + 1, Beside())
         words = [(at, f'"{name}"') for at, name in own.chords]
         text = "|:" * (own.opens and not place) + bar_text(glyphs, key, Fraction(1, 2), words)
-        text += f" {':' * own.closes}|{']' * (place == last and not own.closes)}{':' * following.opens}"
-        bars.append(text + (f"[{following.ending}" if following.ending else ""))
+        line = ":|" if own.closes else "|]" if place == last else "||" if own.stops else "|"
+        line += ":" * following.opens + (f"[{following.ending}" if following.ending else "")
+        bars.append(f"{text} {line}")
     lines, sung = [], [signs.get(place, Beside()).sung(glyphs) for place, glyphs in enumerate(written)]
     held: dict[int, bool] = {}
     for first in range(0, len(written), _PER_LINE):
@@ -104,11 +105,7 @@ def _verse(
             if place in own:
                 held[verse] = own[place].endswith("_")
                 text, goes_on = own[place].rstrip("-_"), own[place].endswith("-")
-                plain = (
-                    re.sub(r"[|*_\s]+", "~", text)
-                    .replace("-", r"\-")
-                    .replace("\N{NON-BREAKING HYPHEN}", r"\-")
-                )
+                plain = re.sub("[-\N{NON-BREAKING HYPHEN}]", r"\\-", re.sub(r"[|*_\s]+", "~", text))
                 slots.append(plain + "-" * goes_on)
             else:
                 slots.append("_" if held.get(verse) or glyph.tied_before else "*")

@@ -180,16 +180,12 @@ def _sign(part: Element, signs: Mapping[int, Beside]) -> None:
         head = int(measure[0].tag == "attributes")
         for at, name in sorted(own.chords, reverse=True):
             measure.insert(head, _harmony(at, name))
-        ending, starts = own.ending or ending, bool(own.ending)
-        if own.opens or starts:
-            measure.insert(
-                0, _barline("left", ending if starts else "", "start", "forward" if own.opens else "")
-            )
-        over = ending and (own.closes or following.ending or place == len(measures) - 1)
-        if own.closes or over:
-            measure.append(
-                _barline("right", ending if over else "", "stop", "backward" if own.closes else "")
-            )
+        ending = own.ending or ending
+        if own.opens or own.ending:
+            measure.insert(0, _barline("left", own.ending, "start", "forward" * own.opens))
+        over = own.closes or own.stops or following.opens or following.ending or place == len(measures) - 1
+        if own.closes or (ending and over):
+            measure.append(_barline("right", ending if over else "", "stop", "backward" * own.closes))
         ending = "" if over else ending
 
 

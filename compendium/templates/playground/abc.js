@@ -209,9 +209,11 @@ class AbcVoice {
     this.lastLength = fraction(0);
   }
   part(named) {
-    const name = this.percussion ? `${this.name} (percussion)` : this.name;
-    return { name: named ? name : "", notes: this.notes, bars: this.bars, percussion: this.percussion, transpose: 0, key: this.startKey,
-      signs: this.signs };
+    const name = this.percussion ? `${this.name} (percussion)` : this.name, { bars, signs } = this;
+    // An ending goes up to the next bar line that is no plain one.
+    const ends = bars.flatMap((_, i) => (bars[i + 1]?.section ?? true ? [i] : []));
+    signs.stops = Object.keys(signs.endings).flatMap((place) => ends.find((end) => end >= place) ?? []);
+    return { name: named ? name : "", notes: this.notes, bars, percussion: this.percussion, transpose: 0, key: this.startKey, signs };
   }
   /** Note chord symbols, repeats and endings, behind what closed the bar; whether a D.C. or D.S. jumps back, and whether there
    * is what cannot be saved: marks, and chords of which one note is kept. */

@@ -251,6 +251,7 @@ function xmlSigns(bars, starts, staff) {
     lyrics: bars.flatMap((bar, i) => bar.lyrics.flatMap(([own, at, ...what]) => (own === staff ? [[starts[i].plus(at), ...what]] : []))),
     opens: places((bar) => bar.forward), closes: places((bar) => bar.repeats), endings: Object.fromEntries(begin),
     jumps: bars.some((bar) => bar.jumps), marks: bars.some((bar) => bar.marks),
+    stops: bars.flatMap(({ endings }, i) => (endings && endings !== bars[i + 1]?.endings ? [i] : [])),
   };
 }
 

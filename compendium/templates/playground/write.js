@@ -106,7 +106,7 @@ function musicXmlFile(measures, beatsPerMinute, { title, composer = "", key, tra
         + sung.map(([verse, texts]) => (texts.has(place) ? lyric(verse, texts.get(place)) : "")).join(""));
     });
     ending = own.ending || ending;
-    const over = ending && (own.closes || following.ending || m === measures.length - 1);
+    const over = ending && (own.closes || own.stops || following.opens || following.ending || m === measures.length - 1);
     const left = own.opens || own.ending ? barline("left", own.ending, "start", own.opens ? "forward" : "") : "";
     const right = own.closes || over ? barline("right", over ? ending : "", "stop", own.closes ? "backward" : "") : "";
     if (over) ending = "";
@@ -162,7 +162,8 @@ function abcFile(measures, beatsPerMinute, { title, composer = "", key, transpos
       const letter = octave >= 5 ? step.toLowerCase() + "'".repeat(octave - 5) : step + ",".repeat(4 - octave);
       text += (signed ? ABC_SIGNS[alter] : "") + letter + long + (piece.tied ? "-" : "");
     }
-    return `${own.opens && !m ? "|:" : ""}${text} ${own.closes ? ":" : ""}|${m === measures.length - 1 && !own.closes ? "]" : ""}`
+    const line = own.closes ? ":|" : m === measures.length - 1 ? "|]" : own.stops ? "||" : "|";
+    return `${own.opens && !m ? "|:" : ""}${text} ${line}`
       + `${following.opens ? ":" : ""}${following.ending ? `[${following.ending}` : ""}`;
   });
   const sung = written.map((pieces, m) => new Map(sungBy(signs[m], pieces))), held = {}, lines = [];
