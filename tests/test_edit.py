@@ -554,6 +554,19 @@ def test_variations_are_drawn_from_the_distribution_of_the_code(inside, tmp_path
     assert len({tuple(one["codes"][1]) for one in found}) == 3
 
 
+def test_a_result_without_notes_is_said_to_be_silent(inside, tmp_path, capsys, monkeypatch):
+    source, said = abc(tmp_path, "CDEF|GABc|"), "No notes remain: the result is silent"
+    assert command.main([str(source), "note_density=-1"]) == 0
+    assert said not in capsys.readouterr().out
+    rests = np.full(24, music.CONTINUE, np.int16)
+    rests[0] = music.REST
+    monkeypatch.setattr(TrainedModel, "decode", lambda self, z, allowed=None: np.tile(rests, (len(z), 1)))
+    assert command.main([str(source), "note_density=-1"]) == 0
+    assert said in capsys.readouterr().out
+    assert command.main([str(source), "2:note_density=-1"]) == 0  # the first measure has its notes
+    assert said not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("ending", [".abc", ".wav", ".mp3"])
 def test_abc_and_sound_are_written(inside, tmp_path, capsys, ending):
     source, out = abc(tmp_path, "CDEF|GABc|"), tmp_path / f"out{ending}"
@@ -624,7 +637,8 @@ def test_an_edit_in_key_says_what_that_costs(inside, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "D minor; 0 of its own" in said  # the raised seventh belongs to it, as the tune has it
     assert command.main([str(source), "--key", "H"]) == 1
-    assert "the key 'H'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "--key 'H' is no key: write a note A to G" in said and "bar 1" not in said
 
 
 def test_what_it_costs_to_stay_in_the_scale_over_several_tunes(inside, tmp_path):

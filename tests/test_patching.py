@@ -127,7 +127,7 @@ def test_what_cannot_stay_is_written_anew_and_that_is_said():
     tune = melody.read(INPUTS / "15_pickup_as_1_4.mid", music.Vocabulary())
     new = edited(tune, m0=[(0, 60)])  # before the file's first tick
     content, kept = tune.render(".mid", new)
-    assert "title, tempo, key: the notes do not fit" in kept
+    assert kept.startswith("tempo: the notes do not fit")
     assert np.array_equal(grid.measures(midi.read(content).parts[0]), tune.written(new))
 
 
@@ -268,6 +268,7 @@ def test_title_composer_tempo_and_key_go_to_other_formats(tmp_path, ending):
     content, kept = through.render(ending, through.measures)
     again = files.read_score(content, ending)
     assert "tempo, key" in kept or ending == other
+    assert "chord symbols" in kept or ending == other
     assert (again.title, round(again.tempo)) == ("A Song", 90)
     assert again.parts[0].key.fifths == 2 and np.array_equal(grid.measures(again.parts[0]), tune.measures)
     if ".mid" not in (ending, other):
@@ -304,6 +305,48 @@ def test_chord_symbols_repeats_and_endings_go_from_abc_to_musicxml_and_back(tmp_
     )
     odd = XML.replace("<root-step>G</root-step>", "").encode()  # a chord symbol that cannot be read
     assert [name for _, name in files.read_score(odd, ".xml").parts[0].signs.chords][0] == "Cm"
+
+
+def test_only_what_a_file_holds_is_said_to_be_kept(tmp_path):
+    bare = read(tmp_path, "X:1\nM:4/4\nL:1/4\nK:none\nCDEF|GABc|\n")
+    assert [bare.render(ending, bare.measures)[1] for ending in (".musicxml", ".mid", ".wav")] == [""] * 3
+    content = bare.render(".mid", bare.measures)[0]
+    assert b"\xff\x59" in content  # the key that was estimated is written
+    through = read(tmp_path, content.replace(b"\xff\x59\x02", b"\xff\x7f\x02"), "through.mid")
+    assert through.render(".musicxml", through.measures)[1] == "title, tempo"
+    song = read(tmp_path, SONG)
+    assert song.render(".mid", song.measures)[1] == "lyrics, chord symbols, title, tempo, key"
+    assert song.render(".mid", song.measures, 120)[1] == "lyrics, chord symbols, title, key"
+    assert song.render(".wav", song.measures)[1] == "tempo" and not song.render(".wav", song.measures, 99)[1]
+
+
+FOUR = "G2 AB d2 BA"
+BRACKETS = [
+    # the tune, in measures A; the bars, from 0, in which an ending starts and stops
+    ("A|1 A:|2 A||A|A|A|A|]", [(1, 1), (2, 2)]),
+    ("A|1 A:|[2 A|]\nP:B\nA|A|]", [(1, 1), (2, 2)]),
+    ("A|1 A|A:|2 A|A||A|A|]", [(1, 2), (3, 4)]),
+    ("|:A|1 A:|2 A|:A|1 A:|2 A|A:|", [(1, 1), (2, 2), (4, 4), (5, 6)]),
+    ("A|1 A:|2 A|A|]", [(1, 1), (2, 3)]),
+    ("A|1 A:|2 G6||Bc|A|A2 G4|]", [(1, 1), (2, 2)]),  # stops within the measure that a pick-up fills
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), BRACKETS)
+def test_the_bracket_of_an_ending_stops_where_it_does_in_the_tune(tmp_path, body, expected):
+    bars = body.replace("A|", f"{FOUR}|").replace("A:|", f"{FOUR}:|")
+    tune = read(tmp_path, f"X:1\nT:t\nM:4/4\nL:1/8\nK:G\n{bars}\n")
+    xml = tune.render(".musicxml", tune.measures)[0]
+    again = read(tmp_path, xml, "song.musicxml")
+    back = read(tmp_path, again.render(".abc", again.measures)[0], "back.abc")
+    for one in (again, back):
+        signs = one.source.score.parts[0].signs
+        assert list(zip(dict(signs.endings), sorted(signs.stops), strict=True)) == expected
+        assert np.array_equal(one.measures, tune.measures)
+    found = []
+    for place, measure in enumerate(files.musicxml._root(xml).iter("measure")):
+        found += [(node.get("type"), place) for node in measure.iter("ending")]
+    assert found == [one for start, stop in expected for one in (("start", start), ("stop", stop))]
 
 
 WORDS = """X:1
@@ -348,7 +391,7 @@ def test_lyrics_go_from_abc_to_musicxml_and_back(tmp_path):
 def test_lyrics_and_chord_symbols_go_through_midi(tmp_path):
     tune = read(tmp_path, WORDS)
     content, kept = tune.render(".mid", tune.measures)
-    assert kept == "lyrics, chord symbols, title, tempo, key"
+    assert kept == "lyrics, chord symbols, key"  # it has no title and no tempo
     (tmp_path / "song.mid").write_bytes(content)
     file = MidiFile(tmp_path / "song.mid")
     first, second = ([message.text for message in track if message.type == "lyrics"] for track in file.tracks)

@@ -25,6 +25,7 @@ QUANTIZE = "--quantize moves every onset to the nearest sixteenth or triplet"
 PART = "--part N chooses one, by its number or name"
 JUMPS = "read once, as it is written: D.C. and D.S. are not followed"
 TUNE = "--tune N chooses one, by its X: number or its title"
+KEY = "write a note A to G, with # or b, and unless it is major m, dor, phr, lyd, mix or loc (F#m, D mix)"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -88,13 +89,14 @@ class Melody:
         kept = "tempo" if sound else "title, composer, tempo, key, chord symbols, lyrics, repeats"
         if ending in files.MIDI:
             kept = "lyrics, title, tempo" if self.transpose else "lyrics, chord symbols, title, tempo, key"
-        kept *= source is not None
+        there = source.beside() if source else {}
+        kept = ", ".join(one for one in kept.split(", ") if there.get(one) and (one != "tempo" or not tempo))
         if source and tempo is None and ending in source.family:
             try:
                 content = source.patched(music.transpose(self.measures, -self.shift), wanted, ending)
                 return content, "all but the edited notes with their ornaments and slurs"
             except (UnkeptError, TuneError) as error:
-                kept += f": the notes do not fit between what else stands in the file ({error})"
+                kept = f"{kept or 'nothing'}: the notes do not fit between what else is in the file ({error})"
         try:
             signs = beside_of(source.score.parts[source.place]) if source else {}
             how = self.title, tempo or given, self.transpose, self.key, composer, signs
@@ -124,6 +126,16 @@ class Source:
     def family(self) -> tuple[str, ...]:
         """The endings of its format."""
         return next(family for family in (files.MIDI, files.MUSICXML, files.ABC) if self.ending in family)
+
+    def beside(self) -> dict[str, object]:
+        """What the file holds beside the notes that other formats can keep, by its name."""
+        part = self.score.parts[self.place]
+        signs = part.signs
+        return {
+            "title": self.score.title, "composer": self.score.composer, "tempo": self.score.tempo,
+            "key": part.key, "chord symbols": signs.chords, "lyrics": signs.lyrics,
+            "repeats": signs.opens or signs.closes or signs.endings,
+        }  # fmt: skip
 
     def patched(self, before: np.ndarray, after: np.ndarray, ending: str) -> bytes:
         """The file, with another ending of its format, with measures `after` for `before`, as they sound.
@@ -178,13 +190,17 @@ def read(
     path, adapted = Path(path), []
     ending = path.suffix.lower()
     try:
+        signature = None if key is None else abc.read_key(key)
+    except TuneError as error:
+        raise EditError(f"--key {key!r} is no key: {KEY}") from error
+    try:
         content = files.read_file(path)
         if tune is not None and ending not in files.ABC:
             raise EditError(f"{path.name}: --tune is for ABC files with several tunes")
         whole = files.read_score(content, ending, tune)
         chosen = files.choose(whole, part)
         measures = _measures(chosen, monophonic, quantize)
-        signature = chosen.key if key is None else abc.read_key(key)
+        signature = chosen.key if key is None else signature
     except TuneError as error:
         hints = {files.PARTS: PART if part is None else "", files.TUNES: TUNE if tune is None else ""}
         hint = hints.get(error.reason)

@@ -121,6 +121,8 @@ def findings(edited: Edited) -> list[str]:
         lines[0] += f", {(shares == 1).sum()} of {len(rows)} measures exactly"
     for number in range(len(edited.wishes)):
         lines += _outcome(edited, number)
+    if edited.music and not (edited.result >= 0).any():
+        lines.append("No notes remain: the result is silent")
     wished = {wish.attribute for wish in edited.wishes}
     changes = zip(trained.attribute_names, _mean(edited.after[rows] - edited.rebuilt[rows]), strict=True)
     moved = [f"{_plain(name)} {by:+.2f}" for name, by in changes if name not in wished and np.isfinite(by)]
