@@ -20,7 +20,7 @@ import arvae
 from arvae import files, paths, progress
 from compendium import check, pipeline
 from docs import architecture
-from tests.conftest import dvc, run
+from tests.conftest import dvc, dvc_project
 
 ROOT = paths.root(__file__)
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -276,8 +276,7 @@ def test_a_data_set_may_be_called_as_what_dvc_and_python_have_of_their_own(tmp_p
     text = text.replace("\n  folk: {kind: music}\n", f"\n  folk: {{kind: music}}\n{entries}")
     (tmp_path / "params.yaml").write_text(text)
     (tmp_path / "dvc.yaml").write_text(pipeline.written(tmp_path)["dvc.yaml"])
-    run(tmp_path, "git", "init", "--quiet")
-    dvc(tmp_path, "init", "--quiet")
+    dvc_project(tmp_path)
     named = {stage for name in names for stage in (f"data@{name}", f"train@{name}-arvae")}
     assert json.loads(dvc(tmp_path, "status", "--json", *named).stdout).keys() == named
 
