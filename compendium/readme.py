@@ -18,28 +18,28 @@ from compendium.tables.scores import Reports
 
 def blocks(home: Path) -> dict[str, str]:
     """Name of a table -> its Markdown."""
-    hour, studies = records.load(home), home / "studies" / "reports"
+    shorter, studies = records.load(home), home / "studies" / "reports"
     night = records.load(home / "overnight")
     table = "*Not run with this version yet: `make studies` makes this table.*"
     if (studies / "metrics").is_dir():
-        both = hour | records.load(home, reports=studies)
+        both = shorter | records.load(home, reports=studies)
         both = {name: report for name, report in both.items() if report["dataset"] in labels.DATASETS}
         table = typeset.markdown(_beside(baselines.scores(both)))
-    return {"results": typeset.markdown(_compact(hour, night, tables.published(home))), "studies": table}
+    return {"results": typeset.markdown(_compact(shorter, night, tables.published(home))), "studies": table}
 
 
-def _compact(hour: Reports, night: Reports, published: pd.DataFrame) -> pd.DataFrame:
+def _compact(shorter: Reports, night: Reports, published: pd.DataFrame) -> pd.DataFrame:
     """`summary.main` with a column a data set; bold: in or near the published range, or above.
 
     Where the longer trainings of `make overnight` have been evaluated they stand first, and in brackets
-    AR-VAE's mean after an hour.
+    AR-VAE's mean after `make repro`.
     """
-    short = tables.runs(hour) if night else None
-    table = summary.main(tables.runs(night or hour), published, night or hour, short)
+    short = tables.runs(shorter) if night else None
+    table = summary.main(tables.runs(night or shorter), published, night or shorter, short)
     reached = table.verdict.isin([statistics.IN, statistics.NEAR, statistics.ABOVE])
     table["cell"] = table["AR-VAE"].where(~reached, "**" + table["AR-VAE"] + "**")
     if night:
-        table["cell"] += " (" + table["AR-VAE, 1 h"] + ")"
+        table["cell"] += " (" + table["AR-VAE, laptop"] + ")"
     table["cell"] += " / " + table["β-VAE"] + " [" + table.published + "]"
     counted = table.runs.map(lambda runs: f" ({runs} run{'' if runs == '1' else 's'})")
     table["data set"] = table["data set"].map(labels.dataset_label) + counted

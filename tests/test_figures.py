@@ -178,6 +178,15 @@ def test_animation_runs_from_0_forth_and_back_in_the_same_bytes(tmp_path):
     assert animation.frames_of(tmp_path / "one-frames.png") == 0
 
 
+@pytest.mark.parametrize(("items", "below"), [(4, True), (5, False)])
+def test_three_models_move_one_below_the_other_while_the_items_are_few(tmp_path, items, below):
+    frames = np.repeat(turned(2, 3)[:, :, :9], 3, axis=0)[:items]
+    path = animation.gif(dict.fromkeys(("betavae", "betavae1", "arvae"), frames), tmp_path / "a.gif", "xyz")
+    with Image.open(path) as picture:
+        assert (picture.height > picture.width) == below
+    assert animation.frames_of(path) == 9
+
+
 def test_animation_shrinks_until_it_fits_or_says_so(tmp_path):
     rng = np.random.default_rng(0)
     frames = rng.random((2, 2, 9, 28, 28), dtype=np.float32)

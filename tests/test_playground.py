@@ -666,6 +666,93 @@ def test_what_stands_beside_the_notes_is_saved(tab, tmp_path):
             )
 
 
+@pytest.mark.parametrize(
+    ("field", "tempo"), [("260", 260), ("30", 30), ("92.5", 92.5), (None, 110), ("9999", 1000)]
+)
+def test_the_tempo_is_saved_as_the_file_has_it(tab, field, tempo):
+    """Also where the slider does not reach; of a tune without one the page's own, not the last tune's."""
+    opened(tab, TUNE.replace("132", "77"))
+    opened(tab, TUNE.replace("Q:1/4=132\n", f"Q:1/4={field}\n" if field else ""))
+    saved = """(() => {
+        const panel = playground.panels.melody, files = panel.files(), said = (ending, found) =>
+            Number(found.exec(files[ending][0])[1]);
+        return [panel.player.beatsPerMinute, panel.snapshot().tempo, readMidi(files[".mid"][0]).tempo,
+            said(".abc", /Q:1.4=(.*)/), said(".musicxml", /sound tempo="(.*?)"/)];
+    })()"""
+    assert tab.run(saved) == pytest.approx([tempo] * 5, abs=0.01)
+    tab.run("""(() => {
+        const slider = document.getElementById("melody-tempo");
+        slider.value = 150;
+        slider.dispatchEvent(new Event("input"));
+    })()""")
+    assert tab.run(saved) == pytest.approx([150] * 5, abs=0.01)
+
+
+MARKED = ["~D", "{c}D", "!trill!D", "+trill+D", ".D", "TD", "(D)", "[DA]", '"^slow"D']
+PLAIN = ["D", '"Em"D', "(3D/E/F/", "D/-D/", "y D !\n"]
+
+
+def test_what_cannot_be_saved_is_said(tab):
+    """Ornaments and the like, of the file that is open; not of one that has none."""
+    files = [("a.abc", f"{HEAD}{beat}EFG|CDEF|", beat in MARKED) for beat in MARKED + PLAIN]
+    trill, slur, tie = "<ornaments><trill-mark/></ornaments>", "<slur type='start'/>", "<tied type='start'/>"
+    notations = [(f"<notations>{kind}</notations></note>", kind != tie) for kind in (trill, slur, tie)]
+    files += [("a.xml", XML.replace("</note>", kind), marked) for kind, marked in notations]
+    grace = "<note><grace/><pitch><step>C</step><octave>4</octave></pitch></note><note>"
+    files += [("a.xml", XML, False), ("a.xml", XML.replace("<note>", grace), True)]
+    script = """(async () => {
+        const found = [], { melody } = playground.panels, said = () =>
+            [".refusal", ".sliders p.about"].map((one) => melody.root.querySelector(one).textContent);
+        for (const [name, text] of %s) {
+            await melody.read(name, new TextEncoder().encode(text), { monophonic: true });
+            found.push(said());
+        }
+        melody.pickItem(0);
+        return [...found, said()];
+    })()"""
+    found = tab.run(script % json.dumps([one[:2] for one in files]))
+    assert [fault for fault, _ in found] == [""] * len(found)
+    assert ["python -m arvae.edit" in said for _, said in found] == [marked for *_, marked in files] + [False]
+
+
+def test_a_file_dropped_anywhere_is_opened(tab):
+    """Words dragged into the text field are left to the browser."""
+    found = tab.run("""(async () => {
+        const file = new DataTransfer(), words = new DataTransfer(), { melody } = playground.panels;
+        const drag = (type, dataTransfer) => {
+            const event = new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer });
+            document.querySelector("h1").dispatchEvent(event);
+            return [event.defaultPrevented, melody.root.classList.contains("dropping")];
+        };
+        file.items.add(new File(["X:1\\nT:Dropped\\nM:4/4\\nL:1/4\\nK:G\\nGABc|"], "a.abc"));
+        words.setData("text/plain", "GABc|");
+        const seen = [drag("dragover", file), drag("drop", file), drag("drop", words)];
+        await new Promise((done) => setTimeout(done, 50));
+        return [melody.item().title, ...seen];
+    })()""")
+    assert found == ["Dropped", [True, True], [True, False], [False, False]]
+
+
+def test_saved_files_are_named_in_any_script(tab):
+    names = {
+        "Чайка": "чайка",
+        "荒城の月": "荒城の月",
+        "ガ": "ガ",
+        "Flöte": "flote",
+        "Señor: No. 2": "senor-no-2",
+    }
+    script = """(() => {
+        const { click } = HTMLAnchorElement.prototype, found = [];
+        HTMLAnchorElement.prototype.click = function () { found.push(this.download); };
+        for (const title of %s) saveFile("x", "text/plain", title, ".abc");
+        HTMLAnchorElement.prototype.click = click;
+        return found;
+    })()"""
+    assert tab.run(script % json.dumps([*names, "/"])) == [
+        f"{name}.abc" for name in (*names.values(), "edited")
+    ]
+
+
 def test_in_key_chooses_as_the_command_line_does(tab, made):
     trained = made[1]["folk"][0]
     opened(tab)

@@ -171,8 +171,9 @@ def test_times_and_machines_stand_on_a_page_of_their_own_and_change_no_other(hom
         "finished": "2026-01-02T03:04:05+00:00",
         "seconds": 75.3,
         "commit": "0123456789abcdef",
-        "log": [],
+        "log": ["a: reusing seed0", "a: seed0: 9 steps in 1:48:54, 7 examples a second"],
     }
+    record["log"].append("a: seed1: 9 steps in 2:03, 7 examples a second")
     record |= {"machine": {"name": "A <chip>", "cores": 2, "python": "3.11.7", "torch": "2.13"}}
     write_json(reports / "machine" / "train-mnist-arvae.json", record)
     site.build(home)
@@ -182,6 +183,7 @@ def test_times_and_machines_stand_on_a_page_of_their_own_and_change_no_other(hom
     assert row == [
         "train-mnist-arvae",
         "1:15",
+        "1:48:54, 2:03",
         record["finished"],
         "0123456789",
         "A <chip>, 2 cores",

@@ -63,7 +63,7 @@ def test_many_pairs_are_drawn():
 
 
 def test_directions():
-    assert direction([0.1]) == "higher in every run" and direction([-1, -2]) == "lower in every run"
+    assert direction([0.1]) == "higher (one run)" and direction([-1, -2]) == "lower in every run"
     assert direction([0.1, -0.1]) == "mixed" and direction([0.0]) == "mixed"
 
 
@@ -74,6 +74,8 @@ def test_directions():
         ([[-0.2], [-0.1, -0.3]], False, "opposite direction in every run"),
         ([[0.2], [0.1, -0.3]], False, "mixed over runs"),
         ([[0.2, 0.1]], True, "within the limit in every run"),
+        ([[0.2]], False, "same direction (one run)"),
+        ([[-0.2], [-0.1]], True, "beyond the limit (one run each)"),
         ([[0.2, 0.1, 0.3]] * 2, False, "holds"),
         ([[0.2, 0.1, 0.3]], False, "undecided"),  # three pairs cannot give less than p = 0.25
         ([[0.2, 0.1, 0.3]], True, "holds"),

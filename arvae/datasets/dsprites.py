@@ -34,10 +34,9 @@ FACTS = {
     "about": """
 **dSprites** (Matthey, Higgins, Hassabis, Lerchner 2017) holds one white shape on black (drawn here
 black on white), in every combination of five factors: 3 shapes x 6 scales x 40 orientations x 32 x 32
-positions, 737,280 images of 64 x 64 pixels. The factors are independent by design, so nothing but the model
-determines how well they are separated. Two factors are hard: orientation is circular (its two ends, 0 and
-2π, look alike, and a square looks the same every quarter turn), and shape is a category without a
-meaningful order.
+positions, 737,280 images of 64 x 64 pixels. The factors are independent by design. Two are hard: orientation
+is circular (its two ends, 0 and 2π, look alike, and a square looks the same every quarter turn), so that it
+cannot be read off most pictures, and shape is a category without a meaningful order.
 """,
 }
 ADDRESS = (

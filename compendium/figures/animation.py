@@ -1,4 +1,4 @@
-"""Traversals that move: an endless GIF, a row an item, a column an attribute, models side by side."""
+"""Traversals that move: an endless GIF, a row an item, a column an attribute, models beside or below."""
 
 import io
 import textwrap
@@ -16,6 +16,7 @@ from compendium.figures import images, style
 GREYS = 14  # how many there are in all: fewer make a smaller file, or a larger picture in the same bytes
 SHARPNESS = (122, 104, 88, 75, 64, 54, 46, 40)  # dots an inch, tried in turn
 PAUSE = 120  # milliseconds a frame
+MOST = 12  # rows in all that models may have one below the other, and all be seen at once
 VALUES = np.linspace(-4, 4, 9)  # with 0 among them, where the picture begins
 
 
@@ -30,8 +31,9 @@ def gif(
 
     Beside it lies its `strip`: the frames below each other, for a page that stops and turns them. frames:
     {model: (rows, columns, points, ...)}, images or measures as `images.inked` takes them; columns: their
-    names, {model: names} where models differ in them. As sharp as `limit` bytes allow. Same frames, same
-    bytes.
+    names, {model: names} where models differ in them. Models stand side by side; more than two one below
+    the other, which has room for larger pictures, where that makes at most MOST rows. As sharp as `limit`
+    bytes allow. Same frames, same bytes.
     """
     sheets = dict(zip(frames, images.inked(*frames.values()), strict=True))
     if not isinstance(columns, Mapping):
@@ -81,25 +83,28 @@ def _pictures(sheets: Mapping[str, np.ndarray], columns, rows, dots: int) -> lis
     """The frames in the order of VALUES, each a page of all sheets, in GREYS + 1 greys."""
     n, _, points, h, w = next(iter(sheets.values())).shape
     counts = [sheet.shape[1] for sheet in sheets.values()]
-    between = 0.2 * len(sheets)
-    cell = min((style.FULL_WIDTH - between) / sum(counts), 0.6)
+    below = len(sheets) > 2 and n * len(sheets) <= MOST
+    across, down = (1, len(sheets)) if below else (len(sheets), 1)
+    wide, between = max(counts) if below else sum(counts), 0.9 if below else 0.2 * len(sheets)
+    cell = min((style.FULL_WIDTH - between) / wide, 0.6)
     figure, panels = style.subplots(
-        1,
-        len(sheets),
-        cell * sum(counts) + between,
-        cell * n * h / w + 1.1,
+        down,
+        across,
+        cell * wide + between,
+        down * (cell * n * h / w + 0.8) + 0.3,
         squeeze=False,
-        width_ratios=counts,
+        width_ratios=None if below else counts,
     )
     figure.set_dpi(dots)
     canvas = FigureCanvasAgg(figure)
     # Not matplotlib's own PillowWriter: it dithers, each frame with a palette of its own, which flickers.
     pictures = []
     for t in range(points):
-        for axes, (model, sheet) in zip(panels[0], sheets.items(), strict=True):
+        for axes, (model, sheet) in zip(panels.flat, sheets.items(), strict=True):
             axes.clear()
+            axes.set_anchor("W" if below else "C")  # one column below the other
             names = [textwrap.fill(labels.plain(name), images.ROW) for name in columns[model]]
-            images.draw(axes, sheet[:, :, t], rows if axes is panels[0, 0] else (), names)
+            images.draw(axes, sheet[:, :, t], rows if below or axes is panels[0, 0] else (), names)
             axes.xaxis.tick_top()
             axes.set_xticks(axes.get_xticks(), names, rotation=30, ha="left", rotation_mode="anchor")
             axes.tick_params(axis="x", length=0, labelsize=8)

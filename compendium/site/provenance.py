@@ -1,5 +1,6 @@
 """What a page says of how its results arose: scale, seeds and code; and the page of times and machines."""
 
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,11 +105,15 @@ def _words(value: Any) -> str:
 
 
 def machines(reports: Path) -> list[dict[str, str]]:
-    """How long every stage took when it last ran, when, where, and by which commit: a row each."""
+    """How long every stage took when it last ran, when, where, and by which commit: a row each.
+
+    `trained in`: how long each of its training runs took, also where it reused one trained before.
+    """
     return [
         {
             "stage": name,
             "took": clock(record["seconds"]),
+            "trained in": ", ".join(re.findall(r"steps in ([\d:]+)", "\n".join(record["log"]))),
             "finished": record["finished"],
             "commit": (record["commit"] or "none")[:10],
             "machine": f"{(on := record['machine'])['name']}, {on['cores']} cores",

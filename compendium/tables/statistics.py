@@ -74,7 +74,7 @@ def direction(differences: Sequence[float]) -> str:
     """Where a model's runs stand to another's of the same seeds, in words."""
     x = _finite(differences, "differences")
     if (x > 0).all() or (x < 0).all():
-        return f"{'higher' if x[0] > 0 else 'lower'} in every run"
+        return f"{'higher' if x[0] > 0 else 'lower'} {'in every run' if len(x) > 1 else '(one run)'}"
     return "mixed"
 
 
@@ -88,10 +88,12 @@ def verdict(groups: Sequence[Sequence[float]], limit: bool = False) -> str:
     every = np.concatenate([_finite(group, "differences") for group in groups])
     if min(map(len, groups)) < FEW:
         if (every > 0).any() and (every <= 0).any():
-            return "mixed over runs"
+            return "mixed over runs" if len(every) > len(groups) else "mixed over data sets"
         words = ("within", "beyond") if limit else ("same", "opposite")
         what = "the limit" if limit else "direction"
-        return f"{words[0] if (every > 0).all() else words[1]} {what} in every run"
+        once = "(one run)" if len(every) == 1 else "(one run each)"
+        seen = once if len(every) == len(groups) else "in every run"
+        return f"{words[0] if (every > 0).all() else words[1]} {what} {seen}"
     ends = [summary(group) for group in groups]
     held = sum(one.low > 0 for one in ends)
     p = permutation(groups)

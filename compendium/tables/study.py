@@ -19,8 +19,9 @@ from compendium.tables import statistics
 from compendium.tables.scores import least
 
 VALUES = ("interpretability", "reconstruction_accuracy_percent")
+OUTPUT = "monotonicity_either_way"  # what a setting does to the output, not to the codes
 TRIED = (
-    "interpretability", "scc", "monotonicity_either_way", "range_covered", "selectivity",
+    "interpretability", "scc", OUTPUT, "range_covered", "selectivity",
     "reconstruction_accuracy_percent",
 )  # fmt: skip
 GREEK = {"gamma": "γ", "delta": "δ"}
@@ -145,14 +146,16 @@ def trend(table: pd.DataFrame, hyperparameter: str, value: str) -> dict[str, flo
 
 
 def trends(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
-    """`trend` of both hyperparameters on both values: ours, published at the same settings, all published."""
+    """`trend` of both hyperparameters on both values (ours, published at the same settings, all published),
+    and on OUTPUT (ours)."""
     ours = finished(ours)
     parts = {"ours": ours, "published, same settings": same_settings(theirs, ours), "published, all": theirs}
     return pd.DataFrame(
         [
             {"raised": greek, "metric": value, "of": what, **trend(table, hyperparameter, value)}
             for hyperparameter, greek in GREEK.items()
-            for value in VALUES
+            for value in (*VALUES, OUTPUT)
             for what, table in parts.items()
+            if value in table
         ]
     )

@@ -14,13 +14,13 @@ STUDIES = (
 
 
 def main(
-    ours: pd.DataFrame, theirs: pd.DataFrame, reports: Reports, hour: pd.DataFrame | None = None
+    ours: pd.DataFrame, theirs: pd.DataFrame, reports: Reports, shorter: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """AR-VAE and beta-VAE here, AR-VAE published: a row a data set and metric, as text (Markdown).
 
-    hour: runs of shorter trainings, whose means stand in a column "AR-VAE, 1 h". "verdict": AR-VAE here
-    beside the range of the ten published runs, in the words of `statistics`. "possible": floor and ceiling,
-    see `scores.with_bounds`.
+    shorter: runs of shorter trainings, whose means stand in a column "AR-VAE, laptop". "verdict": AR-VAE here
+    beside the range of the ten published runs, in the words of `statistics`. "floor–ceiling": see
+    `scores.with_bounds`.
     """
     rows = {}
     keys = ours[["metric", "dataset"]].drop_duplicates().rename(columns={"dataset": "data set"})
@@ -31,7 +31,7 @@ def main(
             paper = _values(theirs, metric, dataset, "arvae")
             if not here["arvae"]:
                 continue
-            short = {} if hour is None else {"AR-VAE, 1 h": _mean(hour, metric, dataset)}
+            short = {} if shorter is None else {"AR-VAE, laptop": _mean(shorter, metric, dataset)}
             rows[dataset, metric] = {
                 "runs": str(len(here["arvae"])),
                 "β-VAE": _shown(here["betavae"], metric),
@@ -39,7 +39,7 @@ def main(
                 "AR-VAE": _shown(here["arvae"], metric),
                 "published": _range(min(paper), max(paper), metric),
                 "verdict": statistics.beside_range(here["arvae"], paper, least(metric)),
-                "possible": _range(*bounds.loc[(dataset, metric), ["floor", "ceiling"]], metric),
+                "floor–ceiling": _range(*bounds.loc[(dataset, metric), ["floor", "ceiling"]], metric),
             }
     return _named(pd.DataFrame.from_dict(rows, orient="index"))
 

@@ -5,6 +5,7 @@ const grammarOf = (name, flags = "y") => new RegExp(data.grammar.abc[name], flag
 const ABC_TOKEN = grammarOf("token"), ABC_IN_CHORD = grammarOf("in_chord"), ABC_KEY = new RegExp(`^${data.grammar.abc.key}`);
 const ABC_SETTING = grammarOf("setting", "g"), ABC_METRE = new RegExp(`^${data.grammar.abc.metre}$`);
 const ABC_SYLLABLE = grammarOf("syllable", "g"), ABC_CHORD = new RegExp(`^${data.grammar.abc.chord}`), ABC_LARGEST = 100000;
+const ABC_MARK = /^(?:[{!+].|\($|"[_^<>@]|[\s).`*;?@#$\\]*[.~H-WYh-w])/; // grace notes, decorations, slurs, annotations
 const { alter: ALTER, abcModes: ABC_MODES } = data.grammar;
 /** A text in quotes, as Python writes it in a message. */
 const quoted = (text) => (text.includes("'") && !text.includes('"') ? `"${text}"` : `'${text.replace(/\\/g, "\\\\").replace(/'/g, "\\'")}'`);
@@ -58,7 +59,7 @@ function readAbcTune(tune) {
   const voices = [...reading.voices.values()];
   for (const voice of voices) voice.close();
   const filled = voices.filter((voice) => voice.notes.length), several = filled.length ? filled : voices.slice(0, 1);
-  const tempo = /(\d{1,2})\/(\d{1,2})\s*=\s*(\d{1,4})/.exec(abcField(tune, "Q") ?? "");
+  const tempo = /(\d{1,2})\/(\d{1,2})\s*=\s*(\d{1,4}(?:\.\d{1,3})?)/.exec(abcField(tune, "Q") ?? "");
   return {
     title: abcField(tune, "T") ?? "", composer: abcField(tune, "C") ?? "", tempo: tempo ? (4 * tempo[1] * tempo[3]) / (Number(tempo[2]) || 4) : null,
     parts: several.map((voice) => voice.part(several.length > 1)),
@@ -212,14 +213,16 @@ class AbcVoice {
     return { name: named ? name : "", notes: this.notes, bars: this.bars, percussion: this.percussion, transpose: 0, key: this.startKey,
       signs: this.signs };
   }
-  /** Note chord symbols, repeats and endings, behind what closed the bar; whether a D.C. or D.S. jumps back. */
-  sign([whole], { bar = "", endings, ending = "" }) {
+  /** Note chord symbols, repeats and endings, behind what closed the bar; whether a D.C. or D.S. jumps back, and whether there
+   * is what cannot be saved: marks, and chords of which one note is kept. */
+  sign([whole], { bar = "", endings, ending = "", chord }) {
     const { signs } = this, place = this.bars.length, numbers = (endings ?? ending).replace(/[^\d,-]/g, "").replace(/^[,-]+|[,-]+$/g, "");
     if (bar.startsWith(":") && place) signs.closes.push(place - 1);
     if (bar.endsWith(":")) signs.opens.push(place);
     if (numbers) signs.endings[place] = numbers;
     if (ABC_CHORD.test(whole)) signs.chords.push([this.now, whole.replace(/^"|"$/g, "")]);
     signs.jumps ||= '!+"'.includes(whole[0]) && JUMP.test(whole);
+    signs.marks ||= Boolean(chord) || ABC_MARK.test(whole);
   }
   /** A line w: below a line of notes: a syllable a note, up to the bar line where it has one. */
   sing(words) {

@@ -2,12 +2,16 @@
 // The melody's panel: a tune of any length, each measure with a code of its own; controls move the codes of all measures, of
 // some, or of one. A measure whose code nobody moved stays as it was written.
 
+const UNSAVED = "Grace notes, ornaments, slurs and other marks of this file are not saved here; "
+  + "the command line (python -m arvae.edit) keeps them in measures it does not change, in a file of the same format.";
+const rounded = (tempo) => Math.round(100 * tempo) / 100;
+
 function melodyPanel(panel) {
-  const { name } = panel, SLICE = 30; // milliseconds of decoding before something is shown
+  const { name } = panel, SLICE = 30, TEMPO = 110; // milliseconds of decoding before something is shown; quarter notes a minute
   let style, item; // the model and its melodies; the melody
   const own = []; // melodies from files
   const state = { style: panel.styles[0].name, item: 0, chosen: null, first: 0, shifts: [], measures: [], others: [], plain: [],
-    inKey: false, beside: false, hearing: "now", milliseconds: 0 };
+    inKey: false, beside: false, hearing: "now", milliseconds: 0, tempo: TEMPO };
   const kept = new Map(); // what did not change is not decoded again
   const history = new History(snapshot, restore);
   const done = () => history.mark();
@@ -42,9 +46,8 @@ function melodyPanel(panel) {
   const words = element("p.unseen", { role: "status" });
   const play = button("▶ Play", () => (player.playing ? player.stop() : start()), { class: "play" });
   const hold = holdButton("Hold: original", (on) => hear(on));
-  const tempo = element("input", { type: "range", id: `${name}-tempo`, min: 40, max: 220, value: 110,
-    oninput: () => { player.beatsPerMinute = Number(tempo.value); tempoSaid.textContent = tempo.value; }, onchange: done });
-  const tempoSaid = element("output", { for: tempo.id, text: "110" });
+  const tempo = element("input", { type: "range", id: `${name}-tempo`, min: 40, max: 220, value: TEMPO, oninput: () => setTempo(tempo.value), onchange: done });
+  const tempoSaid = element("output", { for: tempo.id, text: TEMPO });
   const [keyBox, keyLabel] = check("in-key", "in key", (on) => { state.inKey = on; soon(draw); });
   const [besideBox, besideLabel] = check("beside", "the other model beside, same moves", (on) => { state.beside = on; hear(); });
   const [besideHeard, besideHeardLabel] = check("beside-heard", "hear that one", () => hear());
@@ -116,7 +119,7 @@ function melodyPanel(panel) {
     const given = index < style.items.length ? style.items[index] : own[index - style.items.length];
     const original = given.original ?? given.measures, beside = style.beside?.codes[index];
     item = { name: given.name, title: given.title ?? given.name, original, shift: given.shift ?? 0, tempo: given.tempo ?? null,
-      composer: given.composer ?? "", signs: given.signs ?? {}, transpose: given.transpose ?? 0,
+      composer: given.composer ?? "", signs: given.signs ?? {}, marks: given.marks ?? false, transpose: given.transpose ?? 0,
       z: given.z ? [...given.z] : [], other: given.z && beside ? [...beside] : [] };
     item.moved = item.shift + item.transpose; // how far the model reads it above how it is written
     item.key = given.key ?? estimateKey(transposed(original, -item.moved));
@@ -124,16 +127,19 @@ function melodyPanel(panel) {
     Object.assign(state, { item: index, chosen: null, first: 0, shifts: original.map(() => style.controls.map(() => 0)) });
     itemPicker.value = index;
     player.measures = original.length;
-    if (item.tempo) setTempo(clamp(Math.round(item.tempo), 40, 220));
+    setTempo(item.tempo);
+    unsaved.textContent = item.marks ? UNSAVED : "";
     const outside = original.flat().filter((symbol) => symbol >= 0 && !scale().has((symbol - item.moved + 144) % 12)).length;
     keyLabel.lastChild.textContent = ` in key: ${item.key}${item.key.estimated ? ", estimated from its notes" : ""}; `
       + `${outside} of its own ${original.flat().filter((symbol) => symbol >= 0).length} notes lie outside the scale`;
     strip.reset(original.length);
     soon(draw);
   }
+  /** Quarter notes a minute, null: not given; the slider shows what of it lies in its range. */
   function setTempo(value) {
-    tempo.value = player.beatsPerMinute = value;
-    tempoSaid.textContent = value;
+    state.tempo = player.beatsPerMinute = clamp(Number(value) || TEMPO, 4, 1000); // what write_midi.py takes
+    tempo.value = state.tempo;
+    tempoSaid.textContent = rounded(state.tempo);
   }
   function choose(measures) {
     state.chosen = measures;
@@ -192,7 +198,7 @@ function melodyPanel(panel) {
     const shifts = Object.fromEntries(state.shifts.flatMap((row, m) => (touched(m) ? [[m, row.map((v) => Math.round(1e3 * v) / 1e3)]] : [])));
     const mine = state.item - style.items.length;
     return { style: state.style, item: state.item, shifts, chosen: state.chosen && [...state.chosen], inKey: state.inKey, beside: state.beside,
-      tempo: Number(tempo.value), ...(mine >= 0 ? { own: { ...own[mine], key: own[mine].key && { ...own[mine].key } } } : {}) };
+      tempo: state.tempo, ...(mine >= 0 ? { own: { ...own[mine], key: own[mine].key && { ...own[mine].key } } } : {}) };
   }
   function restore({ style: wanted, item: index, shifts, chosen: measures, inKey, beside, tempo: beats, own: given }) {
     const playing = player.playing;
@@ -289,7 +295,7 @@ function melodyPanel(panel) {
       + (changed.length ? changed.join(", ") : "no attribute changed by it") + ".";
   }
   function start() {
-    player.beatsPerMinute = Number(tempo.value);
+    player.beatsPerMinute = state.tempo;
     player.start(state.chosen === null ? 0 : Math.min(...state.chosen));
     play.textContent = "■ Stop";
     moveHead();
@@ -318,16 +324,17 @@ function melodyPanel(panel) {
   // ---------------------------------------------------------------- to take home
   function files() {
     const sounding = { original: item.original, beside: state.others }[state.hearing] ?? state.measures;
-    const measures = asWritten(sounding, item.original, item.shift), beats = Number(tempo.value);
+    const measures = asWritten(sounding, item.original, item.shift), beats = rounded(state.tempo);
     const without = ([m, own]) => [m, { ...own, chords: [] }]; // what is written of a transposing instrument sounds otherwise
     const signs = item.transpose ? Object.fromEntries(Object.entries(item.signs).map(without)) : item.signs;
     const how = { title: item.title, key: item.key.moved(item.transpose), length: measures.length * MEASURE, signs };
     const written = { title: item.title, composer: item.composer, key: item.key, transpose: item.transpose, signs: item.signs };
     const asRead = transposed(measures, -item.transpose);
-    return { ".mid": [midiFile(toNotes(measures), beats, how), "audio/midi"],
+    return { ".mid": [midiFile(toNotes(measures), state.tempo, how), "audio/midi"],
       ".musicxml": [musicXmlFile(asRead, beats, written), "application/vnd.recordare.musicxml+xml"],
       ".abc": [abcFile(asRead, beats, written), "text/vnd.abc"] };
   }
+  const unsaved = element("p.about", { role: "status" });
   const save = (ending) => () => saveFile(...files()[ending], `${item.title} edited`, ending);
 
   const root = element("section.panel.melody", { id: `panel-${name}`, "aria-label": panel.title },
@@ -347,16 +354,19 @@ function melodyPanel(panel) {
     cost,
     element("div.board", {}, element("div.sliders", {}, ...sliders.map((one) => one.row),
       element("div.row", {}, button("Randomise", () => { randomise(sliders); done(); }),
-        ...[[".mid", "MIDI"], [".musicxml", "MusicXML"], [".abc", "ABC"]].map(([ending, text]) => button(`Save ${text}`, save(ending))))), square.root));
-  root.addEventListener("dragover", (event) => {
+        ...[[".mid", "MIDI"], [".musicxml", "MusicXML"], [".abc", "ABC"]].map(([ending, text]) => button(`Save ${text}`, save(ending)))), unsaved), square.root));
+  // Anywhere on the page, or the browser would open the file in its place.
+  const onFiles = (type, react) => document.addEventListener(type, (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
-    root.classList.add("dropping");
+    root.classList.toggle("dropping", type === "dragover");
+    react(event);
   });
-  root.addEventListener("dragleave", () => root.classList.remove("dropping"));
-  root.addEventListener("drop", (event) => {
-    event.preventDefault();
-    root.classList.remove("dropping");
-    if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
+  onFiles("dragover", () => {});
+  onFiles("dragleave", () => {});
+  onFiles("drop", ({ dataTransfer: { files: [dropped] }, target }) => {
+    if (dropped) open(dropped);
+    if (!root.contains(target)) root.scrollIntoView();
   });
   let width = 0;
   new ResizeObserver(() => {

@@ -2,6 +2,7 @@
 // MusicXML, compressed or not, to scores, as arvae/music/musicxml.py reads it: every staff a part, at the pitch it sounds.
 
 const { types: XML_TYPES, chords: KINDS } = data.grammar;
+const XML_MARKS = "grace, notations > :not(tied, tuplet), direction-type > :not(metronome)"; // not in what is saved
 const FINE = 24, XML_LARGEST = 12 << 20;
 
 async function readMusicXml(bytes) {
@@ -69,7 +70,7 @@ function xmlMeasures(part) {
   nodes.forEach((node, place) => {
     const bar = { number: node.getAttribute("number") || String(place + 1), nominal: metre[0], metre: metre[1], transpose,
       notes: [], length: fraction(0), unpitched: new Set(), section, closes: false,
-      forward: false, repeats: false, endings: "", chords: [], lyrics: [], jumps: false };
+      forward: false, repeats: false, endings: "", chords: [], lyrics: [], jumps: false, marks: false };
     let now = fraction(0), last = fraction(0);
     try {
       for (const item of node.children) {
@@ -96,6 +97,7 @@ function xmlMeasures(part) {
         } else if (tag === "barline") {
           open = xmlBarline(item, bar, open);
         }
+        bar.marks ||= item.querySelector(XML_MARKS) !== null;
         if (tag === "note" || (tag === "forward" && place + 1 < nodes.length)) bar.length = later(bar.length, now);
       }
     } catch (error) {
@@ -248,7 +250,7 @@ function xmlSigns(bars, starts, staff) {
     chords: bars.flatMap((bar, i) => bar.chords.map(([at, name]) => [starts[i].plus(at), name])),
     lyrics: bars.flatMap((bar, i) => bar.lyrics.flatMap(([own, at, ...what]) => (own === staff ? [[starts[i].plus(at), ...what]] : []))),
     opens: places((bar) => bar.forward), closes: places((bar) => bar.repeats), endings: Object.fromEntries(begin),
-    jumps: bars.some((bar) => bar.jumps),
+    jumps: bars.some((bar) => bar.jumps), marks: bars.some((bar) => bar.marks),
   };
 }
 

@@ -14,8 +14,9 @@ class Refusal extends Error {
 }
 
 /**
- * bytes of a file called `name` -> {measures, name, title, composer, shift, transpose, adapted, key, tempo, signs}; key as
- * written, null: not given; transpose: by how many semitones it sounds higher than written; signs: see besideOf. given: {part, tune, monophonic, transpose, quantize},
+ * bytes of a file called `name` -> {measures, name, title, composer, shift, transpose, adapted, key, tempo, signs, marks}; key as
+ * written, null: not given; transpose: by how many semitones it sounds higher than written; signs: see besideOf; marks: whether it
+ * has ornaments, slurs or the like. given: {part, tune, monophonic, transpose, quantize},
  * all optional. Raises Refusal.
  */
 async function readMelody(name, bytes, vocabulary, given = {}) {
@@ -50,7 +51,7 @@ async function readMelody(name, bytes, vocabulary, given = {}) {
   if (shift) adapted.push(`moved by ${shift < 0 ? shift : `+${shift}`} semitones into the model's range, and back in what is written`);
   const { transpose = 0, key = null } = part;
   return { measures: transposed(measures, shift), name: stem, title: score.title || stem, shift, transpose, adapted, key,
-    tempo: score.tempo, composer: score.composer ?? "", signs: besideOf(part) };
+    tempo: score.tempo, composer: score.composer ?? "", signs: besideOf(part), marks: Boolean(part.signs?.marks) };
 }
 
 const transposed = (measures, by) => measures.map((measure) => measure.map((symbol) => (symbol >= 0 ? symbol + by : symbol)));

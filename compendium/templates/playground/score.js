@@ -59,7 +59,7 @@ function measuresOf(part, monophonic = false, quantize = false) {
 }
 
 /** What stands beside the notes of a part; times in quarter notes, places of bars (see Signs in score.py). */
-const noSigns = () => ({ chords: [], lyrics: [], opens: [], closes: [], endings: {}, jumps: false });
+const noSigns = () => ({ chords: [], lyrics: [], opens: [], closes: [], endings: {}, jumps: false, marks: false });
 
 /** The same by measures, from 0, with times in twelfths from the measure's start, as `beside_of` in beside.py has it. */
 function besideOf(part) {

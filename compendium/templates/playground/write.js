@@ -185,7 +185,8 @@ function abcFile(measures, beatsPerMinute, { title, composer = "", key, transpos
 
 /** Give a file to the reader of the page, named after what it holds. */
 function saveFile(content, type, title, ending) {
-  const stem = title.normalize("NFKD").replace(/[^\w]+/g, "-").replace(/^-+|-+$/g, "").toLowerCase() || "edited";
+  const plain = title.normalize("NFKD").replace(/(?<=\p{Script=Latin})\p{M}+/gu, "").normalize("NFC"); // elsewhere marks are letters' own
+  const stem = plain.replace(/[^\p{L}\p{M}\p{N}_]+/gu, "-").replace(/^-+|-+$/g, "").toLowerCase() || "edited";
   const link = element("a", { href: URL.createObjectURL(new Blob([content], { type })), download: `${stem}${ending}` });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);

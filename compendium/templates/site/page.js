@@ -32,7 +32,7 @@ for (const image of all("img[data-strip]")) {
   button.onclick = () => play(!timer);
   slider.oninput = () => { play(false); show(); };
   const dress = () => {
-    view.style.cssText = `aspect-ratio:${image.naturalWidth}/${image.naturalHeight};max-width:${image.width || image.naturalWidth}px;`
+    view.style.cssText = `aspect-ratio:${image.naturalWidth}/${image.naturalHeight};max-width:min(${image.width || image.naturalWidth}px, ${90 * image.naturalWidth / image.naturalHeight}vh);`
       + `background-image:url("${image.dataset.strip}");background-size:100% ${100 * (last + 1)}%`;
     image.closest("a")?.replaceWith(view, make("p", {className: "turn"}, button, " −4 ", slider, " +4"));
     show();
