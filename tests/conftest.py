@@ -23,6 +23,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # inherit it, and be deaf to Ctrl-C
 
 
+def pytest_configure(config):
+    """One thread, said before torch is imported: with a test process on each core, more wait for one another.
+
+    The slow tests leave the number of threads as it is.
+    """
+    if config.option.markexpr == "not slow":
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 @pytest.hookimpl(trylast=True)  # after tests are deselected
 def pytest_collection_modifyitems(items):
     """The whole pipeline first, then files of many tests: so no test process is left alone with the longest.
@@ -206,6 +215,12 @@ def run(folder: Path, *command: str, check: bool = True) -> subprocess.Completed
     if check and done.returncode:
         raise AssertionError(f"{' '.join(command)} failed\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
     return done
+
+
+def dvc_project(folder: Path) -> None:
+    """What `dvc init --no-scm` leaves, without starting DVC for it."""
+    (folder / ".dvc").mkdir()
+    (folder / ".dvc" / "config").write_text("[core]\n    no_scm = True\n")
 
 
 def dvc(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

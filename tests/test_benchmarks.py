@@ -7,15 +7,6 @@ from benchmarks import gpu, speed
 from tests.small import music_dataset
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As the engine trains; several threads on small matrices wait for one another on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def test_both_paths_learn_and_are_judged_by_the_same_scores(tmp_path):
     music_dataset().save(tmp_path / "bach")
     found = [speed.child_learn(path, "bach", 2, 0, tmp_path) for path in ("plain", "fast")]

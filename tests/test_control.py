@@ -19,15 +19,6 @@ from arvae.trained import TrainedModel
 from tests.small import small_setup
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small networks: a second thread costs more than it brings, most of all on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def known(network, names, dimensions, latent_dim, measurer, vocabulary=None):
     """A model of a decoder that one knows, in which `dimensions` are turned for `names`."""
     setup = small_setup("bach" if vocabulary else "dsprites", "betavae").model_copy(

@@ -4,22 +4,12 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 from arvae import evaluation, params
 from arvae.evaluation.directions import Turned, encoded
 from arvae.training import Run
 from tests.small import fresh_model, music_dataset
 from tests.test_studies import leave
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small networks: a second thread costs more than it brings, most of all on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

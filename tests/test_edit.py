@@ -64,7 +64,7 @@ class Toy(torch.nn.Module):
 
 
 def toy():
-    """Knobs whose sd is 2 and whose codes lie within -4 .. 12; contour's grows the other way."""
+    """Controls whose sd is 2 and whose codes lie within -4 .. 12; contour's grows the other way."""
     setup = PARAMS.setup("folk", "arvae")
     names, tied = music.ATTRIBUTE_NAMES, (5, 1, 2, 1)
     controls = tuple(

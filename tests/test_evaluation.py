@@ -25,15 +25,6 @@ from tests.small import music_dataset, small_setup, sprites_dataset
 SIZES = EvaluationSizes(codes=60, traversal_items=3, traversal_points=4)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small networks: a second thread costs more than it brings, most of all on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """A folder with three setups, AR-VAE and beta-VAE on sprites, one of music, as training leaves them.
@@ -45,11 +36,17 @@ def home(tmp_path_factory):
         folder = home / "data" / "prepared" / dataset
         if not folder.exists():
             (sprites_dataset() if dataset == "dsprites" else music_dataset()).save(folder)
-        leave_members(home, small_setup(dataset, model))
+        leave_runs(home, setup_of(dataset, model))
     return home
 
 
-def leave_members(home, setup):
+def setup_of(dataset, model):
+    """AR-VAE on sprites with two runs, else one: what runs have in common is tested on those two."""
+    setup = small_setup(dataset, model)
+    return setup if setup.name == "dsprites-arvae" else setup.model_copy(update={"seeds": (0,)})
+
+
+def leave_runs(home, setup):
     folder = home / "data" / "models" / setup.name
     build = {
         "vocabulary_size": music.Vocabulary().size if setup.kind == "music" else None,
@@ -68,12 +65,12 @@ def leave_members(home, setup):
 
 
 def evaluated(home, dataset, model):
-    setup = small_setup(dataset, model)
+    setup = setup_of(dataset, model)
     data = Dataset.load(home / "data" / "prepared" / dataset)
     items = evaluation.pick(data, SIZES.codes)
     folder = home / "data" / "models" / setup.name
     runs = evaluation.evaluate_setup(setup, data, items, folder, SIZES, log=lambda line: None)
-    bounds = evaluation.limits(setup, data, items)
+    bounds = evaluation.limits(setup, data, items) if model == "arvae" else None  # as 4_evaluate does
     return records.write(setup, data, items, runs, home, bounds), runs, items, data
 
 
@@ -92,7 +89,7 @@ def test_items_are_a_fixed_shuffle_of_the_test_split():
     assert len(evaluation.pick(data, 1000).index) == 80
 
 
-def test_report_holds_members_spread_and_provenance(sprites_arvae, home):
+def test_report_holds_runs_spread_and_provenance(sprites_arvae, home):
     report, runs, items, _ = sprites_arvae
     assert read_json(home / "reports" / "metrics" / "dsprites-arvae.json") == json.loads(json.dumps(report))
     assert list(report["runs"]) == ["seed0", "seed1"] and report["seeds"] == [0, 1]
@@ -150,7 +147,7 @@ def test_music_is_evaluated(home):
     assert report["bounds"]["floor"]["reconstruction_accuracy"] > report["bounds"]["floor"]["notes_right"]
 
 
-def test_untrained_cells_are_named(tmp_path):
+def test_untrained_setups_are_named(tmp_path):
     setup = small_setup("dsprites", "arvae")
     with pytest.raises(evaluation.EvaluationError, match="dvc repro train@"):
         evaluation.evaluate_setup(setup, sprites_dataset(), None, tmp_path / "x", SIZES)
@@ -159,7 +156,7 @@ def test_untrained_cells_are_named(tmp_path):
         evaluation.evaluate_setup(setup, sprites_dataset(), None, tmp_path, SIZES)
 
 
-def test_unknown_cells_are_refused():
+def test_unknown_setups_are_refused():
     with pytest.raises(ParamsError):
         params.load(root(__file__) / "params.yaml").setup("dsprites", "nothing")
 

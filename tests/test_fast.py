@@ -13,15 +13,6 @@ from arvae.training.optimizer import Adam
 DOUBLE = {"dtype": torch.float64}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As the engine trains; several threads on small matrices wait for one another on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from arvae import interrupts, paths
-from tests.conftest import environment
+from tests.conftest import dvc_project, environment
 from tests.test_notebook import project, write  # noqa: F401 (project is a fixture)
 
 ROOT = paths.root(__file__)
@@ -61,8 +61,7 @@ def test_dvc_repro_ends_with_the_stage(project, number):  # noqa: F811
     write(project, ("import time; open('begun', 'w').close(); time.sleep(60)", []))
     stage = "stages: {one: {cmd: python -m arvae.notebook book.ipynb out.ipynb, outs: [out.ipynb]}}"
     (project / "dvc.yaml").write_text(stage)
-    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
-        subprocess.run(command, cwd=project, env=environment(), check=True)
+    dvc_project(project)
     command = [sys.executable, "-m", "dvc", "repro"]
     seconds, output = interrupted(command, number, project, (project / "begun").exists)
     check_said(seconds, output, interrupts.STAGE)

@@ -31,15 +31,6 @@ ORDER = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As the engine trains; several threads on small matrices wait for one another on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(params=["plain", "fast"])
 def golden(request: pytest.FixtureRequest) -> MeasureVAE:
     """The model with the golden weights, setting B, plain and with its twin."""

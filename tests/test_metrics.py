@@ -315,16 +315,20 @@ def test_occupancy_is_the_share_of_a_traversals_points_where_codes_lie():
         occupancy(z, 1, 1)
 
 
-def test_paper_sized_evaluation_is_quick():
+@pytest.mark.parametrize(
+    ("count", "seconds"), [(12_800, 28), pytest.param(25_600, 60, marks=pytest.mark.slow)]
+)
+def test_evaluation_is_quick(count, seconds):
+    """Of as many codes as the paper's, and of half as many, in proportion (n log n)."""
     generator = np.random.default_rng(0)
-    a = generator.standard_normal((25_600, 6))
-    z = generator.standard_normal((25_600, 32))
+    a = generator.standard_normal((count, 6))
+    z = generator.standard_normal((count, 32))
     z[:, 1:7] = np.tanh(a) + 0.1 * z[:, 1:7]
-    # All threads' time together: within 60 s on 2 cores whatever else the machine does meanwhile.
+    # All threads' time together: whatever else the machine does meanwhile.
     start = time.process_time()
     evaluate(z, a, list("abcdef"), [1, 2, 3, 4, 5, 6])
     grouped(z, a)
-    assert time.process_time() - start < 60
+    assert time.process_time() - start < seconds
 
 
 # ------------------------------------------------------------------ beyond the paper: other libraries' values

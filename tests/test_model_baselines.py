@@ -16,7 +16,6 @@ from tests.test_model_losses import (
     M,
     Measure,
     Plain,
-    cell_with,
     cross_entropy,
     gaussian,
     gradients,
@@ -24,6 +23,7 @@ from tests.test_model_losses import (
     same_gradients,
     same_with_gradients,
     seeded,
+    setup_with,
 )
 
 SMALL = {
@@ -31,15 +31,6 @@ SMALL = {
     "bach": {"embedding": 4, "hidden": 8, "layers": 1, "dense": 8, "dropout": 0.0},
 }
 TIED = {"beta": 0.3, "gamma": 2.5, "capacity": 0.0, "regularize": "sample"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small networks: a second thread costs more than it brings, most of all on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def with_head(head: value.Head, attributes: Tensor) -> Image:
@@ -53,7 +44,7 @@ def with_head(head: value.Head, attributes: Tensor) -> Image:
 @pytest.mark.parametrize("objective", [value, regression])
 def test_the_dimension_is_to_be_the_attribute_or_to_tell_it(objective, regularize: str) -> None:
     hyperparameters = TIED | {"regularize": regularize}
-    setup = cell_with("mnist", **hyperparameters).model_copy(update={"dimensions": (3, 1)})
+    setup = setup_with("mnist", **hyperparameters).model_copy(update={"dimensions": (3, 1)})
     x, attributes = image_batch()
     model = with_head(value.Head(2) if objective is value else regression.Line(2), 3 * attributes + 1)
     if objective is regression:
@@ -120,7 +111,7 @@ class Given(Plain):
 
 @pytest.mark.parametrize("kind", ["images", "music"])
 def test_a_conditional_decoder_is_given_code_and_scaled_attributes(kind: str) -> None:
-    setup = cell_with("mnist" if kind == "images" else "bach", beta=0.3, gamma=0.0)
+    setup = setup_with("mnist" if kind == "images" else "bach", beta=0.3, gamma=0.0)
     inner = Given(Image() if kind == "images" else Measure(True), kind)
     model = cvae.ConditionalVAE(inner, 3).double()
     known, attributes = (5 + 4 * torch.rand(n, 3, generator=seeded(n), dtype=torch.float64) for n in (50, M))
@@ -163,7 +154,7 @@ def chen(z: Tensor, mean: Tensor, log_std: Tensor, examples: int) -> Tensor:
 
 
 def test_beta_tcvae_weighs_total_correlation_alone() -> None:
-    setup, n = cell_with("mnist", objective="betatcvae", beta=6.0, gamma=0.0), 500
+    setup, n = setup_with("mnist", objective="betatcvae", beta=6.0, gamma=0.0), 500
     model, (x, attributes) = Image(), image_batch()
     terms = betatcvae.loss(model, x, attributes, setup, seeded(5))
     mean, z, kl = gaussian(model, x, 5)
@@ -188,7 +179,7 @@ def test_total_correlation_is_found_and_is_none_without_it() -> None:
 
 def test_factorvae_lowers_what_its_discriminator_reads() -> None:
     """The network goes down the log-ratio with the discriminator fixed, that down its own cross-entropy."""
-    setup = cell_with("mnist", objective="factorvae", beta=6.0, gamma=0.0)
+    setup = setup_with("mnist", objective="factorvae", beta=6.0, gamma=0.0)
     model, (x, attributes) = Image(), image_batch()
     model.discriminator = nn.Sequential(nn.Linear(D, 5), nn.LeakyReLU(0.2), nn.Linear(5, 2)).double()
     terms = factorvae.loss(model, x, attributes, setup, seeded(5))
@@ -267,4 +258,4 @@ def test_a_few_steps_lower_what_is_minimised(dataset: str, name: str, falls: str
 @pytest.mark.parametrize("name", ["betatcvae", "factorvae"])
 def test_models_without_a_form_for_music_say_so(name: str) -> None:
     with pytest.raises(ValueError, match=f"objective '{name}' is for images, not for music"):
-        models.build(cell_with("bach", objective=name), Vocabulary().size)
+        models.build(setup_with("bach", objective=name), Vocabulary().size)

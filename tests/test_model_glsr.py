@@ -17,15 +17,6 @@ GOLDEN = np.load(Path(__file__).parent / "golden" / "music_attributes.npz", allo
 NAMES = ["rhythmic complexity", "note density"]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As the engine trains; several threads on small matrices wait for one another on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def test_the_expectation_of_a_certain_measure_is_its_attribute() -> None:
     codes = GOLDEN["measures"]
     inside = ((codes < 0) | ((codes >= music.LOWEST) & (codes <= music.HIGHEST))).all(1)

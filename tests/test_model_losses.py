@@ -22,15 +22,6 @@ from tests.test_training import data  # noqa: F401 (a fixture)
 M, D = 7, 4  # batch, latent dimensions
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small networks: a second thread costs more than it brings, most of all on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
@@ -83,7 +74,7 @@ class Measure(Plain):
         return super().encode(x / Vocabulary().size)
 
 
-def cell_with(dataset: str, **hyperparameters) -> params.Setup:
+def setup_with(dataset: str, **hyperparameters) -> params.Setup:
     setup = params.load().setup(dataset, "arvae")
     return setup.model_copy(
         update={"hyperparameters": setup.hyperparameters.model_copy(update=hyperparameters)}
@@ -138,7 +129,7 @@ VAE_CASES = {
 def test_vae_is_reconstruction_and_divergence_and_order(name: str) -> None:
     hyperparameters = {"beta": 0.3, "gamma": 2.5, "delta": 1.0, "capacity": 0.0, "regularize": "sample"}
     hyperparameters |= VAE_CASES[name]
-    setup = cell_with("mnist", **hyperparameters).model_copy(update={"dimensions": (3, 1)})
+    setup = setup_with("mnist", **hyperparameters).model_copy(update={"dimensions": (3, 1)})
     model, (x, attributes) = Image(), image_batch()
     terms = vae.loss(model, x, attributes, setup, seeded(5))
     mean, z, kl = gaussian(model, x, 5)
@@ -163,7 +154,7 @@ def test_cases_are_on_both_sides_of_the_capacity() -> None:
 
 def blind() -> tuple[Fader, Tensor, Tensor]:
     """A small Fader network in float64 without dropout, its batch."""
-    architecture = cell_with("mnist").architecture.model_dump() | {"channels": (4, 4, 2), "hidden": 16}
+    architecture = setup_with("mnist").architecture.model_dump() | {"channels": (4, 4, 2), "hidden": 16}
     model = Fader(2, D, None, **architecture).double().eval()
     with torch.no_grad():
         for p in model.parameters():
@@ -184,7 +175,7 @@ def test_fader_reads_better_and_hides_better() -> None:
     """The discriminator goes down the slope of its own loss, the encoder, gamma times, up the same slope."""
     model, x, attributes = blind()
     gamma = 3.0
-    terms = fader.loss(model, x, attributes, cell_with("mnist", objective="fader", gamma=gamma), seeded())
+    terms = fader.loss(model, x, attributes, setup_with("mnist", objective="fader", gamma=gamma), seeded())
     z, _ = model.encode(x)
     scaled = (attributes - model.lowest) / model.span
     reconstruction = cross_entropy(model.network.decode(torch.cat([z, scaled], 1)), x)
@@ -214,7 +205,7 @@ def starts(logits: Tensor) -> Tensor:
 def test_glsr_is_reconstruction_and_divergence_and_slope(forced: bool, capacity: float) -> None:
     """The slopes of rhythmic complexity and density (attributes 3 and 1 here) along dimensions 2 and 0."""
     names = ("pitch range", "note density", "contour", "rhythmic complexity")
-    setup = cell_with("bach", objective="glsr", beta=0.3, gamma=2.5, capacity=capacity)
+    setup = setup_with("bach", objective="glsr", beta=0.3, gamma=2.5, capacity=capacity)
     setup = setup.model_copy(update={"attributes": names, "dimensions": (1, 0, 3, 2)})
     model, (x, attributes) = Measure(forced), measures()
     terms = glsr.loss(model, x, attributes, setup, seeded(5))

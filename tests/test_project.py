@@ -20,7 +20,7 @@ import arvae
 from arvae import files, paths, progress
 from compendium import check, pipeline
 from docs import architecture
-from tests.conftest import dvc, run
+from tests.conftest import dvc, dvc_project
 
 ROOT = paths.root(__file__)
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -179,9 +179,9 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
 def test_the_readme_is_short_and_names_every_library():
     text = (ROOT / "README.md").read_text()
     assert len(text.split()) <= 1200
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     libraries = text.split("## Libraries")[1].split("##")[0].lower()
-    assert [name for name in project["dependencies"] if name not in libraries] == []
+    wanted = [*declared()["dependencies"], *declared()["optional-dependencies"]["all"]]
+    assert [one for one in wanted if Requirement(one).name not in libraries] == []
 
 
 # ---------------------------------------------------------------- pipelines
@@ -276,8 +276,7 @@ def test_a_data_set_may_be_called_as_what_dvc_and_python_have_of_their_own(tmp_p
     text = text.replace("\n  folk: {kind: music}\n", f"\n  folk: {{kind: music}}\n{entries}")
     (tmp_path / "params.yaml").write_text(text)
     (tmp_path / "dvc.yaml").write_text(pipeline.written(tmp_path)["dvc.yaml"])
-    run(tmp_path, "git", "init", "--quiet")
-    dvc(tmp_path, "init", "--quiet")
+    dvc_project(tmp_path)
     named = {stage for name in names for stage in (f"data@{name}", f"train@{name}-arvae")}
     assert json.loads(dvc(tmp_path, "status", "--json", *named).stdout).keys() == named
 

@@ -9,15 +9,6 @@ from arvae.fast import gru_kernels, gru_steps, recurrent
 from arvae.fast.measure import _direction
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As the engine trains; several threads on small matrices wait for one another on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32, scale: float = 1.0) -> Tensor:
     values = torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return (values * scale).to(dtype).requires_grad_()

@@ -123,7 +123,7 @@ def test_harmless_code_is_let_through():
 def test_nothing_here_unpickles_evaluates_or_calls_a_shell():
     sources = {
         path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
-        for folder in ("arvae", "benchmarks")
+        for folder in ("arvae", "compendium", "benchmarks")
         for path in sorted((ROOT / folder).rglob("*.py"))
     }
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):

@@ -506,16 +506,18 @@ def test_pages_are_right_in_a_browser_at_phone_and_desk(home):
         bad = browser.look(address, home / "reports" / "broken.html", 390)
         assert bad.broken == ["gone.png"] and bad.wide and bad.console, "the check itself sees faults"
         assert len(bad.faint) == 1 and "2.32" in bad.faint[0]
-        right_everywhere(address, home / "reports")
+        right_everywhere(address, home / "reports", VIEWS)
 
 
-def right_everywhere(address: str, reports: Path) -> None:
-    """No page of `reports` sticks out, complains, lacks a picture, a caption or contrast, light or dark."""
+VIEWS = [(390, False), (390, True), (1280, False), (1280, True)]  # width, dark
+
+
+def right_everywhere(address: str, reports: Path, views: list[tuple[int, bool]]) -> None:
+    """No page of `reports` sticks out, complains, lacks a picture, a caption or contrast."""
     for path in [reports / "index.html", *sorted(reports.glob("*/*.html"))]:
         soup = BeautifulSoup(path.read_text(), "html.parser")
         bare = [image for image in soup.select("article img") if not image.find_parent("figure").figcaption]
         assert not bare, f"{path.name}: pictures without a caption"
-        views = [(390, False), (390, True), (1280, False), (1280, True)]
         for (width, dark), seen in zip(views, browser.looks(address, path, views), strict=True):
             assert seen.width == width and seen.title
             faults = (seen.broken, seen.out, seen.wide, seen.console, seen.faint)
@@ -645,8 +647,13 @@ def test_sliders_decode_as_torch_does_and_load_only_when_touched(home):
 
 
 @pytest.mark.skipif(PROGRAM is None, reason="NO BROWSER: the pages were not looked at (install chromium)")
-def test_committed_reports_make_pages_that_are_right_in_a_browser(tmp_path):
-    """Of the committed notebooks and figures, by the site's present code."""
+@pytest.mark.parametrize("views", [VIEWS[1:3], pytest.param(VIEWS, marks=pytest.mark.slow)])
+def test_committed_reports_make_pages_that_are_right_in_a_browser(tmp_path, views):
+    """Of the committed notebooks and figures, by the site's present code.
+
+    Colours do not depend on the width, and pictures are wider in the dark (their padding): two views see what
+    four do.
+    """
     if not (ROOT / "reports" / "index.ipynb").is_file():
         pytest.skip("reports/index.ipynb is not there yet: run `dvc repro`")
     for name in ("params.yaml", "LICENSE", "README.md"):
@@ -659,7 +666,7 @@ def test_committed_reports_make_pages_that_are_right_in_a_browser(tmp_path):
     size = sum((tmp_path / "reports" / name).stat().st_size for name in front_page(tmp_path))
     assert size < 1_500_000, f"the front page and its pictures and sounds have {size:,} bytes"
     with browser.running(PROGRAM) as address:
-        right_everywhere(address, tmp_path / "reports")
+        right_everywhere(address, tmp_path / "reports", views)
 
 
 def front_page(home: Path) -> list[str]:

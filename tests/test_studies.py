@@ -28,15 +28,6 @@ TIED = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small networks: a second thread costs more than it brings, most of all on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def report(dataset, model, level, seeds=(0, 1)):
     """A report as `records.write` lays it out, all of whose scores lie about `level`."""
     runs = {}

@@ -98,6 +98,14 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
+@pytest.fixture(scope="module")
+def long_trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The weights' hash of such a run of 240 steps."""
+    where = tmp_path_factory.mktemp("long")
+    run(small(40.0), data, where)
+    return digest(where / "models" / "seed0.safetensors")
+
+
 def test_training_learns_and_leaves_weights_and_history(trained: Path) -> None:
     rows = (trained / "models" / "seed0.csv").read_text().splitlines()
     header = rows[0].split(",")
@@ -144,11 +152,9 @@ def test_a_hyperparameter_that_is_set_back_trains_nothing(data: Path, tmp_path: 
 
 
 PROGRAM = """
-import sys, json
+import sys
 from pathlib import Path
 from arvae import training
-from compendium.figures import metrics, style
-from arvae.files import atomic_write
 from arvae.params import Setup
 from arvae.training import Run
 setup = Setup.model_validate_json(Path(sys.argv[1]).read_text())
@@ -170,26 +176,24 @@ def checkpoint_step(where: Path) -> int:
     return max((checkpoints._step(f / name) for f in folders for name in checkpoints.CHECKPOINTS), default=-1)
 
 
-def test_killed_at_any_moment_it_ends_with_the_same_bytes(data: Path, tmp_path: Path) -> None:
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(
+    long_trained: str, data: Path, tmp_path: Path
+) -> None:
     setup = small(40.0, executor="processes", checkpoint_seconds=0.05)
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    whole.mkdir()
-    broken.mkdir()
-    run(small(40.0), data, whole)
-    process = start(setup, data, broken)
+    process = start(setup, data, tmp_path)
     deadline = time.monotonic() + 300
-    while checkpoint_step(broken) < 1 and time.monotonic() < deadline:
+    while checkpoint_step(tmp_path) < 1 and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)  # the parent; its worker must notice and stop by itself
     process.wait()
     time.sleep(0.5)
-    reached = checkpoint_step(broken)
+    reached = checkpoint_step(tmp_path)
     time.sleep(0.5)
-    assert checkpoint_step(broken) == reached, "a worker lives on without its parent"
+    assert checkpoint_step(tmp_path) == reached, "a worker lives on without its parent"
     assert 0 < reached < 240, "it was not killed on its way: the test shows nothing"
-    run(small(40.0), data, broken)
-    assert "going on from step" in said(broken), said(broken)
-    assert digest(broken / "models" / "seed0.safetensors") == digest(whole / "models" / "seed0.safetensors")
+    run(small(40.0), data, tmp_path)
+    assert "going on from step" in said(tmp_path), said(tmp_path)
+    assert digest(tmp_path / "models" / "seed0.safetensors") == long_trained
 
 
 KILLED = """
@@ -309,7 +313,7 @@ def test_damaged_final_weights_are_trained_again(trained: Path, data: Path, tmp_
         training.load_model(tmp_path / "models", "seed0")
 
 
-def test_the_key_follows_science_data_and_code_and_nothing_else(
+def test_the_key_follows_hyperparameters_data_and_code_and_nothing_else(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setup, run = small(), Run("seed0", 0)
@@ -657,7 +661,9 @@ def test_bad_runs_are_refused_before_anything_runs(
         training.train(small(), data, runs(), tmp_path, directory=tmp_path)
 
 
-def test_a_dask_cluster_trains_runs_and_survives_a_worker(trained: Path, data: Path, tmp_path: Path) -> None:
+def test_a_dask_cluster_trains_runs_and_survives_a_worker(
+    long_trained: str, data: Path, tmp_path: Path
+) -> None:
     distributed = pytest.importorskip("distributed", reason="optional: pip install 'dask[distributed]'")
     setup = small(40.0, checkpoint_seconds=0.05)
     with distributed.LocalCluster(
@@ -681,10 +687,7 @@ def test_a_dask_cluster_trains_runs_and_survives_a_worker(trained: Path, data: P
         killer.join()
     assert [result.status for result in results] == ["finished"] * 2
     assert "going on from step" in said(tmp_path)
-    alone = tmp_path / "alone"
-    alone.mkdir()
-    run(small(40.0), data, alone)
-    assert digest(tmp_path / "models" / "seed0.safetensors") == digest(alone / "models" / "seed0.safetensors")
+    assert digest(tmp_path / "models" / "seed0.safetensors") == long_trained
 
 
 def _kill_one_when_it_trains(where: Path, pids: list[int]) -> None:
