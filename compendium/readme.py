@@ -37,10 +37,11 @@ def _compact(shorter: Reports, night: Reports, published: pd.DataFrame) -> pd.Da
     short = tables.runs(shorter) if night else None
     table = summary.main(tables.runs(night or shorter), published, night or shorter, short)
     reached = table.verdict.isin([statistics.IN, statistics.NEAR, statistics.ABOVE])
-    table["cell"] = table["AR-VAE"].where(~reached, "**" + table["AR-VAE"] + "**")
+    ours, baseline = (table[name].str.partition(" (")[0] for name in ("AR-VAE", "β-VAE"))  # without intervals
+    table["cell"] = ours.where(~reached, "**" + ours + "**")
     if night:
         table["cell"] += " (" + table["AR-VAE, laptop"] + ")"
-    table["cell"] += " / " + table["β-VAE"] + " [" + table.published + "]"
+    table["cell"] += " / " + baseline + " [" + table.published + "]"
     counted = table.runs.map(lambda runs: f" ({runs} run{'' if runs == '1' else 's'})")
     table["data set"] = table["data set"].map(labels.dataset_label) + counted
     rows, columns = (table[name].drop_duplicates() for name in ("metric", "data set"))
