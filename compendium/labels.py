@@ -1,4 +1,4 @@
-"""Names as people write them, and the one colour of each model; imports nothing heavy."""
+"""Names and notes as people write them, and the one colour of each model; imports nothing heavy."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -106,6 +106,21 @@ CONTENT_LABELS = {
     "digit": "the share of digits that the classifier still assigns to the same class",
     "shape": "the share of shapes still recognised by their outline (chance is a third)",
     "pitches": "the share of ticks that still sound the same, and of onsets preserved",
+}
+
+# What tables of reconstructions hold, by kind of data, and the columns of tables of realism.
+SYMBOLS = {"images": "Pixels", "music": "Symbols"}
+RECONSTRUCTION_NOTES = {
+    "images": " of pixels. Floor: an empty picture.",
+    "music": ": all symbols, symbols other than *continue*, and whole measures; each also for test measures "
+    "that do and do not occur in training in some key. Floor: a measure of only *continue*.",
+}
+REALISM_LABELS = {
+    "nearest distance": "distance to the nearest test example (root mean square over pixels)",
+    "confidence": "the classifier's confidence",
+    "in scale": "the share of notes in one major scale",
+    "in corpus": "the share of measures that occur in the training set in some key",
+    "log likelihood": "the likelihood under a bigram model (nats per symbol)",
 }
 
 

@@ -5,8 +5,10 @@ import json
 import re
 import shutil
 import subprocess
+import symtable
 import sys
 import tomllib
+from collections import Counter
 from importlib import metadata
 from pathlib import Path
 
@@ -96,6 +98,49 @@ def test_a_notebook_is_prose_first_parameterized_and_without_outputs(path):
         assert not cell.outputs and cell.execution_count is None
         assert len(cell.source.splitlines()) <= 30, "a cell longer than a screen belongs into arvae/"
         assert not re.search(r"^\s*class ", cell.source, re.M)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_a_name_read_in_another_cell_means_one_thing(path):
+    """A label given in one cell and overwritten by a table in the next stood below a figure as that table.
+
+    A cell may make a name anew from what it was; or from a parameter."""
+    given, unclear = Counter(), []
+    for number, cell in enumerate(json.loads(path.read_text())["cells"]):
+        if cell["cell_type"] != "code":
+            continue
+        source = "".join(cell["source"])
+        table = symtable.symtable(source, path.name, "exec")
+        read = {one.get_name() for one in table.get_symbols() if one.is_referenced()}
+        read |= {one.get_name() for inner in within(table) for one in inner.get_symbols() if one.is_global()}
+        mine = {one.get_name() for one in table.get_symbols() if one.is_assigned() and not one.is_imported()}
+        unclear += [(number, name) for name in read - mine if given[name] > 1]
+        if "parameters" not in cell["metadata"].get("tags", []):
+            given.update(mine - refined(source))
+    assert not unclear
+
+
+def refined(source):
+    """Names that a statement assigns from what they were."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Assign):
+            before, after = (
+                {one.id for part in parts for one in ast.walk(part) if isinstance(one, ast.Name)}
+                for parts in ([node.value], node.targets)
+            )
+            found |= before & after
+    return found
+
+
+def within(table):
+    """The scopes inside one, at any depth."""
+    return [scope for child in table.get_children() for scope in (child, *within(child))]
+
+
+def test_no_notebook_branches_on_the_kind_of_data_twice():
+    for path in NOTEBOOKS:
+        assert len(re.findall(r"\bkind [!=]= ", path.read_text())) <= 1, path.name
 
 
 # ---------------------------------------------------------------- rooms

@@ -1,5 +1,7 @@
 """Realism, targets, reconstruction, bounds: on outputs whose scores are known."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -135,6 +137,16 @@ def test_floors_and_ceilings_of_sprites():
     assert (
         found["ceiling"]["interpretability"] == pytest.approx(1) and "content_traversed" not in found["floor"]
     )
+
+
+def test_ties_limit_what_a_continuous_code_can_reach():
+    """Two halves of equal values share two ranks: rho of any code in their order is the root of 3/4."""
+    data = music_dataset()
+    items = evaluation.pick(data, 60)
+    halves = np.repeat([0.0, 1.0], len(items.index) // 2)[:, None]
+    items = dataclasses.replace(items, attributes=np.repeat(halves, len(data.attribute_names), axis=1))
+    found = evaluation.limits(small_setup("bach", "arvae"), data, items)
+    assert found["ceiling"]["scc"] == pytest.approx(np.sqrt(3 / 4), abs=1e-3)
 
 
 def test_an_orientation_is_seen_up_to_the_shapes_symmetry():

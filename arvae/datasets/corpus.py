@@ -114,9 +114,9 @@ def variants(measures: Sequence[np.ndarray], names: Sequence[str]) -> np.ndarray
     rows, columns = [], []
     for index, tune in enumerate(measures):
         pairs = [tune[i : i + 2] for i in range(len(tune) - 1)]
-        telling = sorted({shape(pair) for pair in pairs if (pair >= 0).sum() >= _NOTES})
-        rows += [index] * len(telling)
-        columns += [numbers.setdefault(pair, len(numbers)) for pair in telling]
+        shapes = sorted({shape(pair) for pair in pairs if (pair >= 0).sum() >= _NOTES})
+        rows += [index] * len(shapes)
+        columns += [numbers.setdefault(pair, len(numbers)) for pair in shapes]
     count = len(measures)
     holds = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), (count, max(len(numbers), 1)))
     shared = (holds @ holds.T).tocoo()

@@ -1,9 +1,9 @@
-"""What a score can be at least and at most on a data set: floors of models that know nothing, ceilings of
-codes that know everything."""
+"""Bounds of scores on a data set: floors of models that know nothing, ceilings of codes that know all."""
 
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from arvae import metrics
 from arvae.datasets import catalogue, sprites
@@ -11,10 +11,11 @@ from arvae.datasets.contract import Dataset
 from arvae.evaluation import judge as classifiers
 from arvae.evaluation import reconstruction
 from arvae.evaluation.judge import DigitClassifier
-from arvae.evaluation.scores import CODES, Items
+from arvae.evaluation.scores import Items
+from arvae.metrics import CODES
 from arvae.params import Setup
 
-_LIMITED = ("interpretability", "mig", "sap", "scc")  # what an orientation that cannot be seen whole lowers
+_LIMITED = ("interpretability", "mig", "sap")  # what an orientation that cannot be seen whole lowers
 
 
 def limits(
@@ -22,23 +23,26 @@ def limits(
 ) -> dict[str, dict[str, float | None]]:
     """{"floor": {score: value}, "ceiling": ...} of test items of a data set.
 
-    floor: the metrics of noise in as many dimensions as the setup has; reconstruction by nothing: an empty
-    picture, a measure of "continue"; content by guessing. ceiling: the metrics of codes that are the
-    attributes themselves, a dimension each: what the attributes' dependence on one another leaves. A sprite's
-    orientation is known up to its shape's symmetry only, as on the picture.
+    floor: metrics of noise in the setup's dimensions; reconstruction by nothing: an empty picture, a measure
+    of "continue"; content by guessing. ceiling: metrics of codes that are the attributes themselves, a
+    dimension each: what their dependence on one another leaves (SCC: of codes in their order without ties, as
+    sampled ones are). A sprite's orientation is known up to its shape's symmetry only, as on the picture.
     """
     names, x, attributes = dataset.attribute_names, items.x[:CODES], items.attributes[:CODES]
     noise = np.random.default_rng(0).standard_normal((len(x), setup.latent_dim))
     own = list(range(len(names)))
     found: dict[str, dict[str, Any]] = {}
+    known = visible(names, attributes)
     for side, codes in {"floor": noise, "ceiling": attributes}.items():
         scores = metrics.evaluate(codes, attributes, names, own if side == "ceiling" else None)
         found[side] = {name: scores[name] for name in metrics.METRICS}
         found[side] |= metrics.grouped(codes, attributes, catalogue.kinds(names))
         if side == "ceiling" and names[: len(sprites.NAMES)] == sprites.NAMES:
-            seen = metrics.evaluate(visible(names, attributes), attributes, names, own)["regularized"]
+            seen = metrics.evaluate(known, attributes, names, own)["regularized"]
             by = scores["per_attribute"] | {"orientation": seen["per_attribute"]["orientation"]}
             found[side] |= {m: float(np.mean([by[name][m] for name in names])) for m in _LIMITED}
+    rho = metrics.spearman_matrix(rankdata(known, "ordinal", axis=0), attributes).diagonal()
+    found["ceiling"]["scc"] = float(rho[rho != 0].mean())  # 0: of a constant attribute
     nothing = np.full_like(x, -1 if x.ndim == 2 else 0)
     found["floor"] |= reconstruction.scores(x, nothing)
     classes = classifiers.DIGITS if judge is not None else len(sprites.SHAPES)

@@ -17,7 +17,8 @@ from scipy.linalg import null_space
 from arvae.datasets import examples
 from arvae.datasets.contract import Dataset
 from arvae.evaluation import scores
-from arvae.evaluation.scores import CODES, SEED, Codes, EvaluationError, Items
+from arvae.evaluation.scores import SEED, Codes, EvaluationError, Items
+from arvae.metrics import CODES
 from arvae.params import Setup
 from arvae.trained import TrainedModel
 

@@ -20,6 +20,7 @@ from arvae.evaluation.control import Traversals
 from arvae.evaluation.judge import DigitClassifier
 from arvae.evaluation.realism import Realism
 from arvae.files import read_json
+from arvae.metrics import CODES
 from arvae.metrics.density import observed_range, occupancy
 from arvae.metrics.factors import circular_correlation
 from arvae.params import EvaluationSizes, Setup
@@ -27,7 +28,6 @@ from arvae.progress import Progress
 from arvae.trained import TrainedModel, as_shown, draw
 from arvae.training import load_model
 
-CODES = 10_000  # that the metrics see at most: MIG falls with their number, which must be one everywhere
 SEED = 0  # of the choice of items, of the sampled codes and of the random codes of the density ratio
 DENSITY_SAMPLES = 4  # random codes of the density ratio, for each traversed item
 Log = Callable[[str], None]
