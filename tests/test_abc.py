@@ -259,7 +259,7 @@ X:2
 T:Zwei (Tränen)
 M:3/4
 L:1/8
-Q:1/4=90
+Q:3/8=61.25
 K:C
 C6|
 %%begintext
@@ -281,7 +281,7 @@ def test_a_book_with_a_header():
     assert [[note.pitch for note in one.parts[0].notes] for one in found] == [
         *[[66, 67, 69, 71, 73, 60, 73, 66], [60, 62], [66]]
     ]
-    assert found[1].tempo == 90 and found[1].parts[0].bars[0].length == 3
+    assert found[1].tempo == 91.875 and found[1].parts[0].bars[0].length == 3
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "latin-1"):
         assert abc.read(abc_text.decode(BOOK.encode(encoding))) == found
     assert abc.read(BOOK.replace("\n", "\r\n")) == found == abc.read(BOOK.replace("\n", "\r"))

@@ -123,12 +123,15 @@ def test_an_accidental_that_came_by_a_tie_is_written_where_the_tie_ends(tmp_path
     assert "C4|^F2 G2|" in content.decode()
 
 
-def test_what_cannot_stay_is_written_anew_and_that_is_said():
+def test_what_cannot_stay_is_written_anew_and_that_is_said(tmp_path):
     tune = melody.read(INPUTS / "15_pickup_as_1_4.mid", music.Vocabulary())
     new = edited(tune, m0=[(0, 60)])  # before the file's first tick
     content, kept = tune.render(".mid", new)
     assert kept.startswith("tempo: the notes do not fit")
     assert np.array_equal(grid.measures(midi.read(content).parts[0]), tune.written(new))
+    song = read(tmp_path, SONG.replace("=90", "=92.5").replace("d2 B2|[K:D]", "[K:D]d2 B2|"))
+    content, kept = song.render(".abc", edited(song, m5=[(0, 67)]))
+    assert "changes its key" in kept and "\nQ:1/4=92.5\n" in content.decode()
 
 
 @pytest.fixture(scope="module")
@@ -260,16 +263,19 @@ def test_midi_keeps_tempo_key_and_the_other_notes_to_the_tick(tmp_path):
 # ------------------------------------------------------------------ from one format to another
 
 
+@pytest.mark.parametrize("tempo", ["90", "92.5"])
 @pytest.mark.parametrize("ending", [".musicxml", ".abc", ".mid"])
-def test_title_composer_tempo_and_key_go_to_other_formats(tmp_path, ending):
-    tune = read(tmp_path, SONG.replace("K:G", "K:Edor"))
+def test_title_composer_tempo_and_key_go_to_other_formats(tmp_path, ending, tempo):
+    tune = read(tmp_path, SONG.replace("K:G", "K:Edor").replace("=90", f"={tempo}"))
     other = next(end for end in (".musicxml", ".mid") if end != ending)
     through = read(tmp_path, tune.render(other, tune.measures)[0], f"through{other}")
     content, kept = through.render(ending, through.measures)
     again = files.read_score(content, ending)
     assert "tempo, key" in kept or ending == other
     assert "chord symbols" in kept or ending == other
-    assert (again.title, round(again.tempo)) == ("A Song", 90)
+    assert (again.title, round(again.tempo, 3)) == ("A Song", float(tempo))
+    said = {".abc": f"Q:1/4={tempo}\n", ".musicxml": f'<sound tempo="{tempo}" />', ".mid": ""}
+    assert said[ending].encode() in content
     assert again.parts[0].key.fifths == 2 and np.array_equal(grid.measures(again.parts[0]), tune.measures)
     if ".mid" not in (ending, other):
         assert again.composer == "Trad." and str(again.parts[0].key) == "E dorian"

@@ -406,14 +406,15 @@ READ = """(async () => {
     for (const options of %s) {
         try {
             const melody = await readMelody(%s, bytesOf("%s"), { lowest: 55, pitches: 30 }, options);
-            const { measures, shift, adapted, transpose, composer, signs } = melody, by = -shift - transpose;
+            const { measures, shift, adapted, transpose, composer, signs, tempo } = melody;
+            const by = -shift - transpose;
             const key = melody.key ?? estimateKey(transposed(measures, by)), { alters, tonic, mode,
                 estimated } = key;
             const scale = key.scale(measures.flat().filter((symbol) => symbol >= 0).map((pitch) =>
                 pitch + by));
             const beside = Object.entries(signs).map(([m, own]) =>
                 [Number(m), own.chords, own.lyrics, own.opens, own.closes, own.ending, own.stops]);
-            found.push([measures, shift, adapted, composer, beside, transpose,
+            found.push([measures, shift, adapted, composer, beside, transpose, tempo,
                 Object.values(alters), tonic, mode, estimated, 
                 [...scale].map((pitch) => (pitch - by + 144) %% 12).sort((a, b) => a - b)]);
         } catch (error) {
@@ -449,7 +450,7 @@ def as_expected(path, options):
     ]
     how = [melody.measures.tolist(), melody.shift, list(melody.adapted), source.score.composer, beside]
     signature = [list(key.alters), key.tonic, key.mode, key.estimated, sorted(melody.scale)]
-    return [*how, melody.transpose, *signature]
+    return [*how, melody.transpose, source.score.tempo, *signature]
 
 
 @pytest.mark.parametrize("path", INPUTS, ids=lambda path: path.name)
@@ -490,6 +491,9 @@ ODD = {
     "bar.xml": XML.replace("<duration>4", "<duration>x"),
     "steps.musicxml": XML,
     "words.abc": WORDS,
+    "tempo.abc": f"{HEAD}CDEF|".replace("K:C", "Q:3/8=61.255\nK:C"),
+    "tempo.musicxml": XML.replace("<note>", "<sound tempo='92.500000'/><note>"),
+    "tempi.musicxml": XML.replace("<note>", "<sound tempo='92.5.1'/><note>"),
     "jump.abc": f"{HEAD}CDEF|GABc!D.C.!|",
     "words.musicxml": XML.replace(
         "</note>", "<lyric><syllabic>begin</syllabic><text>oh</text></lyric></note>"
@@ -668,25 +672,39 @@ def test_what_stands_beside_the_notes_is_saved(tab, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("field", "tempo"), [("260", 260), ("30", 30), ("92.5", 92.5), (None, 110), ("9999", 1000)]
+    ("field", "tempo"),
+    [("260", 260), ("30", 30), ("92.5", 92.5), ("92.125", 92.13), (None, 110), ("9999", 1000)],
 )
-def test_the_tempo_is_saved_as_the_file_has_it(tab, field, tempo):
-    """Also where the slider does not reach; of a tune without one the page's own, not the last tune's."""
+def test_the_tempo_is_saved_as_the_file_has_it(tab, tmp_path, field, tempo):
+    """In the project's own digits, also where the slider does not reach; of a tune without one the page's,
+    not the last tune's."""
     opened(tab, TUNE.replace("132", "77"))
-    opened(tab, TUNE.replace("Q:1/4=132\n", f"Q:1/4={field}\n" if field else ""))
+    text = TUNE.replace("Q:1/4=132\n", f"Q:1/4={field}\n" if field else "")
+    opened(tab, text)
     saved = """(() => {
         const panel = playground.panels.melody, files = panel.files(), said = (ending, found) =>
-            Number(found.exec(files[ending][0])[1]);
+            found.exec(files[ending][0])[1];
         return [panel.player.beatsPerMinute, panel.snapshot().tempo, readMidi(files[".mid"][0]).tempo,
-            said(".abc", /Q:1.4=(.*)/), said(".musicxml", /sound tempo="(.*?)"/)];
+            ...[/per-minute>(.*?)</, /sound tempo="(.*?)"/].map((found) => said(".musicxml", found)),
+            said(".abc", /Q:1.4=(.*)/)];
     })()"""
-    assert tab.run(saved) == pytest.approx([tempo] * 5, abs=0.01)
+    found = tab.run(saved)
+    assert [float(one) for one in found] == pytest.approx([tempo] * 6, abs=0.01)
+    assert found[3:] == [f"{tempo:g}"] * 3
+    (tmp_path / "tune.abc").write_text(text)
+    tune = read_melody(tmp_path / "tune.abc", music.Vocabulary())
+    given = min(tune.source.score.tempo or 110, 1000)  # as the page has it
+    endings = (".mid", ".musicxml", ".abc")
+    mid, xml, abc = (scores.render(ending, tune.measures, tempo=given) for ending in endings)
+    assert midi.read(mid).tempo == found[2]
+    assert f"<per-minute>{found[3]}<".encode() in xml and f'tempo="{found[4]}"'.encode() in xml
+    assert f"Q:1/4={found[5]}\n".encode() in abc
     tab.run("""(() => {
         const slider = document.getElementById("melody-tempo");
         slider.value = 150;
         slider.dispatchEvent(new Event("input"));
     })()""")
-    assert tab.run(saved) == pytest.approx([150] * 5, abs=0.01)
+    assert [float(one) for one in tab.run(saved)] == pytest.approx([150] * 6, abs=0.01)
 
 
 MARKED = ["~D", "{c}D", "!trill!D", "+trill+D", ".D", "TD", "(D)", "[DA]", '"^slow"D']

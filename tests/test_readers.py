@@ -336,6 +336,12 @@ def test_quarter_tones_and_broken_values_are_refused_by_bar():
         read(xml(FOUR.replace("<duration>2", "<duration>1e999999999")))
 
 
+def test_a_tempo_may_have_decimals_and_what_is_none_is_left_out():
+    for written, tempo in (("92.5", 92.5), ("120.000000", 120), ("0", None), ("92.5.1", None), (".", None)):
+        content = xml(f'<sound tempo="{written}"/>{FOUR}').encode()
+        assert musicxml.read(content).tempo == tempo and melody(content, ".xml") == TUNE
+
+
 REPEAT = '<barline location="{}"><repeat direction="{}"/></barline>'
 
 

@@ -25,13 +25,13 @@ def read_tune(tune: str) -> Score:
     what is no ABC.
     """
     voices = _read(tune)
-    tempo = re.search(r"(\d{1,2})/(\d{1,2})\s*=\s*(\d{1,4})", field(tune, "Q") or "")
+    tempo = re.search(r"(\d{1,2})/(\d{1,2})\s*=\s*(\d{1,4}(?:\.\d{1,3})?)", field(tune, "Q") or "")
     return Score(
         title=field(tune, "T") or "",
         parts=tuple(voice.part(len(voices) > 1) for voice in voices),
         metre=field(tune, "M") or "",
         number=field(tune, "X") or "",
-        tempo=4.0 * int(tempo[1]) * int(tempo[3]) / (int(tempo[2]) or 4) if tempo else None,
+        tempo=4 * int(tempo[1]) * float(tempo[3]) / (int(tempo[2]) or 4) if tempo else None,
         composer=field(tune, "C") or "",
     )
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 from arvae.files import DAMAGED
-from arvae.music.musicxml_bars import ODD, Measure, measures, number
+from arvae.music.musicxml_bars import ODD, Measure, measures
 from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, Signs, TuneError
 
 _LARGEST = 12 << 20  # bytes of one uncompressed score; the largest chorale has under 1 MB
@@ -24,10 +24,10 @@ def read(content: bytes) -> Score:
     found = [part for *_, part in _parts(root)]
     title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
     composer = root.findtext("identification/creator[@type='composer']") or ""
-    tempo = next((sound.get("tempo") for sound in root.iter("sound") if sound.get("tempo")), None)
+    tempo = next((sound.get("tempo") for sound in root.iter("sound") if sound.get("tempo")), "")
     return Score(
         title.strip(), tuple(found), next((bar.metre for part in found for bar in part.bars), ""),
-        tempo=float(number(tempo)) or None if re.fullmatch(r"[\d.]{1,9}", tempo or "") else None,
+        tempo=float(tempo) or None if re.fullmatch(r"\d{1,9}(\.\d{0,9})?", tempo) else None,
         composer=composer.strip(),
     )  # fmt: skip
 

@@ -57,6 +57,11 @@ class Span:
     joined: bool = False
 
 
+def per_minute(tempo: float) -> str:
+    """A tempo as scores write it, and the playground's page: "92", "92.5", at most to a hundredth."""
+    return f"{int(100 * tempo + 0.5) / 100:.12g}"
+
+
 def notes(measures: np.ndarray) -> list[tuple[int, int, int]]:
     """What sounds in measures (n, 24) in a row: (pitch, start, end) in twelfths of a quarter note."""
     music.check(measures)

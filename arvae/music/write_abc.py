@@ -10,7 +10,7 @@ from arvae.music import coding as music
 from arvae.music import notation
 from arvae.music.beside import Beside
 from arvae.music.keys import STEPS, Key
-from arvae.music.notation import BEAT, Glyph
+from arvae.music.notation import BEAT, Glyph, per_minute
 
 _SIGNS = {-2: "__", -1: "_", 0: "=", 1: "^", 2: "^^"}
 _PER_LINE = 4  # measures
@@ -31,8 +31,8 @@ def bar_text(glyphs: Sequence[Glyph], key: Key, unit: Fraction, words: Sequence[
             count = sum(g.start // BEAT == glyph.start // BEAT for g in glyphs)
             text += "(3" if count == 3 else f"(3:2:{count}"
         length = Fraction(glyph.length * (3 if glyph.triplet else 2), 2 * BEAT) / unit
-        text += (_abc_note(glyph, key, altered) if glyph.symbol >= 0 else "z") + _length(length)
-        text += "-" * glyph.tied_after
+        text += _abc_note(glyph, key, altered) if glyph.symbol >= 0 else "z"
+        text += re.sub(r"^1\b", "", str(length)) + "-" * glyph.tied_after
     return text
 
 
@@ -44,11 +44,6 @@ def _abc_note(glyph: Glyph, key: Key, altered: set[str]) -> str:
         sign = _SIGNS[alter]
         altered.add(step)
     return sign + (step.lower() + "'" * (octave - 5) if octave > 4 else step + "," * (4 - octave))
-
-
-def _length(length: Fraction) -> str:
-    top, bottom = length.numerator, length.denominator
-    return ("" if top == 1 else str(top)) + ("" if bottom == 1 else f"/{bottom}")
 
 
 def key_field(key: Key) -> str:
@@ -66,7 +61,7 @@ def to_abc(
     music.check(np.asarray(measures))
     key = key or Key.of(0)
     fields = {"X": "1", "T": title, "C": composer, "M": "4/4", "L": "1/8"}
-    fields["Q"] = "" if tempo is None else f"1/4={round(tempo)}"
+    fields["Q"] = "" if tempo is None else f"1/4={per_minute(tempo)}"
     fields["K"] = key_field(key) + (f" transpose={transpose}" if transpose else "")
     head = [f"{letter}:{' '.join(text.split())}" for letter, text in fields.items() if text]
     cuts = {place: {at for at, _ in own.chords if at % BEAT == 0} for place, own in signs.items()}

@@ -21,7 +21,7 @@ from arvae.music.beside import Beside
 from arvae.music.coding import BEATS, REST
 from arvae.music.keys import STEPS, Key, altered
 from arvae.music.musicxml_bars import CHORDS
-from arvae.music.notation import BEAT, Glyph
+from arvae.music.notation import BEAT, Glyph, per_minute
 from arvae.music.score import MARKS
 
 _COLOUR = {symbol: colour for colour, symbol in MARKS.items()}
@@ -224,7 +224,7 @@ def _start(measure: Element, transpose: int, key: Key | None, tempo: float | Non
     if tempo is not None:
         direction = (
             '<direction placement="above"><direction-type><metronome><beat-unit>quarter</beat-unit>'
-            f"<per-minute>{tempo:g}</per-minute></metronome></direction-type>"
-            f'<sound tempo="{tempo:g}"/></direction>'
+            f"<per-minute>{per_minute(tempo)}</per-minute></metronome></direction-type>"
+            f'<sound tempo="{per_minute(tempo)}"/></direction>'
         )
         measure.append(fromstring(direction))

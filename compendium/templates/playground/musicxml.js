@@ -41,7 +41,7 @@ function musicXmlScore(root) {
   const title = textOf(root, "work/work-title") || textOf(root, "movement-title") || "";
   const tempo = [...root.getElementsByTagNameNS("*", "sound")].map((sound) => sound.getAttribute("tempo")).find(Boolean) ?? "";
   const composer = children(root, "identification/creator").find((one) => one.getAttribute("type") === "composer")?.textContent ?? "";
-  return { title: title.trim(), composer: composer.trim(), parts: found, tempo: /^[\d.]{1,9}$/.test(tempo) ? Number(tempo) || null : null };
+  return { title: title.trim(), composer: composer.trim(), parts: found, tempo: /^\d{1,9}(\.\d{0,9})?$/.test(tempo) ? Number(tempo) || null : null };
 }
 
 function partwise(root) {
