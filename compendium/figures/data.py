@@ -102,7 +102,9 @@ def distributions(dataset: Dataset) -> Figure:
         edges = _edges(np.concatenate([train, test]))
         axes.hist(train, edges, density=True, color=style.model_colour("arvae"), alpha=0.45, label="train")
         axes.hist(test, edges, density=True, histtype="step", color=style.INK, linewidth=1, label="test")
-        axes.set(xlabel=labels.attribute_label(name, unit), yticks=[])
+        changed = "transform" in dataset.provenance  # by a power: no longer in the unit of its label
+        label = f"{labels.plain(name)} (transformed)" if changed else labels.attribute_label(name, unit)
+        axes.set(xlabel=label.replace(" (", "\n("), yticks=[])
     panels[0].legend(loc="best", handlelength=1.2)
     return figure
 
