@@ -103,9 +103,9 @@ METRIC_LABELS = {
 
 # What of an item is to stay while an attribute is turned, by the `what` of a report's content.
 CONTENT_LABELS = {
-    "digit": "the share of digits that the classifier still assigns to the same class",
-    "shape": "the share of shapes still recognised by their outline (chance is a third)",
-    "pitches": "the share of ticks that still sound the same, and of onsets preserved",
+    "digit": "the share of outputs that the classifier assigns to the digit's own class",
+    "shape": "the share of outputs recognised, by their outline, as the item's own shape (chance is a third)",
+    "pitches": "the share of ticks that sound as in the item's own reconstruction, and of onsets preserved",
 }
 
 # What tables of reconstructions hold, by kind of data, and the columns of tables of realism.

@@ -193,13 +193,13 @@ def with_bounds(table: pd.DataFrame, reports: Reports) -> pd.DataFrame:
 
     See `arvae.evaluation.bounds`; NaN where a report has none.
     """
-    known = {ours: (theirs, factor) for ours, (theirs, factor) in PUBLISHED_NAMES.items()}
     for side in ("floor", "ceiling"):
         found = {
-            (known.get(name, (name, 1))[0], report["dataset"]): value * known.get(name, (name, 1))[1]
+            (written, report["dataset"]): value * factor
             for report in reports.values()
             for name, value in (report.get("bounds") or {}).get(side, {}).items()
             if value is not None
+            for written, factor in ((name, 1), PUBLISHED_NAMES.get(name, (name, 1)))
         }
         keys = zip(table["metric"], table["data set"], strict=True)
         table = table.assign(**{side: [found.get(key, np.nan) for key in keys]})
