@@ -75,5 +75,8 @@ def _matrix(axes: Axes, values, title, note, colours=style.DIVERGING, limits=Non
     most = np.abs(values).max() or 1.0
     low, high = limits or (-most, most)
     style.bare(axes).imshow(values, cmap=colours, vmin=low, vmax=high)
+    axes.spines[:].set(
+        visible=True, color=style.GREY, linewidth=0.5
+    )  # a loss of zero is a blank matrix, not a missing one
     axes.set_title(title, loc="center", weight="normal")
     axes.set_xlabel(note, fontsize=9)
