@@ -441,6 +441,7 @@ def test_the_studies_have_pages_of_their_own_that_lead_back(home):
         == front.select_one(".brand")["href"]
         == "../../reports/index.html"
     )
+    assert "Further studies →" not in menu(aside / "index.html")
     site.build(home)
     soup = BeautifulSoup((home / "reports" / "index.html").read_text(), "html.parser")
     assert soup.select_one(".side a[href='../studies/reports/index.html']")
@@ -459,6 +460,43 @@ def test_a_home_inside_the_project_has_a_site_whose_links_lead_to_the_projects_n
     site.build(night)
     soup = BeautifulSoup((night / "reports" / "pages" / "results.html").read_text(), "html.parser")
     assert soup.select_one("article p > a")["href"] == "../../../notebooks/1_data.ipynb"
+
+
+def menu(path: Path) -> dict[str, Path]:
+    """Where the menu of a page leads: words -> file."""
+    links = BeautifulSoup(path.read_text(), "html.parser").select(".side a")
+    return {link.get_text(): (path.parent / link["href"]).resolve() for link in links}
+
+
+def test_each_site_leads_to_the_others_and_to_the_longest_trained_playground(home):
+    (home / "pipeline.yaml").touch()
+    night, aside = home / "overnight", home / "studies" / "reports"
+    shutil.copytree(home / "reports", night / "reports")
+    shutil.copytree(home / "reports", aside)
+    (night / "params.yaml").touch()
+    for path in ("pages/api/arvae.html", "playground.html"):
+        (home / "reports" / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / "reports" / path).write_text("<title>there</title>")
+    played = "Playground: move the sliders"
+    site.build(home)
+    assert menu(home / "reports" / "index.html")[played] == home / "reports" / "playground.html"
+    (night / "reports" / "playground.html").write_text("<title>there</title>")
+    for _ in range(2):  # a site that is not there yet is not linked
+        site.build(home)
+        site.build(night)
+        site.build(home, reports="studies/reports")
+    fronts = {
+        "← Main report": home / "reports" / "index.html",
+        "Overnight report →": night / "reports" / "index.html",
+        "Further studies →": aside / "index.html",
+    }
+    for own, front in fronts.items():
+        for path in (front, *(front.parent / "pages").glob("*.html")):
+            found = menu(path)
+            assert {name: found.get(name) for name in fronts} == fronts | {own: None}
+            assert found["API reference →"] == home / "reports" / "pages" / "api" / "arvae.html"
+            assert found[played] == night / "reports" / "playground.html"
+    assert menu(fronts["Overnight report →"])["Overnight report"] == fronts["Overnight report →"]
 
 
 def test_the_size_of_the_studies_is_limited_too(home):
