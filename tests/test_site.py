@@ -606,6 +606,56 @@ def test_pages_can_be_searched_sorted_and_turned(home):
         tab.close()
 
 
+@pytest.mark.skipif(PROGRAM is None, reason="NO BROWSER: no table was folded (install chromium)")
+def test_a_long_table_shows_its_first_rows_and_all_when_asked_found_or_printed(home):
+    heads = [  # of the table of all results
+        *("metric", "data set", "model", "runs", "obtained", "each run", "95 % low", "95 % high"),
+        *("published", "published low", "published high", "verdict", "floor", "ceiling"),
+    ]
+
+    def table(rows: int, mark: str) -> nbformat.NotebookNode:
+        names = "".join(f"<th>{name}</th>" for name in heads)
+        cells = "<td>Interpretability</td><td>dSprites</td>" + "<td>0.123</td>" * 11
+        body = "".join(f"<tr>{cells}<td>{mark}{row}</td></tr>" for row in range(rows))
+        html = f"<table class='dataframe'><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
+        return nbformat.v4.new_output("display_data", {"text/html": html})
+
+    caption = nbformat.v4.new_output(
+        "display_data", {"text/markdown": "Rows."}, metadata={"text/markdown": {"caption": True}}
+    )
+    outputs = [table(25, "short"), caption, table(60, "a"), caption, table(60, "b"), caption]
+    write_notebook(home, "long", "# L", ("1", [*outputs, table(60, "c")]))
+    site.build(home)
+    boxes = "[...document.querySelectorAll('.scroll')]"
+    rows = "[...box.querySelectorAll('tbody tr')].filter(row => row.checkVisibility())"
+    shown = f"{boxes}.map(box => {rows}.length)"
+    button = "document.querySelector('#table-%d figcaption + .fold')"
+    path = home / "reports" / "pages" / "long.html"
+    with browser.running(PROGRAM) as address:
+        tab = Tab(address)
+        tab.open(path, 1280)
+        assert tab.run(f"{boxes}.every(box => box.scrollWidth <= box.clientWidth)"), "wider than the page"
+        assert tab.run(shown) == [25, 10, 10, 10] and not tab.run(f"{button % 1}")
+        assert tab.run(f"{boxes}[1].offsetHeight < {boxes}[0].offsetHeight / 2")
+        assert tab.run(f"{button % 2}.textContent") == "Show all 60 rows"
+        tab.run(f"{boxes}[1].querySelectorAll('.sort')[13].click()")
+        assert tab.run(f"{boxes}[1].querySelector('tbody').innerText").split()[-1] == "a17"
+        tab.run(f"{button % 2}.focus()")
+        before = tab.run("scrollY")
+        tab.press("Enter")
+        assert tab.run(shown) == [25, 60, 10, 10] and tab.run("scrollY") == before
+        assert tab.run(f"[{button % 2}.ariaExpanded, {button % 3}.ariaExpanded]") == ["true", "false"]
+        tab.press("Enter")
+        assert tab.run(shown) == [25, 10, 10, 10]
+        tab.call("Emulation.setEmulatedMedia", media="print")
+        assert tab.run(shown) == [25, 60, 60, 60]
+        tab.call("Emulation.setEmulatedMedia", media="")
+        tab.call("Page.navigate", url=f"{path.as_uri()}#:~:text=b47")  # what searches in the page do
+        tab.wait(f"{shown}[2] === 60")
+        assert tab.run(shown) == [25, 10, 60, 10] and tab.run("scrollY") > 0 and tab.complaints() == []
+        tab.close()
+
+
 def live_page(home: Path) -> tuple[TrainedModel, list[items.Item]]:
     """A front page with sliders over a decoder of random weights; that and what they start from."""
     data = sprites_dataset()
