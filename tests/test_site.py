@@ -765,9 +765,23 @@ def front_page(home: Path) -> list[str]:
 
 
 def test_the_reference_documents_what_is_public_and_is_the_same_every_time(tmp_path):
-    front = reference.write(tmp_path)
-    text = (tmp_path / "arvae" / "losses.html").read_text()
+    front = reference.write(tmp_path / "pages" / "api")
+    text = (front.parent / "arvae" / "losses.html").read_text()
     assert front.is_file() and "attribute_regularization" in text and "equations 3 to 5" in text
     pages = [path.read_text() for path in tmp_path.rglob("*.html")]
     assert len(pages) > 20 and not any(re.search(r"0x[0-9a-f]{6}", page) for page in pages)
     assert not any(str(ROOT) in page for page in pages)
+    assert text.count('<footer><a href="../../../index.html">← Main report</a></footer>') == 1
+    if PROGRAM is None:
+        pytest.skip("NO BROWSER: the reference's colours were not looked at (install chromium)")
+    light = "matchMedia('(prefers-color-scheme: light)').matches"
+    paper = "getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0] > 127"
+    with browser.running(PROGRAM) as address:
+        tab = Tab(address)
+        for path in sorted(tmp_path.rglob("[!i]*.html")):  # index.html only leads on
+            for dark in (False, True):  # opened anew: pdoc's colours take a while to change
+                tab.open(path, 1280, dark=dark)
+                assert tab.run(f"[{light}, {paper}]") == [not dark] * 2
+                faults = json.loads(tab.run(browser.FAINT)), tab.complaints()
+                assert faults == ([], []), f"{path.name}, dark: {dark}"
+        tab.close()
