@@ -491,8 +491,10 @@ def test_each_site_leads_to_the_others_and_to_the_longest_trained_playground(hom
         "Further studies →": aside / "index.html",
     }
     for own, front in fronts.items():
-        for path in (front, *(front.parent / "pages").glob("*.html")):
+        for path in (front, *front.parent.glob("[pm]*/*.html")):  # pages and machine
             found = menu(path)
+            foot = BeautifulSoup(path.read_text(), "html.parser").select_one(".foot a[href$='cite.html']")
+            assert (path.parent / foot["href"]).is_file()
             assert {name: found.get(name) for name in fronts} == fronts | {own: None}
             assert found["API reference →"] == home / "reports" / "pages" / "api" / "arvae.html"
             assert found[played] == night / "reports" / "playground.html"

@@ -152,9 +152,9 @@ def build(
         "hash": f"sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
     }  # fmt: skip
 
-    def links(up: str) -> dict[str, str]:
-        """What every page links besides the others."""
-        at = folder if up else reports
+    def links(at: Path) -> dict[str, str]:
+        """What every page links besides the others, for one in the folder `at`."""
+        up = "" if at == reports else "../"
         main, night, further = sites.values()
 
         def to(*files: Path) -> str:
@@ -184,17 +184,17 @@ def build(
             after=pages[number + 1] if number + 1 < len(pages) else None,
             runs=about["runs"] if setup or page.name in OF_ALL else "", made=about["made"],
             downloads=provenance.downloads(reports, page.name, setup),
-            source=way(target.parent, page.source), **links("../" if number else ""),
+            source=way(target.parent, page.source), **links(target.parent),
         )  # fmt: skip
     written[reports / machine.FOLDER / "index.html"] = environment.get_template("machine.html.j2").render(
-        shared, page=None, rows=provenance.machines(reports), **links("../")
+        shared, page=None, rows=provenance.machines(reports), **links(reports / machine.FOLDER)
     )
     index = [[page.title, f"../{page.file}", *text] for page in pages for text in page.parts.texts if text[2]]
     written[folder / "search.html"] = environment.get_template("search.html.j2").render(
         shared,
         page=None,
         index=json.dumps(index, ensure_ascii=False).replace("<", "\\u003c"),
-        **links("../"),
+        **links(folder),
     )
     for target, text in written.items():
         write_text(target, text.rstrip() + "\n")
