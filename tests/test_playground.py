@@ -231,6 +231,8 @@ def test_one_file_that_asks_nobody(made):
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
     names = [i["name"] for style in json.loads(found[1])["panels"][2]["styles"] for i in style["items"]]
     assert "</script><b>second</b>" in names
+    (scale,) = {model.setup.scale for model, _ in made[1].values()}
+    assert f"in your browser (scale {scale})</title>" in text and f"trained at scale {scale}. A" in text
 
 
 def test_faults_are_named(tmp_path, monkeypatch):

@@ -277,7 +277,7 @@ def test_tables_escape_what_they_show():
     "made",
     [
         lambda: music_figures.player(np.full((1, 24), -1), f'"{EVIL}'),
-        lambda: page.render({"title": f"</script>{EVIL}"}, {}, made=EVIL),
+        lambda: page.render({"title": f"</script>{EVIL}"}, {}, made=EVIL, scale=EVIL),
         lambda: engraving._text(EVIL, 0, 0, "start", False),
     ],
     ids=["player", "playground", "score"],

@@ -441,6 +441,7 @@ def test_the_studies_have_pages_of_their_own_that_lead_back(home):
         == front.select_one(".brand")["href"]
         == "../../reports/index.html"
     )
+    assert "Further studies →" not in menu(aside / "index.html")
     site.build(home)
     soup = BeautifulSoup((home / "reports" / "index.html").read_text(), "html.parser")
     assert soup.select_one(".side a[href='../studies/reports/index.html']")
@@ -459,6 +460,45 @@ def test_a_home_inside_the_project_has_a_site_whose_links_lead_to_the_projects_n
     site.build(night)
     soup = BeautifulSoup((night / "reports" / "pages" / "results.html").read_text(), "html.parser")
     assert soup.select_one("article p > a")["href"] == "../../../notebooks/1_data.ipynb"
+
+
+def menu(path: Path) -> dict[str, Path]:
+    """Where the menu of a page leads: words -> file."""
+    links = BeautifulSoup(path.read_text(), "html.parser").select(".side a")
+    return {link.get_text(): (path.parent / link["href"]).resolve() for link in links}
+
+
+def test_each_site_leads_to_the_others_and_to_the_longest_trained_playground(home):
+    (home / "pipeline.yaml").touch()
+    night, aside = home / "overnight", home / "studies" / "reports"
+    shutil.copytree(home / "reports", night / "reports")
+    shutil.copytree(home / "reports", aside)
+    (night / "params.yaml").touch()
+    for path in ("pages/api/arvae.html", "playground.html"):
+        (home / "reports" / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / "reports" / path).write_text("<title>there</title>")
+    played = "Playground: move the sliders"
+    site.build(home)
+    assert menu(home / "reports" / "index.html")[played] == home / "reports" / "playground.html"
+    (night / "reports" / "playground.html").write_text("<title>there</title>")
+    for _ in range(2):  # a site that is not there yet is not linked
+        site.build(home)
+        site.build(night)
+        site.build(home, reports="studies/reports")
+    fronts = {
+        "← Main report": home / "reports" / "index.html",
+        "Overnight report →": night / "reports" / "index.html",
+        "Further studies →": aside / "index.html",
+    }
+    for own, front in fronts.items():
+        for path in (front, *front.parent.glob("[pm]*/*.html")):  # pages and machine
+            found = menu(path)
+            foot = BeautifulSoup(path.read_text(), "html.parser").select_one(".foot a[href$='cite.html']")
+            assert (path.parent / foot["href"]).is_file()
+            assert {name: found.get(name) for name in fronts} == fronts | {own: None}
+            assert found["API reference →"] == home / "reports" / "pages" / "api" / "arvae.html"
+            assert found[played] == night / "reports" / "playground.html"
+    assert menu(fronts["Overnight report →"])["Overnight report"] == fronts["Overnight report →"]
 
 
 def test_the_size_of_the_studies_is_limited_too(home):
@@ -565,6 +605,56 @@ def test_pages_can_be_searched_sorted_and_turned(home):
         assert tab.run("document.querySelector('.turn button').textContent") == "Play"
         assert tab.run("document.querySelector('.strip').style.backgroundPositionY") == "50%"
         assert tab.complaints() == []
+        tab.close()
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="NO BROWSER: no table was folded (install chromium)")
+def test_a_long_table_shows_its_first_rows_and_all_when_asked_found_or_printed(home):
+    heads = [  # of the table of all results
+        *("metric", "data set", "model", "runs", "obtained", "each run", "95 % low", "95 % high"),
+        *("published", "published low", "published high", "verdict", "floor", "ceiling"),
+    ]
+
+    def table(rows: int, mark: str) -> nbformat.NotebookNode:
+        names = "".join(f"<th>{name}</th>" for name in heads)
+        cells = "<td>Interpretability</td><td>dSprites</td>" + "<td>0.123</td>" * 11
+        body = "".join(f"<tr>{cells}<td>{mark}{row}</td></tr>" for row in range(rows))
+        html = f"<table class='dataframe'><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
+        return nbformat.v4.new_output("display_data", {"text/html": html})
+
+    caption = nbformat.v4.new_output(
+        "display_data", {"text/markdown": "Rows."}, metadata={"text/markdown": {"caption": True}}
+    )
+    outputs = [table(25, "short"), caption, table(60, "a"), caption, table(60, "b"), caption]
+    write_notebook(home, "long", "# L", ("1", [*outputs, table(60, "c")]))
+    site.build(home)
+    boxes = "[...document.querySelectorAll('.scroll')]"
+    rows = "[...box.querySelectorAll('tbody tr')].filter(row => row.checkVisibility())"
+    shown = f"{boxes}.map(box => {rows}.length)"
+    button = "document.querySelector('#table-%d figcaption + .fold')"
+    path = home / "reports" / "pages" / "long.html"
+    with browser.running(PROGRAM) as address:
+        tab = Tab(address)
+        tab.open(path, 1280)
+        assert tab.run(f"{boxes}.every(box => box.scrollWidth <= box.clientWidth)"), "wider than the page"
+        assert tab.run(shown) == [25, 10, 10, 10] and not tab.run(f"{button % 1}")
+        assert tab.run(f"{boxes}[1].offsetHeight < {boxes}[0].offsetHeight / 2")
+        assert tab.run(f"{button % 2}.textContent") == "Show all 60 rows"
+        tab.run(f"{boxes}[1].querySelectorAll('.sort')[13].click()")
+        assert tab.run(f"{boxes}[1].querySelector('tbody').innerText").split()[-1] == "a17"
+        tab.run(f"{button % 2}.focus()")
+        before = tab.run("scrollY")
+        tab.press("Enter")
+        assert tab.run(shown) == [25, 60, 10, 10] and tab.run("scrollY") == before
+        assert tab.run(f"[{button % 2}.ariaExpanded, {button % 3}.ariaExpanded]") == ["true", "false"]
+        tab.press("Enter")
+        assert tab.run(shown) == [25, 10, 10, 10]
+        tab.call("Emulation.setEmulatedMedia", media="print")
+        assert tab.run(shown) == [25, 60, 60, 60]
+        tab.call("Emulation.setEmulatedMedia", media="")
+        tab.call("Page.navigate", url=f"{path.as_uri()}#:~:text=b47")  # what searches in the page do
+        tab.wait(f"{shown}[2] === 60")
+        assert tab.run(shown) == [25, 10, 60, 10] and tab.run("scrollY") > 0 and tab.complaints() == []
         tab.close()
 
 
@@ -677,9 +767,23 @@ def front_page(home: Path) -> list[str]:
 
 
 def test_the_reference_documents_what_is_public_and_is_the_same_every_time(tmp_path):
-    front = reference.write(tmp_path)
-    text = (tmp_path / "arvae" / "losses.html").read_text()
+    front = reference.write(tmp_path / "pages" / "api")
+    text = (front.parent / "arvae" / "losses.html").read_text()
     assert front.is_file() and "attribute_regularization" in text and "equations 3 to 5" in text
     pages = [path.read_text() for path in tmp_path.rglob("*.html")]
     assert len(pages) > 20 and not any(re.search(r"0x[0-9a-f]{6}", page) for page in pages)
     assert not any(str(ROOT) in page for page in pages)
+    assert text.count('<footer><a href="../../../index.html">← Main report</a></footer>') == 1
+    if PROGRAM is None:
+        pytest.skip("NO BROWSER: the reference's colours were not looked at (install chromium)")
+    light = "matchMedia('(prefers-color-scheme: light)').matches"
+    paper = "getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0] > 127"
+    with browser.running(PROGRAM) as address:
+        tab = Tab(address)
+        for path in sorted(tmp_path.rglob("[!i]*.html")):  # index.html only leads on
+            for dark in (False, True):  # opened anew: pdoc's colours take a while to change
+                tab.open(path, 1280, dark=dark)
+                assert tab.run(f"[{light}, {paper}]") == [not dark] * 2
+                faults = json.loads(tab.run(browser.FAINT)), tab.complaints()
+                assert faults == ([], []), f"{path.name}, dark: {dark}"
+        tab.close()

@@ -94,7 +94,9 @@ def write(
         panels.append(melody | {"styles": styles})
     if not panels:
         raise ValueError("no trained model to put on the page: train some first (`dvc repro`)")
-    text = render({"panels": panels, "models": programs, "grammar": grammar()}, blobs, made)
+    scales = dict.fromkeys(trained.setup.scale for trained, _ in models.values())
+    content = {"panels": panels, "models": programs, "grammar": grammar()}
+    text = render(content, blobs, made, f"scale {', '.join(scales)}")
     size = len(text.encode())
     if size > LIMIT:
         raise ValueError(f"the page has {size:,} bytes, more than {LIMIT:,}: put fewer models on it")
@@ -158,8 +160,11 @@ def check(trained: TrainedModel, chosen: Sequence[Item]) -> dict[str, Any]:
     return {"z": z.tolist(), "output": _base64(output)}
 
 
-def render(data: Mapping[str, Any], blobs: Mapping[str, str], made: str) -> str:
-    """The page's text. `data` becomes JSON, `blobs` base64 texts, in elements the script reads."""
+def render(data: Mapping[str, Any], blobs: Mapping[str, str], made: str, scale: str) -> str:
+    """The page's text. `data` becomes JSON, `blobs` base64 texts, in elements the script reads.
+
+    scale: that of the models' training, in words, for the page's title and first lines.
+    """
     source = resources.files("compendium") / "templates" / "playground"
 
     def read(names: Iterable[str]) -> str:
@@ -169,6 +174,7 @@ def render(data: Mapping[str, Any], blobs: Mapping[str, str], made: str) -> str:
     parts = {
         "style": read(["style.css"]),
         "made": html.escape(made),
+        "scale": html.escape(scale),
         "data": text.replace("<", "\\u003c"),  # no tune's title can end the element
         "weights": "\n".join(
             f'<script type="text/plain" id="weights-{html.escape(name)}">{blob}</script>'

@@ -10,6 +10,7 @@ from bs4 import BeautifulSoup, NavigableString, Tag
 
 from compendium.figures import animation
 
+MANY_COLUMNS = 9  # that a table needs smaller print for
 LEFT_ALONE = {"a", "code", "pre", "h1", "h2", "h3", "h4", "summary", "math", "svg", "label", "style"}
 
 
@@ -87,7 +88,9 @@ def _wrap(soup: BeautifulSoup) -> None:
     """Let wide tables scroll in a box that the keyboard reaches; give each one row of headings."""
     for table in soup.find_all("table"):
         if table.find_parent("table") is None:
-            table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
+            columns = max((len(row.find_all(["th", "td"])) for row in table.find_all("tr")), default=0)
+            name = "scroll wide" if columns >= MANY_COLUMNS else "scroll"
+            table.wrap(soup.new_tag("div", attrs={"class": name, "tabindex": "0"}))
         rows = [row.find_all("th") for row in table.select("thead tr")]
         # pandas writes the name of the index into a row of its own.
         if len(rows) == 2 and not rows[0][0].get_text() and not "".join(c.get_text() for c in rows[1][1:]):

@@ -20,6 +20,7 @@ from compendium.site.checking import REPORTS_LIMIT, SiteError, check
 from compendium.site.convert import TEMPLATES, Body, Converter, markdown, way
 
 STUDIES = "studies/reports"  # what goes further than the paper has pages of its own
+OVERNIGHT = "overnight/reports"  # so have the same setups, trained longer: a home inside the project
 CITE = TEMPLATES / "site" / "cite.md"
 OF_ALL = ("results", "baselines")  # pages whose numbers are of all setups
 GLOSSARY = TEMPLATES / "site" / "glossary.md"
@@ -115,8 +116,8 @@ def build(
 
     Args:
         home: the project's root, default the one above the working directory.
-        reports: the folder, from the root, with the notebooks/, metrics/, ... to show: reports or STUDIES,
-            whose pages lead back to the main report.
+        reports: the folder, from the root, with the notebooks/, metrics/, ... to show: reports or STUDIES.
+            The menus of the project's sites lead to one another.
         limit: bytes that reports/ may have in all.
 
     Returns:
@@ -128,7 +129,6 @@ def build(
     """
     home = paths.root() if home is None else Path(home).resolve()
     reports = home / reports
-    aside = reports != home / "reports"
     pages = collect(home, reports)
     folder = reports / "pages"
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,23 +145,33 @@ def build(
     for page in pages[1:]:
         menu.setdefault(page.group, []).append(page)
     code, metrics = provenance.commit(home), provenance.metrics(reports)
+    sites = {name: paths.project(home) / name for name in ("reports", OVERNIGHT, STUDIES)}
+    front = {sites[STUDIES]: "Further studies", sites[OVERNIGHT]: "Overnight report"}.get(reports, "Overview")
     shared = {
-        "menu": menu, "front": "Further studies" if aside else "Overview", "script": script,
+        "menu": menu, "front": front, "script": script,
         "hash": f"sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
     }  # fmt: skip
 
-    def links(up: str) -> dict[str, str]:
-        """What every page links besides the others."""
-        at = folder if up else reports
-        main, further = home / "reports", home / STUDIES / "index.html"
+    def links(at: Path) -> dict[str, str]:
+        """What every page links besides the others, for one in the folder `at`."""
+        up = "" if at == reports else "../"
+        main, night, further = sites.values()
+
+        def to(*files: Path) -> str:
+            """The first of the files that is there, and not the page's own front."""
+            own = reports / "index.html"
+            return next((way(at, file) for file in files if file.is_file() and file != own), "")
+
         return {
             "up": up,
             "pages": f"{up}pages/",
-            "main": way(at, main / "index.html") if aside else "",
-            "cite": way(at, main / "pages" / "cite.html"),
-            "studies": way(at, further) if further.is_file() and not aside else "",
-            "playground": way(at, main / "playground.html") if (main / "playground.html").is_file() else "",
-            "reference": way(at, api) if (api := main / "pages" / "api" / "arvae.html").is_file() else "",
+            "main": to(main / "index.html"),
+            "overnight": to(night / "index.html"),
+            "studies": to(further / "index.html"),
+            "cite": way(at, home / "reports" / "pages" / "cite.html"),
+            # the longest trained models there are
+            "playground": to(night / "playground.html", main / "playground.html"),
+            "reference": to(main / "pages" / "api" / "arvae.html"),
         }
 
     written = {}
@@ -174,17 +184,17 @@ def build(
             after=pages[number + 1] if number + 1 < len(pages) else None,
             runs=about["runs"] if setup or page.name in OF_ALL else "", made=about["made"],
             downloads=provenance.downloads(reports, page.name, setup),
-            source=way(target.parent, page.source), **links("../" if number else ""),
+            source=way(target.parent, page.source), **links(target.parent),
         )  # fmt: skip
     written[reports / machine.FOLDER / "index.html"] = environment.get_template("machine.html.j2").render(
-        shared, page=None, rows=provenance.machines(reports), **links("../")
+        shared, page=None, rows=provenance.machines(reports), **links(reports / machine.FOLDER)
     )
     index = [[page.title, f"../{page.file}", *text] for page in pages for text in page.parts.texts if text[2]]
     written[folder / "search.html"] = environment.get_template("search.html.j2").render(
         shared,
         page=None,
         index=json.dumps(index, ensure_ascii=False).replace("<", "\\u003c"),
-        **links("../"),
+        **links(folder),
     )
     for target, text in written.items():
         write_text(target, text.rstrip() + "\n")

@@ -1,4 +1,4 @@
-// What a page can do beyond being read: stop and turn moving pictures, open figures larger, sort tables, search.
+// What a page can do beyond being read: stop and turn moving pictures, open figures larger, sort and fold tables, search.
 "use strict";
 const all = (what, within = document) => [...within.querySelectorAll(what)];
 function make(tag, properties = {}, ...inside) {
@@ -125,10 +125,38 @@ for (const table of all("article table")) {
       const up = head.ariaSort !== "ascending";
       heads.forEach(other => other.removeAttribute("aria-sort"));
       head.ariaSort = up ? "ascending" : "descending";
-      const rows = [...body.rows].sort((a, b) => compare(value(a, column), value(b, column)));
+      const rows = [...table.tBodies].flatMap(part => [...part.rows]).sort((a, b) => compare(value(a, column), value(b, column)));
       body.append(...(up ? rows : rows.reverse()));
+      table.dispatchEvent(new Event("sorted"));
     };
   });
+}
+
+// A long table shows its first rows. A search in the page finds the others, too, and shows them.
+const LONG = 25, SHOWN = 10; // rows
+for (const box of all("article section .scroll")) {
+  const table = box.querySelector("table"), body = table?.tBodies[0], count = body?.rows.length ?? 0;
+  if (count <= LONG) continue;
+  const rest = make("tbody", {id: `rows-${all(".rest").length + 1}`, className: "rest"});
+  const button = make("button", {type: "button", className: "fold"});
+  button.setAttribute("aria-controls", rest.id);
+  body.after(rest);
+  const show = open => {
+    const rows = [...body.rows, ...rest.rows];
+    (open ? body : rest).append(...rows.slice(SHOWN));
+    if (open) rest.removeAttribute("hidden");
+    else rest.setAttribute("hidden", "until-found");
+    button.ariaExpanded = open;
+    button.textContent = open ? `Show the first ${SHOWN} rows` : `Show all ${count} rows`;
+  };
+  button.onclick = () => {
+    show(rest.hasAttribute("hidden"));
+    if (rest.rows.length) button.scrollIntoView({block: "nearest"});
+  };
+  rest.addEventListener("beforematch", () => show(true));
+  table.addEventListener("sorted", () => show(!rest.hasAttribute("hidden")));
+  (box.closest("figure")?.querySelector(":scope > figcaption") ?? box).after(button);
+  show(false);
 }
 
 // A link to code opens it.
