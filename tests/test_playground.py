@@ -27,6 +27,7 @@ from arvae.trained import TrainedModel
 from compendium.playground import items, page, weights
 from tests.browser import chromium, running
 from tests.tab import Tab
+from tests.test_melody import keys_change
 from tests.test_patching import WORDS
 
 torch.set_num_threads(1)
@@ -413,7 +414,8 @@ READ = """(async () => {
             const scale = key.scale(measures.flat().filter((symbol) => symbol >= 0).map((pitch) =>
                 pitch + by));
             const beside = Object.entries(signs).map(([m, own]) =>
-                [Number(m), own.chords, own.lyrics, own.opens, own.closes, own.ending, own.stops]);
+                [Number(m), own.chords, own.lyrics, own.keys.map(([at]) => at), own.opens, own.closes, own.ending,
+                    own.stops]);
             found.push([measures, shift, adapted, composer, beside, transpose, tempo,
                 Object.values(alters), tonic, mode, estimated, 
                 [...scale].map((pitch) => (pitch - by + 144) %% 12).sort((a, b) => a - b)]);
@@ -440,17 +442,40 @@ def as_expected(path, options):
         [
             m,
             *([list(one) for one in some] for some in (own.chords, own.lyrics)),
+            [at for at, _ in own.keys],
             own.opens,
             own.closes,
             own.ending,
             own.stops,
         ]
         for m, own in sorted(beside_of(source.score.parts[source.place]).items())
-        if any((own.chords, own.lyrics, own.opens, own.closes, own.ending, own.stops))
+        if any((own.chords, own.lyrics, own.keys, own.opens, own.closes, own.ending, own.stops))
     ]
     how = [melody.measures.tolist(), melody.shift, list(melody.adapted), source.score.composer, beside]
     signature = [list(key.alters), key.tonic, key.mode, key.estimated, sorted(melody.scale)]
     return [*how, melody.transpose, source.score.tempo, *signature]
+
+
+@pytest.mark.parametrize("ending", [".abc", ".musicxml", ".mid"])
+def test_a_change_of_key_is_said_in_the_same_words(tab, tmp_path, ending):
+    path = tmp_path / f"keys{ending}"
+    path.write_bytes(keys_change(ending))
+    assert as_read(tab, path.name, path.read_bytes(), [{}]) == [as_expected(path, {})]
+    said = tab.run(
+        """(async () => {
+        const panel = playground.panels.melody, said = () => panel.root.querySelector(
+            "#melody-in-key").parentNode.textContent;
+        await panel.read("%s", bytesOf("%s"));
+        const found = [said()];
+        panel.pickItem(0);
+        return [...found, said()];
+    })()"""
+        % (path.name, base64.b64encode(path.read_bytes()).decode())
+    )
+    note = "the key changes in measure 3; --in-key keeps to C major"
+    tune = read_melody(path, music.Vocabulary())
+    assert said[0].partition("scale; ")[2] == tune.in_key().partition("scale; ")[2] and note in said[0]
+    assert "the key changes" not in said[1]
 
 
 @pytest.mark.parametrize("path", INPUTS, ids=lambda path: path.name)

@@ -4,6 +4,7 @@ range, the grid.
 """
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ MONOPHONIC = "--monophonic keeps the highest note where several sound"
 _NEAR = 1 / 48  # quarter notes: onsets this close to the grid are on it
 QUANTIZE = "--quantize moves every onset to the nearest sixteenth or triplet"
 PART = "--part N chooses one, by its number or name"
+REKEYED = "the key changes in measure {}; --in-key keeps to {}: choose --measures before it, or give --key"
 JUMPS = "read once, as it is written: D.C. and D.S. are not followed"
 TUNE = "--tune N chooses one, by its X: number or its title"
 KEY = "write a note A to G, with # or b, and unless it is major m, dor, phr, lyd, mix or loc (F#m, D mix)"
@@ -34,7 +36,8 @@ class Melody:
 
     shift: by how many semitones they were moved to fit the model's range; adapted: what was done to it, in
     words; transpose: by how many semitones its instrument sounds higher than it is written; key: its key
-    signature, as written (None: estimated); source: what it was read from.
+    signature, as written (None: estimated); source: what it was read from; rekeyed: the first measure that has
+    another key signature (0: none, or a key was asked for).
     """
 
     measures: np.ndarray
@@ -44,6 +47,7 @@ class Melody:
     transpose: int = 0
     key: Key | None = None
     source: "Source | None" = None
+    rekeyed: int = 0
 
     def __post_init__(self) -> None:
         if self.key is None:
@@ -57,11 +61,14 @@ class Melody:
         own = self.measures[self.measures >= 0] - moved
         return frozenset((pitch + moved) % 12 for pitch in self.key.scale(own))
 
-    def in_key(self) -> str:
-        """Which key that is, whether it is estimated, and how the tune itself keeps to it, in words."""
+    def in_key(self, only: Collection[int] = ()) -> str:
+        """Which key that is, whether it is estimated, how the tune itself keeps to it, and whether it changes
+        before the last of the measures that are edited (none: all), in words."""
         how = ", estimated from its notes" if self.key.estimated else ""
         outside, notes = keys.outside(self.measures, self.scale)
-        return f"key: {self.key}{how}; {outside} of its own {notes} notes lie outside the scale"
+        changes = self.rekeyed and self.rekeyed <= max(only, default=self.rekeyed)
+        note = f"; {REKEYED.format(self.rekeyed, self.key)}" if changes else ""
+        return f"key: {self.key}{how}; {outside} of its own {notes} notes lie outside the scale{note}"
 
     def written(self, measures: np.ndarray) -> np.ndarray:
         """Measures of this melody, edited or not, in the key it came in.
@@ -220,7 +227,8 @@ def read(
     place = next(place for place, one in enumerate(whole.parts) if one is chosen)
     source = Source(content, ending, tune, place, whole, (monophonic, quantize))
     measures, title = music.transpose(measures, shift), whole.title or path.stem
-    return Melody(measures, title, shift, tuple(adapted), chosen.transpose, signature, source)
+    rekeyed = 0 if key else next((m + 1 for m, own in sorted(beside_of(chosen).items()) if own.keys), 0)
+    return Melody(measures, title, shift, tuple(adapted), chosen.transpose, signature, source, rekeyed)
 
 
 def _measures(part: Part, monophonic: bool, quantize: bool) -> np.ndarray:

@@ -18,14 +18,14 @@ import numpy as np
 
 from arvae.music import coding as music
 from arvae.music.coding import BEATS
-from arvae.music.keys import Key
+from arvae.music.keys import Key, sharps
 from arvae.music.notation import BEAT
 from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, Signs, TuneError
 
 _LARGEST = 1 << 19  # bytes; a song with all its instruments has some 100 kB
 _DRUMS = 9  # channel, from 0
-_UNUSED = re.compile(rb"\xff[\x00\x20\x21\x54\x59\x7f]")  # key, SMPTE offset, port, ..: read as text
-_KEY = re.compile(rb"\xff\x59\x02([\xf9-\xff\x00-\x07])([\x00\x01])")  # sharps, minor
+#: A key that is none, SMPTE offset, port, ..: read as text.
+_UNUSED = re.compile(rb"\xff([\x00\x20\x21\x54\x7f]|\x59(?!\x02[\xf9-\xff\x00-\x07][\x00\x01]))")
 _END = b"\xff\x2f\x00"  # of a track
 EARLY, _LATE = Fraction(1, 48), Fraction(1, 8)  # quarter notes: how far from its bar line a note is played
 _GRID = np.array([float(offset * BEAT) for offset in (*music.GRID, 1)])
@@ -45,18 +45,12 @@ def read(content: bytes) -> Score:
     Raises TuneError for what is no MIDI file, ends too early, or lasts too long.
     """
     try:
-        found = _score(opened(content))
+        return _score(opened(content))
     except TuneError:
         raise
     except ODD as error:
         found = str(error) or "it is cut short"
         raise TuneError(BROKEN, f"this is no MIDI file ({found}): export it again") from error
-    sign = _KEY.search(content)
-    if sign is None:
-        return found
-    sharps = int.from_bytes(sign[1], signed=True)
-    key = Key.of(sharps, "minor" if sign[2][0] else "major")
-    return replace(found, parts=tuple(replace(part, key=key) for part in found.parts))
 
 
 def opened(content: bytes, whole: bool = False) -> mido.MidiFile:
@@ -99,6 +93,10 @@ def _score(file: mido.MidiFile) -> Score:
         rate = Fraction(30_000, 1001) if frames == 29 else Fraction(frames)
         division = rate * ticks * Fraction(tempo, 1_000_000)
     everything = [item for track in tracks for item in track]
+    signs = [(time / division, _key(m.key)) for time, m in everything if m.type == "key_signature"]
+    key = signs[0][1] if signs else None
+    changes = [(time, str(sign)) for time, sign in signs if time > 0 and sign.alters != key.alters]
+    keys = tuple(sorted(changes)[:1])
     texts = [_syllables(track) for track in tracks if not by_channel(track)]
     parts: list[Part] = []
     for track in tracks:
@@ -123,12 +121,18 @@ def _score(file: mido.MidiFile) -> Score:
             drums = " (drums)" if channel == _DRUMS else ""
             inside = f"channel {channel + 1}" if file.type == 0 else f"{name}, channel {channel + 1}"
             full = (inside if len(channels) > 1 else name) + drums
-            signs = Signs(_chords(shared, division), lyrics=_lyrics(verses, sounding))
-            parts.append(Part(full, sounding, tuple(bars), percussion=bool(drums), signs=signs))
+            signs = Signs(_chords(shared, division), lyrics=_lyrics(verses, sounding), keys=keys)
+            parts.append(Part(full, sounding, tuple(bars), bool(drums), key=key, signs=signs))
     title = _name(tracks[0], "track_name") if tracks else ""
     return Score(
         title, tuple(parts), parts[0].bars[0].metre if parts else "", tempo=60e6 / tempo if tempo else None
     )
+
+
+def _key(name: str) -> Key:
+    """A key signature as mido names it: "F#m"."""
+    mode = "minor" if name.endswith("m") else "major"
+    return Key.of(sharps(name.removesuffix("m"), mode), mode)
 
 
 def timed(track: mido.MidiTrack) -> list[Event]:

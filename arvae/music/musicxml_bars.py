@@ -43,6 +43,7 @@ class Measure:
     chords: list[tuple[Fraction, str]] = field(default_factory=list)
     lyrics: list[tuple[str, Fraction, int, str]] = field(default_factory=list)  # staff, start, verse, text
     jumps: bool = False
+    keys: list[tuple[Fraction, str]] = field(default_factory=list)
     start: Fraction = Fraction(0)  # in the part, once all parts are read
 
 
@@ -50,6 +51,7 @@ def measures(part: Element) -> Iterator[Measure]:
     """The bars of a <part>, in order, each as long as what it holds. TuneError, with its number, for one that
     cannot be read."""
     divisions, metre, transpose, endings, section = Fraction(1), (Fraction(0), ""), {}, frozenset(), False
+    key = Key.of(0)
     nodes = part.findall("measure")
     for place, node in enumerate(nodes, 1):
         bar = Measure(node.get("number") or str(place), *metre, transpose, section=section)
@@ -61,7 +63,11 @@ def measures(part: Element) -> Iterator[Measure]:
                     metre = _metre(item, metre)
                     bar.nominal, bar.metre = metre
                     bar.transpose = transpose = transposition(item, transpose)
-                    bar.key = signature(item)
+                    if given := signature(item):
+                        bar.key = bar.key or given
+                        if given.alters != key.alters and (place > 1 or now):
+                            bar.keys.append((now, str(given)))
+                        key = given
                 elif item.tag in ("backup", "forward"):
                     step = number(item.findtext("duration")) / divisions
                     now = max(_tidy(now + step if item.tag == "forward" else now - step), Fraction(0))

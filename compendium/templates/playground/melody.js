@@ -130,8 +130,10 @@ function melodyPanel(panel) {
     setTempo(item.tempo);
     unsaved.textContent = item.marks ? UNSAVED : "";
     const outside = original.flat().filter((symbol) => symbol >= 0 && !scale().has((symbol - item.moved + 144) % 12)).length;
+    const rekeyed = Object.entries(item.signs).find(([, own]) => own.keys?.length); // in the order of measures
     keyLabel.lastChild.textContent = ` in key: ${item.key}${item.key.estimated ? ", estimated from its notes" : ""}; `
-      + `${outside} of its own ${original.flat().filter((symbol) => symbol >= 0).length} notes lie outside the scale`;
+      + `${outside} of its own ${original.flat().filter((symbol) => symbol >= 0).length} notes lie outside the scale`
+      + (rekeyed ? `; ${REKEYED.replace("{}", Number(rekeyed[0]) + 1).replace("{}", item.key)}` : "");
     strip.reset(original.length);
     soon(draw);
   }

@@ -2,7 +2,7 @@
 // A melody from a file or from pasted ABC, ready to be edited. What does not fit is refused, with what to do about it, in the
 // words of `python -m arvae.edit` (arvae/edit/melody.py and arvae/music/files.py); the options are the same.
 
-const { MONOPHONIC, QUANTIZE, PART, TUNE, JUMPS } = data.grammar.words, OPTIONS = { monophonic: MONOPHONIC, quantize: QUANTIZE };
+const { MONOPHONIC, QUANTIZE, PART, TUNE, JUMPS, REKEYED } = data.grammar.words, OPTIONS = { monophonic: MONOPHONIC, quantize: QUANTIZE };
 const { endings: ENDINGS, largest: LARGEST } = data.grammar, NEAR = 1 / 48;
 
 /** A refusal; `choices`: the parts or tunes of which one is to be chosen, as [value, words]; `options`: what would help. */

@@ -59,12 +59,12 @@ function measuresOf(part, monophonic = false, quantize = false) {
 }
 
 /** What stands beside the notes of a part; times in quarter notes, places of bars (see Signs in score.py). */
-const noSigns = () => ({ chords: [], lyrics: [], opens: [], closes: [], endings: {}, stops: [], jumps: false, marks: false });
+const noSigns = () => ({ chords: [], lyrics: [], keys: [], opens: [], closes: [], endings: {}, stops: [], jumps: false, marks: false });
 
 /** The same by measures, from 0, with times in twelfths from the measure's start, as `beside_of` in beside.py has it. */
 function besideOf(part) {
   const { signs = noSigns() } = part, laid = fullBars(part.bars), { bars } = laid, found = {};
-  const of = (m) => (found[m] ??= { chords: [], lyrics: [], opens: false, closes: false, ending: "", stops: false });
+  const of = (m) => (found[m] ??= { chords: [], lyrics: [], keys: [], opens: false, closes: false, ending: "", stops: false });
   const starts = bars.map((_, i) => Math.round(laid.starts[i] + laid.moved[i]));
   const ends = bars.map((bar, i) => starts[i] + Math.round(12 * bar.length));
   bars.forEach((bar, i) => {
@@ -75,7 +75,7 @@ function besideOf(part) {
     }
     if (i === bars.length - 1 || starts[i + 1] >= (last + 1) * MEASURE) of(last).closes ||= signs.closes.includes(index);
     of(last).stops ||= signs.stops.includes(index);
-    for (const kind of ["chords", "lyrics"]) {
+    for (const kind of ["chords", "lyrics", "keys"]) {
       for (const [time, ...what] of signs[kind]) {
         if (time < bar.start || time >= bar.start.plus(bar.length)) continue;
         const at = starts[i] + Math.trunc(12 * time.minus(bar.start));
