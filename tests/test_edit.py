@@ -438,6 +438,25 @@ def test_the_command_on_a_melody(inside, tmp_path, capsys):
     assert "symbols as given" in capsys.readouterr().out
 
 
+def test_without_a_request_the_tune_itself_is_written(inside, tmp_path, capsys):
+    source, numbers = abc(tmp_path, "CDEF|G>AB/c/d|cBAG|FEDC|"), tmp_path / "out.json"
+    given = scores.read(source)
+    for name, asked in (
+        ("same.abc", []),
+        ("out.musicxml", ["--in-key"]),
+        ("out.mid", ["--measures", "2-3"]),
+        ("faster.abc", ["--tempo", "140"]),
+    ):
+        arguments = [str(source), *asked, "-o", str(tmp_path / name), "--json", str(numbers)]
+        assert command.main(arguments) == 0
+        np.testing.assert_array_equal(scores.read(tmp_path / name), given)
+        found = json.loads(numbers.read_text())
+        assert found["now"] == found["given"] and set(found["same as given, now"]) == {1.0}
+        said = capsys.readouterr().out
+        assert "rebuilt" in said and "Reconstruction without edits: " in said
+    assert (tmp_path / "same.abc").read_text() == source.read_text()
+
+
 def test_options_and_wishes_in_any_order(inside, tmp_path, capsys):
     source = abc(tmp_path, "CDEF|GABc|cBAG|FEDC|", name="TUNE.ABC")
     asked = [
