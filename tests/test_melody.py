@@ -259,3 +259,26 @@ def test_a_key_that_changes_is_said(tmp_path, ending):
         assert "changes" not in said
     same = abc(tmp_path, "CDEF|[K:Am]GABc|", name="same.abc")
     assert "changes" not in melody.read(same, music.Vocabulary()).in_key()
+
+
+def test_what_is_kept_is_said_as_it_is(tmp_path):
+    """Of a tempo or key that changes the first; of incomplete bars that they become full ones."""
+    head = HEAD.replace("K:C", "Q:1/4=90\nK:C")
+    for body, said in (
+        ("CDEF|GABc|", "title, tempo, key"),
+        ("CDEF|[Q:1/4=120]GABc|", "title, tempo (the first), key"),
+        ("CDEF|\nK:G\nGABc|", "title, tempo, key (the first)"),
+        ("CDEF|[Q:1/4=90]GAB|", "title, tempo, key; incomplete bars are written as full ones: measure 2"),
+    ):
+        tune = melody.read(abc(tmp_path, body, head), music.Vocabulary())
+        content, kept = tune.render(".musicxml", tune.measures)
+        assert kept == said
+    path = tmp_path / "tune.musicxml"
+    path.write_bytes(content.replace(b"</part>", b'<measure><sound tempo="60"/></measure></part>'))
+    tune = melody.read(path, music.Vocabulary())
+    assert "tempo (the first)" in tune.render(".abc", tune.measures)[1]
+    file = mido.MidiFile(file=io.BytesIO(tune.render(".mid", tune.measures)[0]))
+    file.tracks[0].append(mido.MetaMessage("set_tempo", tempo=400_000))
+    file.save(tmp_path / "tune.mid")
+    tune = melody.read(tmp_path / "tune.mid", music.Vocabulary())
+    assert "tempo (the first)" in tune.render(".abc", tune.measures)[1]

@@ -284,7 +284,8 @@ def test_title_composer_tempo_and_key_go_to_other_formats(tmp_path, ending, temp
 def test_chord_symbols_repeats_and_endings_go_from_abc_to_musicxml_and_back(tmp_path):
     tune = read(tmp_path, SONG.replace('"D"^c2 z2', '"Bbm7/F"^c2 "^slow"z2'))
     content, kept = tune.render(".musicxml", edited(tune, m2=[(0, 67)]))
-    assert kept.endswith("chord symbols, lyrics, repeats")
+    full = "incomplete bars are written as full ones: measures 1, 8"
+    assert kept.endswith(f"key (the first), chord symbols, lyrics, repeats; {full}")
     xml = files.read_score(content, ".musicxml").parts[0]
     part = tune.source.score.parts[0]
     pick_up = Fraction(3)  # it is a whole measure now
@@ -321,8 +322,10 @@ def test_only_what_a_file_holds_is_said_to_be_kept(tmp_path):
     through = read(tmp_path, content.replace(b"\xff\x59\x02", b"\xff\x7f\x02"), "through.mid")
     assert through.render(".musicxml", through.measures)[1] == "title, tempo"
     song = read(tmp_path, SONG)
-    assert song.render(".mid", song.measures)[1] == "lyrics, chord symbols, title, tempo, key"
-    assert song.render(".mid", song.measures, 120)[1] == "lyrics, chord symbols, title, key"
+    full = "; incomplete bars are written as full ones: measures 1, 8"
+    kept = "lyrics, chord symbols, title, tempo, key (the first)"
+    assert song.render(".mid", song.measures)[1] == kept + full
+    assert song.render(".mid", song.measures, 120)[1] == kept.replace(" tempo,", "") + full
     assert song.render(".wav", song.measures)[1] == "tempo" and not song.render(".wav", song.measures, 99)[1]
 
 

@@ -29,6 +29,9 @@ from arvae.music.files import ENDINGS, WRITTEN
 from arvae.params import ParamsError
 from arvae.trained import ModelError, TrainedModel
 
+#: Options that mean something for melodies only.
+MELODIES = "measures", "part", "tune", "transpose", "monophonic", "quantize", "in_key", "key", "tempo"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; exit status 1, with the reason and the remedy, where something cannot be done."""
@@ -61,6 +64,10 @@ def main(arguments: list[str] | None = None) -> int:
                 kind = f"melodies ({', '.join(ENDINGS)})" if music else "pictures"
                 name = trained.setup.name
                 raise EditError(f"{name} edits {kind}, not {path.name}: choose another --model")
+            if asked := [
+                f"--{one.replace('_', '-')}" for one in MELODIES if getattr(given, one) and not music
+            ]:
+                raise EditError(f"{path.name} is a picture: leave out {', '.join(asked)} (for melodies)")
             targets = _targets(given, path, WRITTEN if music else (".png",), len(inputs) > 1, taken)
             _run(given, path, wishes, trained, targets)
             taken.update(target.resolve() for target in targets)
@@ -167,7 +174,8 @@ def _run(
             write_bytes(target, content)
             print(f"Written: {target}")
             if kept:
-                print(*report.filled([f"  Kept of {path.name}: {kept}"]))
+                tune_only = f", tune {given.tune} only" if given.tune else ""
+                print(*report.filled([f"  Kept of {path.name}{tune_only}: {kept}"]), sep="\n")
     if wishes and not targets:
         endings = ".png" if tune is None else ", ".join(WRITTEN)
         print(f"Nothing written: name an output file with -o ({endings})")

@@ -4,18 +4,22 @@ range, the grid.
 """
 
 import dataclasses
+import textwrap
 from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from arvae.edit.faults import EditError
+from arvae.edit.wishes import span
 from arvae.files import write_bytes
 from arvae.music import abc, audio, files, grid, keys, notation, patch_abc, patch_midi, patch_musicxml
 from arvae.music import coding as music
 from arvae.music.beside import beside_of
 from arvae.music.coding import CONTINUE, REST
+from arvae.music.grid import layout
 from arvae.music.keys import Key
+from arvae.music.notation import MEASURE
 from arvae.music.rewriting import UnkeptError, rewritten
 from arvae.music.score import Part, Score, TuneError
 from arvae.music.write_musicxml import packed
@@ -24,7 +28,8 @@ MONOPHONIC = "--monophonic keeps the highest note where several sound"
 _NEAR = 1 / 48  # quarter notes: onsets this close to the grid are on it
 QUANTIZE = "--quantize moves every onset to the nearest sixteenth or triplet"
 PART = "--part N chooses one, by its number or name"
-REKEYED = "the key changes in measure {}; --in-key keeps to {}: choose --measures before it, or give --key"
+REKEYED = "the key changes in measure {}; --in-key keeps to {}: choose --measures before it, or --key"
+FILLED = "incomplete bars are written as full ones: {}"
 JUMPS = "read once, as it is written: D.C. and D.S. are not followed"
 TUNE = "--tune N chooses one, by its X: number or its title"
 KEY = "write a note A to G, with # or b, and unless it is major m, dor, phr, lyd, mix or loc (F#m, D mix)"
@@ -36,7 +41,7 @@ class Melody:
 
     shift: by how many semitones they were moved to fit the model's range; adapted: what was done to it, in
     words; transpose: by how many semitones its instrument sounds higher than it is written; key: its key
-    signature, as written (None: estimated); source: what it was read from; rekeyed: the first measure that has
+    signature, as written (None: estimated); source: what it was read from; rekeyed: the first measure with
     another key signature (0: none, or a key was asked for).
     """
 
@@ -97,13 +102,18 @@ class Melody:
         if ending in files.MIDI:
             kept = "lyrics, title, tempo" if self.transpose else "lyrics, chord symbols, title, tempo, key"
         there = source.beside() if source else {}
-        kept = ", ".join(one for one in kept.split(", ") if there.get(one) and (one != "tempo" or not tempo))
+        first = {one: " (the first)" for one in (source.changing() if source else ())}
+        names = [one for one in kept.split(", ") if there.get(one) and (one != "tempo" or not tempo)]
+        kept = ", ".join(one + first.get(one, "") for one in names)
         if source and tempo is None and ending in source.family:
             try:
                 content = source.patched(music.transpose(self.measures, -self.shift), wanted, ending)
                 return content, "all but the edited notes with their ornaments and slurs"
             except (UnkeptError, TuneError) as error:
                 kept = f"{kept or 'nothing'}: the notes do not fit between what else is in the file ({error})"
+        if source and not sound and (filled := source.filled(len(measures))):
+            listed = textwrap.shorten(span(filled), 60, placeholder=" ...")
+            kept = f"{kept or 'nothing'}; {FILLED.format(listed)}"
         try:
             signs = beside_of(source.score.parts[source.place]) if source else {}
             how = self.title, tempo or given, self.transpose, self.key, composer, signs
@@ -143,6 +153,18 @@ class Source:
             "key": part.key, "chord symbols": signs.chords, "lyrics": signs.lyrics,
             "repeats": signs.opens or signs.closes or signs.endings,
         }  # fmt: skip
+
+    def changing(self) -> list[str]:
+        """Of what `beside` names, that which changes within the tune."""
+        varied = {"tempo": self.score.varied, "key": self.score.parts[self.place].signs.keys}
+        return [name for name, changes in varied.items() if changes]
+
+    def filled(self, count: int) -> list[int]:
+        """The measures, from 1, of `count` that the part's bars do not fill as they are written."""
+        laid = layout(self.score.parts[self.place])
+        edges = [0, *(edge for _, *bar in laid for edge in bar), count * MEASURE]
+        gaps = [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
+        return sorted({m + 1 for start, end in gaps for m in range(start // MEASURE, -(-end // MEASURE))})
 
     def patched(self, before: np.ndarray, after: np.ndarray, ending: str) -> bytes:
         """The file, with another ending of its format, with measures `after` for `before`, as they sound.

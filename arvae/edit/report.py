@@ -99,10 +99,8 @@ def _side_by_side(frame: pd.DataFrame) -> list[str]:
 
 def control_line(control: Control) -> str:
     """What turns an attribute, and how well, in a sentence."""
-    how = (
-        "regularized in training" if control.regularized
-        else "not regularized: the one with the largest mutual information"
-    )  # fmt: skip
+    free = "not regularized: the one with the largest mutual information"
+    how = "regularized in training" if control.regularized else free
     down = "" if control.sign > 0 else ", sign reversed"
     return (
         f"{_plain(control.attribute)} is controlled by dimension {control.dimension} ({how}{down}): rank "
@@ -203,10 +201,8 @@ def _turned(edited: Edited, number: int, line: str) -> list[str]:
     lines = [f"{line}; {', '.join(parts)}"]
     searched = did & edited.searched[number][rows]
     if searched.any():
-        lines.append(
-            f"  The turn alone did not {verb} it{_where(edited, rows[searched])}: "
-            "used the nearest setting that does"
-        )
+        where = _where(edited, rows[searched])
+        lines.append(f"  The turn alone did not {verb} it{where}: used the nearest setting that does")
     if edited.search and not did.all():
         beside = " given the other requests" if len(edited.wishes) > 1 else ""
         where = _where(edited, rows[~did])
@@ -230,8 +226,5 @@ def as_json(edited: Edited) -> dict[str, Any]:
         "searched": [(np.flatnonzero(rows) + 1).tolist() for rows in edited.searched],
         "scale": None if edited.scale is None else sorted(map(int, edited.scale)),
         **{name: np.where(np.isfinite(a), a.astype(object), None).tolist() for name, a in arrays.items()},
-        **{
-            f"same as given, {stage}": same(edited.original, examples).tolist()
-            for stage, examples in versions.items()
-        },
+        **{f"same as given, {stage}": same(edited.original, x).tolist() for stage, x in versions.items()},
     }

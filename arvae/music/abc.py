@@ -33,6 +33,7 @@ def read_tune(tune: str) -> Score:
         number=field(tune, "X") or "",
         tempo=4 * int(tempo[1]) * float(tempo[3]) / (int(tempo[2]) or 4) if tempo else None,
         composer=field(tune, "C") or "",
+        varied=len(set(re.findall(r"(?m)(?:^|\[)Q:\s*([^%\]\n]*)", tune))) > 1,
     )
 
 

@@ -238,8 +238,7 @@ class Voice:
         stops = [ends[bisect_left(ends, place)] for place in self.endings if place < count]
         signs = Signs(
             tuple(self.chords), frozenset(self.opens), frozenset(self.closes), tuple(self.endings.items()),
-            tuple(sorted(self.lyrics)), self.jumps, frozenset(stops),
-            tuple(self.keys),
+            tuple(sorted(self.lyrics)), self.jumps, frozenset(stops), tuple(self.keys),
         )  # fmt: skip
         return Part(name if named else "", notes, bars, self.percussion, key=self.start_key, signs=signs)
 

@@ -84,7 +84,8 @@ def _mended(content: bytes, whole: bool) -> bytes:
 
 def _score(file: mido.MidiFile) -> Score:
     tracks = [timed(track) for track in file.tracks]
-    tempo = next((m.tempo for track in tracks for _, m in track if m.type == "set_tempo"), 500_000)
+    tempi = [m.tempo for track in tracks for _, m in track if m.type == "set_tempo"]
+    tempo = [*tempi, 500_000][0]
     division = Fraction(file.ticks_per_beat)  # ticks a quarter note
     if not division:
         raise TuneError(BROKEN, "this is no MIDI file (a quarter note has 0 ticks): export it again")
@@ -124,9 +125,8 @@ def _score(file: mido.MidiFile) -> Score:
             signs = Signs(_chords(shared, division), lyrics=_lyrics(verses, sounding), keys=keys)
             parts.append(Part(full, sounding, tuple(bars), bool(drums), key=key, signs=signs))
     title = _name(tracks[0], "track_name") if tracks else ""
-    return Score(
-        title, tuple(parts), parts[0].bars[0].metre if parts else "", tempo=60e6 / tempo if tempo else None
-    )
+    metre, beats = parts[0].bars[0].metre if parts else "", 60e6 / tempo if tempo else None
+    return Score(title, tuple(parts), metre, tempo=beats, varied=len(set(tempi)) > 1)
 
 
 def _key(name: str) -> Key:
@@ -258,11 +258,10 @@ def _released(notes: list[Note]) -> tuple[Note, ...]:
     best = int(np.argmax(counts))
     if counts[0] >= _MOST or counts[best] < _MOST:
         return tuple(notes)
+    ends = zip(notes, *on_grid(shares[best]), strict=True)
     return tuple(
-        Note(note.start, Fraction(int(end), 12) - note.start, note.pitch)
-        if on and end > 12 * note.start
-        else note
-        for note, end, on in zip(notes, *on_grid(shares[best]), strict=True)
+        replace(note, duration=Fraction(int(end), 12) - note.start) if on and end > 12 * note.start else note
+        for note, end, on in ends
     )
 
 

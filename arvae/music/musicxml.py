@@ -24,11 +24,11 @@ def read(content: bytes) -> Score:
     found = [part for *_, part in _parts(root)]
     title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
     composer = root.findtext("identification/creator[@type='composer']") or ""
-    tempo = next((sound.get("tempo") for sound in root.iter("sound") if sound.get("tempo")), "")
+    tempi = [sound.get("tempo") for sound in root.iter("sound") if sound.get("tempo")] or [""]
     return Score(
         title.strip(), tuple(found), next((bar.metre for part in found for bar in part.bars), ""),
-        tempo=float(tempo) or None if re.fullmatch(r"\d{1,9}(\.\d{0,9})?", tempo) else None,
-        composer=composer.strip(),
+        tempo=float(tempi[0]) or None if re.fullmatch(r"\d{1,9}(\.\d{0,9})?", tempi[0]) else None,
+        composer=composer.strip(), varied=len(set(tempi)) > 1,
     )  # fmt: skip
 
 

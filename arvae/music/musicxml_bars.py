@@ -166,10 +166,8 @@ def _duration(item: Element, divisions: Fraction) -> Fraction:
     if kind not in TYPES:
         return duration
     exact = TYPES[kind] * (2 - Fraction(1, 2 ** min(len(item.findall("dot")), 4)))
-    exact *= Fraction(
-        number(item.findtext("time-modification/normal-notes", "1")),
-        number(item.findtext("time-modification/actual-notes", "1")),
-    )
+    normal, actual = (item.findtext(f"time-modification/{one}-notes", "1") for one in ("normal", "actual"))
+    exact *= Fraction(number(normal), number(actual))
     fine = divisions >= _FINE or item.find("time-modification") is not None
     rounded = abs(duration - exact) * divisions < (1 if fine else Fraction(1, 2))
     return exact if rounded or item.find("duration") is None else duration
@@ -206,12 +204,11 @@ def signature(item: Element) -> Key | None:
 
 def transposition(item: Element, before: dict[str, int]) -> dict[str, int]:
     """For each staff ("": for all) by how many semitones its notes sound higher than written."""
-    return before | {
-        node.get("number", ""): int(
-            number(node.findtext("chromatic")) + 12 * number(node.findtext("octave-change"))
-        )
-        for node in item.findall("transpose")
-    }
+    found = dict(before)
+    for node in item.findall("transpose"):
+        by = number(node.findtext("chromatic")) + 12 * number(node.findtext("octave-change"))
+        found[node.get("number", "")] = int(by)
+    return found
 
 
 def _barline(item: Element, bar: Measure, endings: frozenset[int]) -> frozenset[int]:

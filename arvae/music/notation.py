@@ -69,11 +69,8 @@ def notes(measures: np.ndarray) -> list[tuple[int, int, int]]:
     starts = np.flatnonzero(symbols != CONTINUE)
     times = [MEASURE * (int(tick) // TICKS) + POSITIONS[int(tick) % TICKS] for tick in starts]
     ends = [*times, MEASURE * len(measures)][1:]
-    return [
-        (int(symbols[tick]), start, end)
-        for tick, start, end in zip(starts, times, ends, strict=True)
-        if symbols[tick] >= 0
-    ]
+    spans = zip(starts, times, ends, strict=True)
+    return [(int(symbols[tick]), start, end) for tick, start, end in spans if symbols[tick] >= 0]
 
 
 def notate(measures: np.ndarray, cuts: Mapping[int, Collection[int]] | None = None) -> list[list[Glyph]]:

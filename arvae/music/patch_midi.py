@@ -43,11 +43,8 @@ def patch(content: bytes, place: int, part: Part, bars: Mapping[int, Rewritten],
     parts = [(*one, *own) for one in timed for own in midi.by_channel(one[1]) if own[1]]
     track, events, channel, notes = parts[place]
     kept = [e for e in events if e[1].type not in ("note_on", "note_off") or e[1].channel != channel]
-    loud = {
-        (at, m.note): m.velocity
-        for at, m in events
-        if m.type == "note_on" and m.channel == channel and m.velocity
-    }
+    struck = [e for e in events if e[1].type == "note_on" and e[1].channel == channel and e[1].velocity]
+    loud = {(at, message.note): message.velocity for at, message in struck}
     usual = sorted(loud.values())[len(loud) // 2]
     inside = [((first - EARLY) * division, (last - EARLY) * division) for first, last in spans]
     played = [

@@ -100,12 +100,8 @@ def _offset(item: ElementTree.Element, text: str) -> None:
 
 def _tie(note: ElementTree.Element, kind: str, wanted: bool) -> None:
     """Let a note be tied to its neighbour, or no longer."""
-    ties = [
-        (parent, tie)
-        for parent in (note, *note.findall("notations"))
-        for tie in parent
-        if tie.tag in ("tie", "tied") and tie.get("type") == kind
-    ]
+    found = ((parent, tie) for parent in (note, *note.findall("notations")) for tie in parent)
+    ties = [one for one in found if one[1].tag in ("tie", "tied") and one[1].get("type") == kind]
     if not wanted:
         for parent, tie in ties:
             parent.remove(tie)

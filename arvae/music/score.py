@@ -99,7 +99,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a file, or one tune of it, holds; metre and tempo (quarter notes a minute) at its start."""
+    """What a file, or one tune of it, holds; metre and tempo (quarter notes a minute) at its start;
+    whether the tempo changes later."""
 
     title: str
     parts: tuple[Part, ...]
@@ -107,6 +108,7 @@ class Score:
     number: str = ""
     tempo: float | None = None
     composer: str = ""
+    varied: bool = False
 
 
 def unfold(part: Part) -> Part:

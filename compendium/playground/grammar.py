@@ -29,7 +29,7 @@ def grammar() -> dict[str, Any]:
         } | {name: getattr(files, name) for name in ("PARTS", "TUNES")},
         "words": {
             name: getattr(melody, name)
-            for name in ("MONOPHONIC", "QUANTIZE", "PART", "TUNE", "JUMPS", "REKEYED")
+            for name in ("MONOPHONIC", "QUANTIZE", "PART", "TUNE", "JUMPS", "REKEYED", "FILLED")
         },
         "endings": {"musicxml": files.MUSICXML, "midi": files.MIDI, "abc": files.ABC},
         "largest": files.LARGEST,

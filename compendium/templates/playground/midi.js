@@ -1,7 +1,7 @@
 "use strict";
 // MIDI files to scores, as arvae/music/midi.py reads them: a part for each channel of each track that has notes.
 
-const MIDI_LARGEST = 1 << 19, DRUMS = 9, EARLY = fraction(1, 48), LATE = fraction(1, 8);
+const MIDI_LARGEST = 1 << 19, DRUMS = 9, VELOCITY = 80, EARLY = fraction(1, 48), LATE = fraction(1, 8);
 const MIDI_LENGTHS = [1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 3 / 2, 2, 3, 4];
 const SHARE = 0.12, MOST = 0.9, ROUNDED = 0.08;
 const BREAKS = " \t\r\n\v\0/\\", MIDI_CHORD = new RegExp(`^(?:${data.grammar.midiChord})$`), TEXTS = { 1: "text", 3: "track", 4: "instrument", 5: "lyrics", 6: "marker" };
@@ -56,7 +56,8 @@ function readMidi(bytes) {
       }
       const drums = channel === DRUMS, inside = type === 0 ? `channel ${channel + 1}` : `${name}, channel ${channel + 1}`;
       const full = (channels.length > 1 ? inside : name) + (drums ? " (drums)" : "");
-      const signs = { ...noSigns(), chords: midiChords(shared, division), lyrics: midiLyrics(verses, notes), keys };
+      const signs = { ...noSigns(), chords: midiChords(shared, division), lyrics: midiLyrics(verses, notes), keys,
+        marks: shared.some((event) => event.channel === channel && event.marks) && "midi" };
       parts.push({ name: full, notes, bars, percussion: drums, transpose: 0, key, signs });
     }
   }
@@ -109,8 +110,8 @@ function midiEvents(bytes) {
     } else {
       running = status;
       const high = status >> 4, first = Math.min(byte(), 127), second = high === 0xc || high === 0xd ? 0 : Math.min(byte(), 127);
-      if (high === 8 || high === 9) events.push({ time, kind: "note", channel: status & 15, pitch: first, on: high === 9 && second > 0 });
-      else events.push({ time, kind: "other" });
+      if (high === 8 || high === 9) events.push({ time, kind: "note", channel: status & 15, pitch: first, on: high === 9 && second > 0, marks: high === 9 && second > 0 && second !== VELOCITY });
+      else events.push({ time, kind: "other", channel: status & 15, marks: high !== 12 || first > 0 }); // all but the piano
     }
   }
   return events;
