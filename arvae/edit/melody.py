@@ -102,15 +102,15 @@ class Melody:
         if ending in files.MIDI:
             kept = "lyrics, title, tempo" if self.transpose else "lyrics, chord symbols, title, tempo, key"
         there = source.beside() if source else {}
-        first = {one: " (the first)" for one in (source.changing() if source else ())}
         names = [one for one in kept.split(", ") if there.get(one) and (one != "tempo" or not tempo)]
-        kept = ", ".join(one + first.get(one, "") for one in names)
-        if source and tempo is None and ending in source.family:
+        kept = ", ".join(one + " (the first)" * bool(there.get(f"{one} changes")) for one in names)
+        if source and ending in source.family:
             try:
-                content = source.patched(music.transpose(self.measures, -self.shift), wanted, ending)
-                return content, "all but the edited notes with their ornaments and slurs"
+                before = music.transpose(self.measures, -self.shift)
+                changed = "the tempo and " * bool(tempo) + "the edited notes with their ornaments and slurs"
+                return source.patched(before, wanted, ending, tempo), f"all but {changed}"
             except (UnkeptError, TuneError) as error:
-                kept = f"{kept or 'nothing'}: the notes do not fit between what else is in the file ({error})"
+                kept = f"{kept or 'nothing'}: what else is in the file cannot be kept ({error})"
         if source and not sound and (filled := source.filled(len(measures))):
             listed = textwrap.shorten(span(filled), 60, placeholder=" ...")
             kept = f"{kept or 'nothing'}; {FILLED.format(listed)}"
@@ -145,19 +145,15 @@ class Source:
         return next(family for family in (files.MIDI, files.MUSICXML, files.ABC) if self.ending in family)
 
     def beside(self) -> dict[str, object]:
-        """What the file holds beside the notes that other formats can keep, by its name."""
+        """What the file holds beside the notes that other formats can keep, by its name; what changes."""
         part = self.score.parts[self.place]
         signs = part.signs
         return {
             "title": self.score.title, "composer": self.score.composer, "tempo": self.score.tempo,
             "key": part.key, "chord symbols": signs.chords, "lyrics": signs.lyrics,
             "repeats": signs.opens or signs.closes or signs.endings,
+            "tempo changes": self.score.varied, "key changes": signs.keys,
         }  # fmt: skip
-
-    def changing(self) -> list[str]:
-        """Of what `beside` names, that which changes within the tune."""
-        varied = {"tempo": self.score.varied, "key": self.score.parts[self.place].signs.keys}
-        return [name for name, changes in varied.items() if changes]
 
     def filled(self, count: int) -> list[int]:
         """The measures, from 1, of `count` that the part's bars do not fill as they are written."""
@@ -166,19 +162,22 @@ class Source:
         gaps = [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
         return sorted({m + 1 for start, end in gaps for m in range(start // MEASURE, -(-end // MEASURE))})
 
-    def patched(self, before: np.ndarray, after: np.ndarray, ending: str) -> bytes:
-        """The file, with another ending of its format, with measures `after` for `before`, as they sound.
-        UnkeptError where it cannot be."""
+    def patched(self, before: np.ndarray, after: np.ndarray, ending: str, tempo: float | None) -> bytes:
+        """The file, with another ending of its format, with measures `after` for `before`, as they sound, and
+        another tempo (None: its own); later ones change with it. UnkeptError where it cannot be."""
         part = self.score.parts[self.place]
-        bars = rewritten(part, before, after)
+        bars, pace = rewritten(part, before, after), tempo and (tempo, self.score.tempo)
         if self.family is files.ABC:
             tune = files.tune_of(self.content, self.tune)
-            content = patch_abc.patch(tune, self.place, bars).encode()
+            content = patch_abc.patch(tune, self.place, bars, pace).encode()
         elif self.family is files.MUSICXML:
-            content = packed(patch_musicxml.patch(self.content, self.place, bars), ending)
+            content = packed(patch_musicxml.patch(self.content, self.place, bars, pace), ending)
         else:
-            content = patch_midi.patch(self.content, self.place, part, bars, after)
-        again = files.read_score(content, self.ending).parts
+            content = patch_midi.patch(self.content, self.place, part, bars, after, pace)
+        score = files.read_score(content, self.ending)
+        again = score.parts
+        if tempo and abs((score.tempo or 0) / tempo - 1) > 0.01:
+            raise UnkeptError("its tempo is not written in numbers")
         if len(again) != len(self.score.parts):
             raise UnkeptError("the part would have no notes")
         if notation.notes(grid.measures(again[self.place], *self.options)) != notation.notes(after):

@@ -144,10 +144,8 @@ def _cost(edited: Edited) -> str:
     now, before = (keys.outside(version.result[rows], edited.scale) for version in (edited, free))
     changes = zip(edited.trained.attribute_names, _mean((edited.after - free.after)[rows]), strict=True)
     moved = ", ".join(f"{_plain(name)} {by:+.3f}" for name, by in changes)
-    return (
-        f"In key: {now[0]} of {now[1]} notes outside the scale; unrestricted, {before[0]} of {before[1]}. "
-        f"Effect on the attributes (means): {moved}"
-    )
+    found = f"In key: {now[0]} of {now[1]} notes outside the scale; unrestricted, {before[0]} of {before[1]}"
+    return f"{found}. Effect on the attributes (means): {moved}"
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
@@ -212,10 +210,8 @@ def _turned(edited: Edited, number: int, line: str) -> list[str]:
 
 def as_json(edited: Edited) -> dict[str, Any]:
     """All numbers of an edit, as JSON values (None where something could not be measured)."""
-    arrays = {
-        "given": edited.before, "rebuilt": edited.rebuilt, "now": edited.after,
-        "codes": edited.z, "codes now": edited.z_after,
-    }  # fmt: skip
+    arrays = {"given": edited.before, "rebuilt": edited.rebuilt, "now": edited.after}
+    arrays |= {"codes": edited.z, "codes now": edited.z_after}
     versions = {"rebuilt": edited.reconstruction, "now": edited.result}
     return {
         "setup": edited.trained.setup.name,

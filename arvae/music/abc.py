@@ -26,13 +26,11 @@ def read_tune(tune: str) -> Score:
     """
     voices = _read(tune)
     tempo = re.search(r"(\d{1,2})/(\d{1,2})\s*=\s*(\d{1,4}(?:\.\d{1,3})?)", field(tune, "Q") or "")
+    named = {"title": "T", "metre": "M", "number": "X", "composer": "C"}
     return Score(
-        title=field(tune, "T") or "",
+        **{name: field(tune, letter) or "" for name, letter in named.items()},
         parts=tuple(voice.part(len(voices) > 1) for voice in voices),
-        metre=field(tune, "M") or "",
-        number=field(tune, "X") or "",
         tempo=4 * int(tempo[1]) * float(tempo[3]) / (int(tempo[2]) or 4) if tempo else None,
-        composer=field(tune, "C") or "",
         varied=len(set(re.findall(r"(?m)(?:^|\[)Q:\s*([^%\]\n]*)", tune))) > 1,
     )
 

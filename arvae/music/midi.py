@@ -17,8 +17,8 @@ import mido
 import numpy as np
 
 from arvae.music import coding as music
+from arvae.music.abc import read_key
 from arvae.music.coding import BEATS
-from arvae.music.keys import Key, sharps
 from arvae.music.notation import BEAT
 from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, Signs, TuneError
 
@@ -94,10 +94,9 @@ def _score(file: mido.MidiFile) -> Score:
         rate = Fraction(30_000, 1001) if frames == 29 else Fraction(frames)
         division = rate * ticks * Fraction(tempo, 1_000_000)
     everything = [item for track in tracks for item in track]
-    signs = [(time / division, _key(m.key)) for time, m in everything if m.type == "key_signature"]
+    signs = [(time / division, read_key(m.key)) for time, m in everything if m.type == "key_signature"]
     key = signs[0][1] if signs else None
-    changes = [(time, str(sign)) for time, sign in signs if time > 0 and sign.alters != key.alters]
-    keys = tuple(sorted(changes)[:1])
+    keys = tuple(sorted((time, str(one)) for time, one in signs if time > 0 and one.alters != key.alters)[:1])
     texts = [_syllables(track) for track in tracks if not by_channel(track)]
     parts: list[Part] = []
     for track in tracks:
@@ -127,12 +126,6 @@ def _score(file: mido.MidiFile) -> Score:
     title = _name(tracks[0], "track_name") if tracks else ""
     metre, beats = parts[0].bars[0].metre if parts else "", 60e6 / tempo if tempo else None
     return Score(title, tuple(parts), metre, tempo=beats, varied=len(set(tempi)) > 1)
-
-
-def _key(name: str) -> Key:
-    """A key signature as mido names it: "F#m"."""
-    mode = "minor" if name.endswith("m") else "major"
-    return Key.of(sharps(name.removesuffix("m"), mode), mode)
 
 
 def timed(track: mido.MidiTrack) -> list[Event]:

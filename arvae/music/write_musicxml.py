@@ -219,9 +219,8 @@ def _start(measure: Element, transpose: int, key: Key | None, tempo: float | Non
     )
     measure.append(fromstring(attributes))
     if tempo is not None:
-        direction = (
+        measure.append(fromstring(
             '<direction placement="above"><direction-type><metronome><beat-unit>quarter</beat-unit>'
             f"<per-minute>{per_minute(tempo)}</per-minute></metronome></direction-type>"
             f'<sound tempo="{per_minute(tempo)}"/></direction>'
-        )
-        measure.append(fromstring(direction))
+        ))  # fmt: skip
