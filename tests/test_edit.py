@@ -438,6 +438,43 @@ def test_the_command_on_a_melody(inside, tmp_path, capsys):
     assert "symbols as given" in capsys.readouterr().out
 
 
+def test_without_a_request_the_tune_itself_is_written(inside, tmp_path, capsys):
+    source, numbers = abc(tmp_path, "CDEF|G>AB/c/d|cBAG|FEDC|"), tmp_path / "out.json"
+    given = scores.read(source)
+    for name, asked in (
+        ("same.abc", []),
+        ("out.musicxml", ["--in-key"]),
+        ("out.mid", ["--measures", "2-3"]),
+        ("faster.abc", ["--tempo", "140"]),
+    ):
+        arguments = [str(source), *asked, "-o", str(tmp_path / name), "--json", str(numbers)]
+        assert command.main(arguments) == 0
+        np.testing.assert_array_equal(scores.read(tmp_path / name), given)
+        found = json.loads(numbers.read_text())
+        assert found["now"] == found["given"] and set(found["same as given, now"]) == {1.0}
+        said = capsys.readouterr().out
+        assert "rebuilt" in said and "Reconstruction without edits: " in said
+    assert (tmp_path / "same.abc").read_text() == source.read_text()
+
+
+def test_of_a_book_the_tune_is_named_that_is_written(inside, tmp_path, capsys):
+    body = "M:4/4\nL:1/4\nK:C\nCDEF|\n"
+    (tmp_path / "many.abc").write_text(f"X:1\nT:one\n{body}\nX:2\nT:two\n{body}")
+    asked = [str(tmp_path / "many.abc"), "--tune", "2", "note_density=+1", "-o", str(tmp_path / "out.abc")]
+    assert command.main(asked) == 0
+    assert "Kept of many.abc, tune 2 only: all but" in capsys.readouterr().out
+
+
+def test_options_for_melodies_are_refused_for_pictures(inside, tmp_path, capsys):
+    picture = tmp_path / "frame.png"
+    Image.fromarray(dsprites.render(np.array([[1, 5, 0, 16, 16]]))[0].astype(np.uint8) * 255).save(picture)
+    given = [["--in-key"], ["--tempo", "90"], ["--measures", "1"], ["--part", "1"], ["--tune", "1"]]
+    for option in [*given, ["--transpose"], ["--monophonic"], ["--quantize"], ["--key", "C"]]:
+        assert command.main([str(picture), *option]) == 1
+        said = capsys.readouterr().err
+        assert said == f"arvae.edit: frame.png is a picture: leave out {option[0]} (for melodies)\n"
+
+
 def test_options_and_wishes_in_any_order(inside, tmp_path, capsys):
     source = abc(tmp_path, "CDEF|GABc|cBAG|FEDC|", name="TUNE.ABC")
     asked = [

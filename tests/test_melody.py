@@ -4,15 +4,17 @@ import io
 import struct
 import zipfile
 
+import mido
 import numpy as np
 import pytest
 from mido.midifiles.meta import encode_variable_int
 
 from arvae.edit import melody
 from arvae.edit.faults import EditError
+from arvae.music import abc as abc_reader
 from arvae.music import coding as music
 from arvae.music import files as scores
-from arvae.music import notation
+from arvae.music import keys, notation
 from tests.conftest import ROOT
 
 INPUTS = ROOT / "tests" / "inputs" / "music"
@@ -227,3 +229,56 @@ def test_a_transposing_instrument_is_written_as_it_came(tmp_path):
 def test_long_notes_that_were_played_are_written_without_rests(tmp_path):
     given = melody.read(INPUTS / "17_long_notes_gate95.mid", music.Vocabulary())
     assert "<rest" not in given.save(tmp_path / "out.musicxml", given.measures).read_text()
+
+
+def keys_change(ending):
+    """A tune of four measures, in C major and from the third in E major, as the bytes of a file."""
+    tune = HEAD.replace("K:C", "K:C clef=bass") + "CDEF|GABc|\nK:E\nEFGA|B[K:E clef=treble]edc|\n"
+    if ending == ".abc":
+        return tune.encode()
+    measures = scores.measures(abc_reader.read_tune(tune).parts[0])
+    content = scores.render(ending, measures, key=keys.Key.of(0, "major"))
+    if ending == ".mid":
+        file = mido.MidiFile(file=io.BytesIO(content))
+        file.tracks.append(mido.MidiTrack([mido.MetaMessage("key_signature", key="E", time=8 * 480)]))
+        file.type, written = 1, io.BytesIO()
+        file.save(file=written)
+        return written.getvalue()
+    sign = b"<attributes><key><fifths>4</fifths></key></attributes>"
+    return content.replace(b'<measure number="3">', b'<measure number="3">' + sign)
+
+
+@pytest.mark.parametrize("ending", [".abc", ".musicxml", ".mid"])
+def test_a_key_that_changes_is_said(tmp_path, ending):
+    path = tmp_path / f"tune{ending}"
+    path.write_bytes(keys_change(ending))
+    tune = melody.read(path, music.Vocabulary())
+    note = "the key changes in measure 3; --in-key keeps to C major"
+    assert str(tune.key) == "C major" and note in tune.in_key() and note in tune.in_key((1, 3))
+    for said in (tune.in_key((1, 2)), melody.read(path, music.Vocabulary(), key="E").in_key()):
+        assert "changes" not in said
+    same = abc(tmp_path, "CDEF|[K:Am]GABc|", name="same.abc")
+    assert "changes" not in melody.read(same, music.Vocabulary()).in_key()
+
+
+def test_what_is_kept_is_said_as_it_is(tmp_path):
+    """Of a tempo or key that changes the first; of incomplete bars that they become full ones."""
+    head = HEAD.replace("K:C", "Q:1/4=90\nK:C")
+    for body, said in (
+        ("CDEF|GABc|", "title, tempo, key"),
+        ("CDEF|[Q:1/4=120]GABc|", "title, tempo (the first), key"),
+        ("CDEF|\nK:G\nGABc|", "title, tempo, key (the first)"),
+        ("CDEF|[Q:1/4=90]GAB|", "title, tempo, key; incomplete bars are written as full ones: measure 2"),
+    ):
+        tune = melody.read(abc(tmp_path, body, head), music.Vocabulary())
+        content, kept = tune.render(".musicxml", tune.measures)
+        assert kept == said
+    path = tmp_path / "tune.musicxml"
+    path.write_bytes(content.replace(b"</part>", b'<measure><sound tempo="60"/></measure></part>'))
+    tune = melody.read(path, music.Vocabulary())
+    assert "tempo (the first)" in tune.render(".abc", tune.measures)[1]
+    file = mido.MidiFile(file=io.BytesIO(tune.render(".mid", tune.measures)[0]))
+    file.tracks[0].append(mido.MetaMessage("set_tempo", tempo=400_000))
+    file.save(tmp_path / "tune.mid")
+    tune = melody.read(tmp_path / "tune.mid", music.Vocabulary())
+    assert "tempo (the first)" in tune.render(".abc", tune.measures)[1]

@@ -127,7 +127,7 @@ def test_what_cannot_stay_is_written_anew_and_that_is_said(tmp_path):
     tune = melody.read(INPUTS / "15_pickup_as_1_4.mid", music.Vocabulary())
     new = edited(tune, m0=[(0, 60)])  # before the file's first tick
     content, kept = tune.render(".mid", new)
-    assert kept.startswith("tempo: the notes do not fit")
+    assert kept.startswith("tempo: what else is in the file cannot be kept")
     assert np.array_equal(grid.measures(midi.read(content).parts[0]), tune.written(new))
     song = read(tmp_path, SONG.replace("=90", "=92.5").replace("d2 B2|[K:D]", "[K:D]d2 B2|"))
     content, kept = song.render(".abc", edited(song, m5=[(0, 67)]))
@@ -284,7 +284,8 @@ def test_title_composer_tempo_and_key_go_to_other_formats(tmp_path, ending, temp
 def test_chord_symbols_repeats_and_endings_go_from_abc_to_musicxml_and_back(tmp_path):
     tune = read(tmp_path, SONG.replace('"D"^c2 z2', '"Bbm7/F"^c2 "^slow"z2'))
     content, kept = tune.render(".musicxml", edited(tune, m2=[(0, 67)]))
-    assert kept.endswith("chord symbols, lyrics, repeats")
+    full = "incomplete bars are written as full ones: measures 1, 8"
+    assert kept.endswith(f"key (the first), chord symbols, lyrics, repeats; {full}")
     xml = files.read_score(content, ".musicxml").parts[0]
     part = tune.source.score.parts[0]
     pick_up = Fraction(3)  # it is a whole measure now
@@ -321,8 +322,10 @@ def test_only_what_a_file_holds_is_said_to_be_kept(tmp_path):
     through = read(tmp_path, content.replace(b"\xff\x59\x02", b"\xff\x7f\x02"), "through.mid")
     assert through.render(".musicxml", through.measures)[1] == "title, tempo"
     song = read(tmp_path, SONG)
-    assert song.render(".mid", song.measures)[1] == "lyrics, chord symbols, title, tempo, key"
-    assert song.render(".mid", song.measures, 120)[1] == "lyrics, chord symbols, title, key"
+    full = "; incomplete bars are written as full ones: measures 1, 8"
+    kept = "lyrics, chord symbols, title, tempo, key (the first)"
+    assert song.render(".mid", song.measures)[1] == kept + full
+    assert song.render(".mid", song.measures, 120)[1] == kept.replace(" tempo,", "") + full
     assert song.render(".wav", song.measures)[1] == "tempo" and not song.render(".wav", song.measures, 99)[1]
 
 
@@ -541,3 +544,44 @@ def test_other_endings_are_refused(tmp_path):
     tune = read(tmp_path, SONG)
     with pytest.raises(EditError, match="written as .*.abc, .wav, .mp3, not .pdf"):
         tune.save(tmp_path / "out.pdf", tune.measures)
+
+
+@pytest.mark.parametrize("ending", [".abc", ".musicxml", ".mid"])
+def test_another_tempo_is_put_into_the_file_as_it_is(tmp_path, ending):
+    """Also where there is none; later tempi change in proportion, all else stays."""
+    for first, later in (("Q:1/4=90\n", "[Q:1/8=90]"), ("Q:1/4=90\n", ""), ("", "")):
+        text = f"X:1\nT:a tune\nM:4/4\nL:1/4\n{first}K:C\n~C(DEF)|{later}G{{A}}ABc|\n"
+        expected = text.replace("Q:1/4=90", "Q:1/4=150").replace("Q:1/8=90", "Q:1/8=150")
+        tune = read(tmp_path, text)
+        if ending == ".abc":
+            text = text if first else text.replace("K:C", "Q:1/4=150\nK:C")
+            content, kept = tune.render(ending, tune.measures, 150)
+            assert content.decode() == (expected if first else text)
+        else:
+            marked = tune.render(ending, tune.measures)[0]
+            if ending == ".mid":
+                file = MidiFile(file=io.BytesIO(marked))
+                file.tracks[0] = MidiTrack(m for m in file.tracks[0] if first or m.type != "set_tempo")
+                file.tracks[0].insert(0, Message("program_change", program=40))
+                if later:
+                    file.tracks[0].insert(9, MetaMessage("set_tempo", tempo=1_000_000))
+                file.save(tmp_path / "tune.mid")
+            else:
+                marked = marked.replace(b"</note>", b"<notations><fermata/></notations></note>", 1)
+                sound = b'<sound tempo="60"/>' if later else b""
+                whole = marked.replace(b"</measure>", sound + b"</measure>", 1)
+                (tmp_path / "tune.musicxml").write_bytes(whole)
+            tune = melody.read(tmp_path / f"tune{ending}", music.Vocabulary())
+            content, kept = tune.render(ending, tune.measures, 150)
+            if ending == ".mid":
+                again = MidiFile(file=io.BytesIO(content))
+                tempi = [m.tempo for m in again.tracks[0] if m.type == "set_tempo"]
+                before = [m.tempo for m in file.tracks[0] if m.type == "set_tempo"]
+                assert tempi == [round(one * 90 / 150) for one in before] or tempi == [400_000]
+                assert [m.program for m in again.tracks[0] if m.type == "program_change"] == [40]
+            else:
+                assert b"<fermata" in content and content.count(b"tempo=") == 1 + bool(later)
+                assert (b'tempo="100"' in content) == bool(later)
+                assert (b"<per-minute>150<" in content) == bool(first)
+        assert files.read_score(content, ending).tempo == pytest.approx(150, abs=0.01)
+        assert kept == "all but the tempo and the edited notes with their ornaments and slurs"

@@ -3,6 +3,7 @@ and everything on it can be operated by mouse, by finger and from the keyboard."
 
 import base64
 import dataclasses
+import io
 import json
 import re
 import time
@@ -10,7 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from mido import MidiFile
+from mido import Message, MidiFile
 from PIL import Image, ImageDraw
 
 from arvae import models, params, paths
@@ -27,6 +28,7 @@ from arvae.trained import TrainedModel
 from compendium.playground import items, page, weights
 from tests.browser import chromium, running
 from tests.tab import Tab
+from tests.test_melody import keys_change
 from tests.test_patching import WORDS
 
 torch.set_num_threads(1)
@@ -415,7 +417,8 @@ READ = """(async () => {
             const scale = key.scale(measures.flat().filter((symbol) => symbol >= 0).map((pitch) =>
                 pitch + by));
             const beside = Object.entries(signs).map(([m, own]) =>
-                [Number(m), own.chords, own.lyrics, own.opens, own.closes, own.ending, own.stops]);
+                [Number(m), own.chords, own.lyrics, own.keys.map(([at]) => at),
+                    own.opens, own.closes, own.ending, own.stops]);
             found.push([measures, shift, adapted, composer, beside, transpose, tempo,
                 Object.values(alters), tonic, mode, estimated, 
                 [...scale].map((pitch) => (pitch - by + 144) %% 12).sort((a, b) => a - b)]);
@@ -442,17 +445,39 @@ def as_expected(path, options):
         [
             m,
             *([list(one) for one in some] for some in (own.chords, own.lyrics)),
+            [at for at, _ in own.keys],
             own.opens,
             own.closes,
             own.ending,
             own.stops,
         ]
         for m, own in sorted(beside_of(source.score.parts[source.place]).items())
-        if any((own.chords, own.lyrics, own.opens, own.closes, own.ending, own.stops))
+        if any((own.chords, own.lyrics, own.keys, own.opens, own.closes, own.ending, own.stops))
     ]
     how = [melody.measures.tolist(), melody.shift, list(melody.adapted), source.score.composer, beside]
     signature = [list(key.alters), key.tonic, key.mode, key.estimated, sorted(melody.scale)]
     return [*how, melody.transpose, source.score.tempo, *signature]
+
+
+@pytest.mark.parametrize("ending", [".abc", ".musicxml", ".mid"])
+def test_a_change_of_key_is_said_in_the_same_words(tab, tmp_path, ending):
+    path = tmp_path / f"keys{ending}"
+    path.write_bytes(keys_change(ending))
+    assert as_read(tab, path.name, path.read_bytes(), [{}]) == [as_expected(path, {})]
+    script = """(async () => {
+        const panel = playground.panels.melody, said = () => panel.root.querySelector(
+            "#melody-in-key").parentNode.textContent;
+        await panel.read(NAME, bytesOf(CONTENT));
+        const found = [said()];
+        panel.pickItem(0);
+        return [...found, said()];
+    })()"""
+    content = base64.b64encode(path.read_bytes()).decode()
+    said = tab.run(script.replace("NAME", json.dumps(path.name)).replace("CONTENT", json.dumps(content)))
+    note = "the key changes in measure 3; --in-key keeps to C major"
+    tune = read_melody(path, music.Vocabulary())
+    assert said[0].partition("scale; ")[2] == tune.in_key().partition("scale; ")[2] and note in said[0]
+    assert "the key changes" not in said[1]
 
 
 @pytest.mark.parametrize("path", INPUTS, ids=lambda path: path.name)
@@ -601,6 +626,15 @@ def test_a_refusal_offers_what_would_help(tab):
     assert notes == [[64, 65], ""]
 
 
+def test_a_file_with_one_part_offers_no_choice_of_parts(tab):
+    opened(tab, "X:1\nM:4/4\nL:1/4\nK:C\n[CE]2[DF]2|")
+    offered = """[...playground.panels.melody.root.querySelectorAll(".refusal button")].map((one) =>
+        one.textContent)"""
+    assert tab.run(offered) == ["Keep the highest voice"]
+    opened(tab, "X:1\nM:4/4\nL:1/4\nK:C\nV:1\nCDEF|\nV:2\nC4|")
+    assert tab.run(offered) == ["1 (1)", "2 (2)"]
+
+
 def test_what_is_saved_can_be_read_again(tab, tmp_path):
     """MIDI, MusicXML and ABC hold the same notes, and the title, key and tempo of the tune."""
     seen = opened(tab, TUNE.replace("DEFG", "D,E,F,G,"))  # too low for the model
@@ -707,6 +741,43 @@ def test_the_tempo_is_saved_as_the_file_has_it(tab, tmp_path, field, tempo):
         slider.dispatchEvent(new Event("input"));
     })()""")
     assert [float(one) for one in tab.run(saved)] == pytest.approx([150] * 6, abs=0.01)
+
+
+def test_what_is_lost_of_midi_and_of_incomplete_bars_is_said(tab, tmp_path):
+    """As the command line says it; nothing of what the page itself saves."""
+    plain = scores.render(".mid", TWO)
+    changed = {
+        "program_change": {"program": 40},
+        "control_change": {"control": 64, "value": 127},
+        "pitchwheel": {"pitch": 100},
+    }
+    files = [("a.mid", plain, "")]
+    for kind, how in changed.items():
+        file = MidiFile(file=io.BytesIO(plain))
+        file.tracks[0].insert(0, Message(kind, **how))
+        written = io.BytesIO()
+        file.save(file=written)
+        files.append(("a.mid", written.getvalue(), "Its instrument, velocities, controllers and bends are"))
+    files.append(("a.mid", plain.replace(b"\x50", b"\x63"), "Its instrument, velocities"))
+    pick = b"X:1\nM:4/4\nL:1/4\nK:G\nD|GABc|d3:|\n"
+    (tmp_path / "pick.abc").write_bytes(pick)
+    tune = read_melody(tmp_path / "pick.abc", music.Vocabulary())
+    words = "incomplete bars are written as full ones: measures 1, 3"
+    assert tune.render(".mid", tune.measures)[1].endswith(f"; {words}")
+    files += [("pick.abc", pick, f"I{words[1:]}."), ("a.abc", f"{HEAD}CDEF|GABc|".encode(), "")]
+    content = [(name, base64.b64encode(raw).decode()) for name, raw, _ in files]
+    found = tab.run(f"""(async () => {{
+        const found = [], {{ melody }} = playground.panels;
+        for (const [name, content] of {json.dumps(content)}) {{
+            await melody.read(name, bytesOf(content));
+            found.push([".refusal", ".sliders p.about"].map((one) =>
+                melody.root.querySelector(one).textContent).join(""));
+        }}
+        melody.pickItem(0);
+        return found;
+    }})()""")
+    assert [bool(one) for one in found] == [bool(said) for *_, said in files]
+    assert all(one.startswith(said) for one, (*_, said) in zip(found, files, strict=True))
 
 
 MARKED = ["~D", "{c}D", "!trill!D", "+trill+D", ".D", "TD", "(D)", "[DA]", '"^slow"D']

@@ -18,18 +18,6 @@ from arvae.edit.wishes import Wish, parse, places
 from arvae.trained import TrainedModel
 
 __all__ = [
-    "EditError",
-    "Edited",
-    "Melody",
-    "TrainedModel",
-    "Wish",
-    "as_json",
-    "edit",
-    "findings",
-    "parse",
-    "places",
-    "read_melody",
-    "read_picture",
-    "table",
-    "text",
-]
+    "EditError", "Edited", "Melody", "TrainedModel", "Wish", "as_json", "edit", "findings", "parse", "places",
+    "read_melody", "read_picture", "table", "text",
+]  # fmt: skip

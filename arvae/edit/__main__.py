@@ -13,6 +13,7 @@ If a turn does not move the attribute in the requested direction, the nearest se
 """
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -27,6 +28,9 @@ from arvae.files import write_bytes, write_json
 from arvae.music.files import ENDINGS, WRITTEN
 from arvae.params import ParamsError
 from arvae.trained import ModelError, TrainedModel
+
+#: Options that mean something for melodies only.
+MELODIES = "measures", "part", "tune", "transpose", "monophonic", "quantize", "in_key", "key", "tempo"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,6 +64,10 @@ def main(arguments: list[str] | None = None) -> int:
                 kind = f"melodies ({', '.join(ENDINGS)})" if music else "pictures"
                 name = trained.setup.name
                 raise EditError(f"{name} edits {kind}, not {path.name}: choose another --model")
+            if asked := [
+                f"--{one.replace('_', '-')}" for one in MELODIES if getattr(given, one) and not music
+            ]:
+                raise EditError(f"{path.name} is a picture: leave out {', '.join(asked)} (for melodies)")
             targets = _targets(given, path, WRITTEN if music else (".png",), len(inputs) > 1, taken)
             _run(given, path, wishes, trained, targets)
             taken.update(target.resolve() for target in targets)
@@ -83,9 +91,8 @@ def _targets(
     if output.is_dir() or given.output.endswith("/"):
         output /= f"*{path.suffix if path.suffix.lower() in endings else endings[0]}"
     if several and "*" not in output.name:
-        raise EditError(
-            f"-o {given.output} is one file for several inputs: name a folder (out/) or out/*.mid"
-        )
+        found = f"-o {given.output} is one file for several inputs"
+        raise EditError(f"{found}: name a folder (out/) or out/*.mid")
     if output.suffix.lower() not in endings:
         kind = "pictures" if endings == (".png",) else "melodies"
         raise EditError(f"{output.name}: {kind} are written as {', '.join(endings)}")
@@ -139,7 +146,7 @@ def _run(
         examples, adapted, count = tune.measures, tune.adapted, len(tune.measures)
         only = places(given.measures, count) if given.measures else None
         if given.in_key:
-            scale, adapted = tune.scale, (*adapted, tune.in_key())
+            scale, adapted = tune.scale, (*adapted, tune.in_key(only or ()))
     else:
         examples, adapted = picture.read(path, trained.setup.dataset, given.invert)
     wishes = parse(asked, trained, count)
@@ -149,13 +156,15 @@ def _run(
     how = {"search": not given.exact, "scale": scale}
     if given.variations:
         seeds = range(given.seed, given.seed + given.variations)
-        results = [
-            edit(trained, examples, wishes, only, **how, z=trained.sample(examples, seed)) for seed in seeds
-        ]
+        codes = (trained.sample(examples, seed) for seed in seeds)
+        results = [edit(trained, examples, wishes, only, **how, z=z) for z in codes]
         print(report.variations(results))
     else:
         results = [edit(trained, examples, wishes, only, **how)]
         print(report.text(results[0]))
+        if not wishes:  # nothing was asked for: the measures stay as they are
+            same = {"result": results[0].original, "after": results[0].before, "z_after": results[0].z}
+            results = [dataclasses.replace(results[0], **same)]
     for edited, target in zip(results, targets, strict=False):
         if tune is None:
             picture.write(target, edited.result[0], given.enlarge)
@@ -165,7 +174,8 @@ def _run(
             write_bytes(target, content)
             print(f"Written: {target}")
             if kept:
-                print(*report.filled([f"  Kept of {path.name}: {kept}"]))
+                tune_only = f", tune {given.tune} only" if given.tune else ""
+                print(*report.filled([f"  Kept of {path.name}{tune_only}: {kept}"]), sep="\n")
     if wishes and not targets:
         endings = ".png" if tune is None else ", ".join(WRITTEN)
         print(f"Nothing written: name an output file with -o ({endings})")

@@ -4,17 +4,22 @@ range, the grid.
 """
 
 import dataclasses
+import textwrap
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from arvae.edit.faults import EditError
+from arvae.edit.wishes import span
 from arvae.files import write_bytes
 from arvae.music import abc, audio, files, grid, keys, notation, patch_abc, patch_midi, patch_musicxml
 from arvae.music import coding as music
 from arvae.music.beside import beside_of
 from arvae.music.coding import CONTINUE, REST
+from arvae.music.grid import layout
 from arvae.music.keys import Key
+from arvae.music.notation import MEASURE
 from arvae.music.rewriting import UnkeptError, rewritten
 from arvae.music.score import Part, Score, TuneError
 from arvae.music.write_musicxml import packed
@@ -23,6 +28,8 @@ MONOPHONIC = "--monophonic keeps the highest note where several sound"
 _NEAR = 1 / 48  # quarter notes: onsets this close to the grid are on it
 QUANTIZE = "--quantize moves every onset to the nearest sixteenth or triplet"
 PART = "--part N chooses one, by its number or name"
+REKEYED = "the key changes in measure {}; --in-key keeps to {}: choose --measures before it, or --key"
+FILLED = "incomplete bars are written as full ones: {}"
 JUMPS = "read once, as it is written: D.C. and D.S. are not followed"
 TUNE = "--tune N chooses one, by its X: number or its title"
 KEY = "write a note A to G, with # or b, and unless it is major m, dor, phr, lyd, mix or loc (F#m, D mix)"
@@ -34,7 +41,8 @@ class Melody:
 
     shift: by how many semitones they were moved to fit the model's range; adapted: what was done to it, in
     words; transpose: by how many semitones its instrument sounds higher than it is written; key: its key
-    signature, as written (None: estimated); source: what it was read from.
+    signature, as written (None: estimated); source: what it was read from; rekeyed: the first measure with
+    another key signature (0: none, or a key was asked for).
     """
 
     measures: np.ndarray
@@ -44,6 +52,7 @@ class Melody:
     transpose: int = 0
     key: Key | None = None
     source: "Source | None" = None
+    rekeyed: int = 0
 
     def __post_init__(self) -> None:
         if self.key is None:
@@ -57,11 +66,14 @@ class Melody:
         own = self.measures[self.measures >= 0] - moved
         return frozenset((pitch + moved) % 12 for pitch in self.key.scale(own))
 
-    def in_key(self) -> str:
-        """Which key that is, whether it is estimated, and how the tune itself keeps to it, in words."""
+    def in_key(self, only: Collection[int] = ()) -> str:
+        """Which key that is, whether it is estimated, how the tune itself keeps to it, and whether it changes
+        before the last of the measures that are edited (none: all), in words."""
         how = ", estimated from its notes" if self.key.estimated else ""
         outside, notes = keys.outside(self.measures, self.scale)
-        return f"key: {self.key}{how}; {outside} of its own {notes} notes lie outside the scale"
+        changes = self.rekeyed and self.rekeyed <= max(only, default=self.rekeyed)
+        note = f"; {REKEYED.format(self.rekeyed, self.key)}" if changes else ""
+        return f"key: {self.key}{how}; {outside} of its own {notes} notes lie outside the scale{note}"
 
     def written(self, measures: np.ndarray) -> np.ndarray:
         """Measures of this melody, edited or not, in the key it came in.
@@ -90,13 +102,18 @@ class Melody:
         if ending in files.MIDI:
             kept = "lyrics, title, tempo" if self.transpose else "lyrics, chord symbols, title, tempo, key"
         there = source.beside() if source else {}
-        kept = ", ".join(one for one in kept.split(", ") if there.get(one) and (one != "tempo" or not tempo))
-        if source and tempo is None and ending in source.family:
+        names = [one for one in kept.split(", ") if there.get(one) and (one != "tempo" or not tempo)]
+        kept = ", ".join(one + " (the first)" * bool(there.get(f"{one} changes")) for one in names)
+        if source and ending in source.family:
             try:
-                content = source.patched(music.transpose(self.measures, -self.shift), wanted, ending)
-                return content, "all but the edited notes with their ornaments and slurs"
+                before = music.transpose(self.measures, -self.shift)
+                changed = "the tempo and " * bool(tempo) + "the edited notes with their ornaments and slurs"
+                return source.patched(before, wanted, ending, tempo), f"all but {changed}"
             except (UnkeptError, TuneError) as error:
-                kept = f"{kept or 'nothing'}: the notes do not fit between what else is in the file ({error})"
+                kept = f"{kept or 'nothing'}: what else is in the file cannot be kept ({error})"
+        if source and not sound and (filled := source.filled(len(measures))):
+            listed = textwrap.shorten(span(filled), 60, placeholder=" ...")
+            kept = f"{kept or 'nothing'}; {FILLED.format(listed)}"
         try:
             signs = beside_of(source.score.parts[source.place]) if source else {}
             how = self.title, tempo or given, self.transpose, self.key, composer, signs
@@ -128,28 +145,39 @@ class Source:
         return next(family for family in (files.MIDI, files.MUSICXML, files.ABC) if self.ending in family)
 
     def beside(self) -> dict[str, object]:
-        """What the file holds beside the notes that other formats can keep, by its name."""
+        """What the file holds beside the notes that other formats can keep, by its name; what changes."""
         part = self.score.parts[self.place]
         signs = part.signs
         return {
             "title": self.score.title, "composer": self.score.composer, "tempo": self.score.tempo,
             "key": part.key, "chord symbols": signs.chords, "lyrics": signs.lyrics,
             "repeats": signs.opens or signs.closes or signs.endings,
+            "tempo changes": self.score.varied, "key changes": signs.keys,
         }  # fmt: skip
 
-    def patched(self, before: np.ndarray, after: np.ndarray, ending: str) -> bytes:
-        """The file, with another ending of its format, with measures `after` for `before`, as they sound.
-        UnkeptError where it cannot be."""
+    def filled(self, count: int) -> list[int]:
+        """The measures, from 1, of `count` that the part's bars do not fill as they are written."""
+        laid = layout(self.score.parts[self.place])
+        edges = [0, *(edge for _, *bar in laid for edge in bar), count * MEASURE]
+        gaps = [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
+        return sorted({m + 1 for start, end in gaps for m in range(start // MEASURE, -(-end // MEASURE))})
+
+    def patched(self, before: np.ndarray, after: np.ndarray, ending: str, tempo: float | None) -> bytes:
+        """The file, with another ending of its format, with measures `after` for `before`, as they sound, and
+        another tempo (None: its own); later ones change with it. UnkeptError where it cannot be."""
         part = self.score.parts[self.place]
-        bars = rewritten(part, before, after)
+        bars, pace = rewritten(part, before, after), tempo and (tempo, self.score.tempo)
         if self.family is files.ABC:
             tune = files.tune_of(self.content, self.tune)
-            content = patch_abc.patch(tune, self.place, bars).encode()
+            content = patch_abc.patch(tune, self.place, bars, pace).encode()
         elif self.family is files.MUSICXML:
-            content = packed(patch_musicxml.patch(self.content, self.place, bars), ending)
+            content = packed(patch_musicxml.patch(self.content, self.place, bars, pace), ending)
         else:
-            content = patch_midi.patch(self.content, self.place, part, bars, after)
-        again = files.read_score(content, self.ending).parts
+            content = patch_midi.patch(self.content, self.place, part, bars, after, pace)
+        score = files.read_score(content, self.ending)
+        again = score.parts
+        if tempo and abs((score.tempo or 0) / tempo - 1) > 0.01:
+            raise UnkeptError("its tempo is not written in numbers")
         if len(again) != len(self.score.parts):
             raise UnkeptError("the part would have no notes")
         if notation.notes(grid.measures(again[self.place], *self.options)) != notation.notes(after):
@@ -220,7 +248,8 @@ def read(
     place = next(place for place, one in enumerate(whole.parts) if one is chosen)
     source = Source(content, ending, tune, place, whole, (monophonic, quantize))
     measures, title = music.transpose(measures, shift), whole.title or path.stem
-    return Melody(measures, title, shift, tuple(adapted), chosen.transpose, signature, source)
+    rekeyed = 0 if key else next((m + 1 for m, own in sorted(beside_of(chosen).items()) if own.keys), 0)
+    return Melody(measures, title, shift, tuple(adapted), chosen.transpose, signature, source, rekeyed)
 
 
 def _measures(part: Part, monophonic: bool, quantize: bool) -> np.ndarray:

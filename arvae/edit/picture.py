@@ -28,10 +28,8 @@ def read(path: Path | str, dataset: str, invert: bool | None = False) -> tuple[n
     picture = _read(path)
     grey, adapted, size = picture.grey, list(picture.notes), "{} x {}".format(*picture.size)
     if int(grey.max()) - int(grey.min()) < pictures.INK:
-        raise EditError(
-            f"{path.name} shows nothing (its pixels are {grey.min()} to {grey.max()} of 0 to 255): "
-            "choose a picture with something on it"
-        )
+        found = f"{path.name} shows nothing (its pixels are {grey.min()} to {grey.max()} of 0 to 255)"
+        raise EditError(f"{found}: choose a picture with something on it")
     if dataset == "dsprites" and grey.shape != (SPRITE, SPRITE):
         raise EditError(f"{path.name} is {size}, a dSprites frame is {SPRITE} x {SPRITE}: crop or scale it")
     side = pictures.DIGIT

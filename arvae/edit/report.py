@@ -99,10 +99,8 @@ def _side_by_side(frame: pd.DataFrame) -> list[str]:
 
 def control_line(control: Control) -> str:
     """What turns an attribute, and how well, in a sentence."""
-    how = (
-        "regularized in training" if control.regularized
-        else "not regularized: the one with the largest mutual information"
-    )  # fmt: skip
+    free = "not regularized: the one with the largest mutual information"
+    how = "regularized in training" if control.regularized else free
     down = "" if control.sign > 0 else ", sign reversed"
     return (
         f"{_plain(control.attribute)} is controlled by dimension {control.dimension} ({how}{down}): rank "
@@ -146,10 +144,8 @@ def _cost(edited: Edited) -> str:
     now, before = (keys.outside(version.result[rows], edited.scale) for version in (edited, free))
     changes = zip(edited.trained.attribute_names, _mean((edited.after - free.after)[rows]), strict=True)
     moved = ", ".join(f"{_plain(name)} {by:+.3f}" for name, by in changes)
-    return (
-        f"In key: {now[0]} of {now[1]} notes outside the scale; unrestricted, {before[0]} of {before[1]}. "
-        f"Effect on the attributes (means): {moved}"
-    )
+    found = f"In key: {now[0]} of {now[1]} notes outside the scale; unrestricted, {before[0]} of {before[1]}"
+    return f"{found}. Effect on the attributes (means): {moved}"
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
@@ -203,10 +199,8 @@ def _turned(edited: Edited, number: int, line: str) -> list[str]:
     lines = [f"{line}; {', '.join(parts)}"]
     searched = did & edited.searched[number][rows]
     if searched.any():
-        lines.append(
-            f"  The turn alone did not {verb} it{_where(edited, rows[searched])}: "
-            "used the nearest setting that does"
-        )
+        where = _where(edited, rows[searched])
+        lines.append(f"  The turn alone did not {verb} it{where}: used the nearest setting that does")
     if edited.search and not did.all():
         beside = " given the other requests" if len(edited.wishes) > 1 else ""
         where = _where(edited, rows[~did])
@@ -216,10 +210,8 @@ def _turned(edited: Edited, number: int, line: str) -> list[str]:
 
 def as_json(edited: Edited) -> dict[str, Any]:
     """All numbers of an edit, as JSON values (None where something could not be measured)."""
-    arrays = {
-        "given": edited.before, "rebuilt": edited.rebuilt, "now": edited.after,
-        "codes": edited.z, "codes now": edited.z_after,
-    }  # fmt: skip
+    arrays = {"given": edited.before, "rebuilt": edited.rebuilt, "now": edited.after}
+    arrays |= {"codes": edited.z, "codes now": edited.z_after}
     versions = {"rebuilt": edited.reconstruction, "now": edited.result}
     return {
         "setup": edited.trained.setup.name,
@@ -230,8 +222,5 @@ def as_json(edited: Edited) -> dict[str, Any]:
         "searched": [(np.flatnonzero(rows) + 1).tolist() for rows in edited.searched],
         "scale": None if edited.scale is None else sorted(map(int, edited.scale)),
         **{name: np.where(np.isfinite(a), a.astype(object), None).tolist() for name, a in arrays.items()},
-        **{
-            f"same as given, {stage}": same(edited.original, examples).tolist()
-            for stage, examples in versions.items()
-        },
+        **{f"same as given, {stage}": same(edited.original, x).tolist() for stage, x in versions.items()},
     }

@@ -109,8 +109,7 @@ def edit(
     rebuilt, after = trained.measure(reconstruction), trained.measure(result)
     return Edited(
         trained, wishes, original, reconstruction, result, before, rebuilt, after, z, z_after, touched,
-        concerned, searched, search,
-        None if scale is None else frozenset(scale),
+        concerned, searched, search, None if scale is None else frozenset(scale),
         None if scale is None else edit(trained, examples, wishes, only, search, z=z),
     )  # fmt: skip
 

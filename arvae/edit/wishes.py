@@ -57,9 +57,8 @@ def parse(texts: Iterable[str], trained: TrainedModel, count: int | None = None)
         for place in wish.measures or range(1, (count or 1) + 1):
             other = taken.setdefault((wish.attribute, place), wish)
             if other is not wish:
-                raise EditError(
-                    f"two requests for the same attribute and measure ({other}; {wish}): keep one of them"
-                )
+                found = f"two requests for the same attribute and measure ({other}; {wish})"
+                raise EditError(f"{found}: keep one of them")
     return wishes
 
 
@@ -82,17 +81,15 @@ def _parse(text: str, trained: TrainedModel, count: int | None) -> Wish:
         where = places(found["where"], count)
     if found["sign"] == "=" and written[0] in "+-":
         if abs(value) > FURTHEST:
-            raise EditError(
-                f"{text!r} turns the control by {value:+g} standard deviations; codes of the data lie within "
-                f"about 3, and at most {FURTHEST:g} are allowed"
+            found = (
+                f"{text!r} turns the control by {value:+g} standard deviations; codes of the data lie within"
             )
+            raise EditError(f"{found} about 3, and at most {FURTHEST:g} are allowed")
         return Wish(name, turn=value, measures=where)
     if not trained.measurable:
-        raise EditError(
-            f"{text!r} requests a value of {name}, but no function measures the attributes of "
-            f"{trained.setup.dataset} on a decoded example: turn the control instead "
-            f"({name.replace(' ', '_')}=+1)"
-        )
+        found = f"{text!r} requests a value of {name}, but no function measures the attributes of "
+        found += f"{trained.setup.dataset} on a decoded example: turn the control instead "
+        raise EditError(f"{found}({name.replace(' ', '_')}=+1)")
     return Wish(name, target=value, measures=where)
 
 

@@ -26,13 +26,12 @@ def read_tune(tune: str) -> Score:
     """
     voices = _read(tune)
     tempo = re.search(r"(\d{1,2})/(\d{1,2})\s*=\s*(\d{1,4}(?:\.\d{1,3})?)", field(tune, "Q") or "")
+    named = {"title": "T", "metre": "M", "number": "X", "composer": "C"}
     return Score(
-        title=field(tune, "T") or "",
+        **{name: field(tune, letter) or "" for name, letter in named.items()},
         parts=tuple(voice.part(len(voices) > 1) for voice in voices),
-        metre=field(tune, "M") or "",
-        number=field(tune, "X") or "",
         tempo=4 * int(tempo[1]) * float(tempo[3]) / (int(tempo[2]) or 4) if tempo else None,
-        composer=field(tune, "C") or "",
+        varied=len(set(re.findall(r"(?m)(?:^|\[)Q:\s*([^%\]\n]*)", tune))) > 1,
     )
 
 
@@ -119,6 +118,7 @@ class _Tune:
     def key(self, voice: Voice, value: str) -> None:
         """K: the key signature, explicit accidentals, what a clef does to the sound."""
         self.settings(voice, value)
+        before = voice.alters
         written = "" if value.strip() == "none" else SETTING.sub("", value).strip()
         tonic = mode = ""
         found = KEY.match(written)
@@ -137,9 +137,11 @@ class _Tune:
             voice.key = voice.key | {step.upper(): ALTER.get(accidental, 0)}
         if re.sub(r"([\^_=]+)([A-Ga-g])", "", written).strip():
             raise voice.fault(f"the key {value[:30]!r}: write one such as G, Am, D mix or D phr ^f")
+        given = Key(voice.alters, tonic, mode)
         if not voice.notes:
-            given = Key(tuple(voice.key.get(step, 0) for step in STEPS), tonic, mode)
             voice.start_key = given if voice.key else None
+        elif given.alters != before:
+            voice.keys.append((voice.now, str(given)))
 
     def settings(self, voice: Voice, value: str) -> None:
         """What V: and K: say of sound: octave=, transpose=, clefs with 8; drums; a name."""

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from arvae.music.abc_text import ALTER, CHORD, IN_CHORD, Token, kind_of, syllables
-from arvae.music.keys import SEMITONES, Key
+from arvae.music.keys import SEMITONES, STEPS, Key
 from arvae.music.score import BROKEN, JUMP, LONGEST, Bar, Note, Part, Signs, TuneError
 
 
@@ -54,6 +54,12 @@ class Voice:
     opens: set[int] = _own(set)
     closes: set[int] = _own(set)
     endings: dict[int, str] = _own(dict)
+    keys: list[tuple[Fraction, str]] = _own(list)
+
+    @property
+    def alters(self) -> tuple[int, ...]:
+        """What the key signature under way does to each of STEPS."""
+        return tuple(self.key.get(step, 0) for step in STEPS)
 
     def fault(self, detail: str) -> TuneError:
         return TuneError(BROKEN, f"bar {len(self.bars) + 1} has {detail}")
@@ -90,9 +96,8 @@ class Voice:
     def add(self, notes: list[tuple[str, int, Fraction, bool]], length: Fraction) -> None:
         """Notes (name, pitch, length, tied to the next) that start together, or a rest; lengths in units."""
         if self.broken != 1 and length != self.written:
-            raise self.fault(
-                "a broken rhythm (> or <) between notes of different lengths: write their lengths out"
-            )
+            found = "a broken rhythm (> or <) between notes of different lengths"
+            raise self.fault(f"{found}: write their lengths out")
         factor = self.unit * self.broken * (self.tuplet if self.tuplet_left else 1)
         self.written = length if self.broken == 1 else Fraction(0)
         self.tuplet_left = max(self.tuplet_left - 1, 0)
@@ -233,7 +238,7 @@ class Voice:
         stops = [ends[bisect_left(ends, place)] for place in self.endings if place < count]
         signs = Signs(
             tuple(self.chords), frozenset(self.opens), frozenset(self.closes), tuple(self.endings.items()),
-            tuple(sorted(self.lyrics)), self.jumps, frozenset(stops),
+            tuple(sorted(self.lyrics)), self.jumps, frozenset(stops), tuple(self.keys),
         )  # fmt: skip
         return Part(name if named else "", notes, bars, self.percussion, key=self.start_key, signs=signs)
 
@@ -254,9 +259,8 @@ class Voice:
     def sing(self, words: str) -> None:
         """A line w: below a line of notes."""
         self.verse += 1
-        for starts, own in zip(
-            self.line.values(), syllables(words, map(len, self.line.values())), strict=True
-        ):
+        sung = syllables(words, map(len, self.line.values()))
+        for starts, own in zip(self.line.values(), sung, strict=True):
             for (start, tied), slot in zip(starts, own, strict=False):
                 text = slot.replace("\\-", "\N{NON-BREAKING HYPHEN}").replace("~", " ")
                 if slot not in "*_-":

@@ -13,7 +13,7 @@ from arvae.music.score import Part
 class Beside:
     """What stands beside the notes of one measure: chord symbols as (twelfths of a quarter note, name); a
     repeat that opens before it, closes after it; the numbers of an ending that starts with it, and whether
-    one stops in it; syllables (see Signs) as (twelfths of a quarter note, verse, text)."""
+    one stops in it; syllables (see Signs) as (twelfths of a quarter note, verse, text); keys like chords."""
 
     chords: list[tuple[int, str]] = field(default_factory=list)
     opens: bool = False
@@ -21,6 +21,7 @@ class Beside:
     ending: str = ""
     stops: bool = False
     lyrics: list[tuple[int, int, str]] = field(default_factory=list)
+    keys: list[tuple[int, str]] = field(default_factory=list)
 
     def sung(self, glyphs: Sequence[Glyph]) -> dict[int, dict[int, str]]:
         """By verse the syllables of these glyphs, by their place: each at its note or, where not every one
@@ -47,7 +48,7 @@ def beside_of(part: Part) -> dict[int, Beside]:
         if place == len(laid) - 1 or laid[place + 1][1] >= -(-end // whole) * whole:  # the last
             found[(end - 1) // whole].closes |= index in signs.closes
         found[(end - 1) // whole].stops |= index in signs.stops
-        for kind in ("chords", "lyrics"):
+        for kind in ("chords", "lyrics", "keys"):
             for time, *what in getattr(signs, kind):
                 if bar.start <= time < bar.start + bar.length:
                     at = start + int((time - bar.start) * BEAT)

@@ -31,9 +31,8 @@ def read_file(path: Path) -> bytes:
         raise TuneError(BROKEN, f"there is no file {path}: check the name")
     size = path.stat().st_size
     if not 0 < size <= LARGEST:
-        raise TuneError(
-            BROKEN, f"the file has {size:,} bytes, a melody has 1 to {LARGEST:,}: export it again"
-        )
+        found = f"the file has {size:,} bytes, a melody has 1 to {LARGEST:,}"
+        raise TuneError(BROKEN, f"{found}: export it again")
     return path.read_bytes()
 
 
@@ -52,10 +51,8 @@ def tune_of(content: bytes, tune: str | None = None) -> str:
     found = abc_text.tunes(abc_text.decode(content))
     if tune is None and len(found) == 1:
         return found[0]
-    names = [
-        (abc_text.field(text, "X") or str(place), abc_text.field(text, "T"))
-        for place, text in enumerate(found, 1)
-    ]
+    numbers = [abc_text.field(text, "X") or str(place) for place, text in enumerate(found, 1)]
+    names = [(number, abc_text.field(text, "T")) for number, text in zip(numbers, found, strict=True)]
     same = [place for place, name in enumerate(names) if tune is not None and tune in name]
     if len(same) == 1:
         return found[same[0]]
@@ -70,9 +67,7 @@ def choose(score: Score, wanted: str | None = None) -> Part:
     pitched = [part for part in score.parts if part.notes and not part.percussion]
     if not pitched:
         raise TuneError(SILENT, "it has no note with a pitch: choose a file that has a melody")
-    names = [
-        part.name + (" (no note)" if not part.notes and not part.percussion else "") for part in score.parts
-    ]
+    names = [one.name + " (no note)" * (not one.notes and not one.percussion) for one in score.parts]
     listed = ", ".join(f"{place} ({name})" for place, name in enumerate(names, 1))
     if wanted is None:
         if len(pitched) > 1:

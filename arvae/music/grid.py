@@ -116,11 +116,8 @@ def _full_bars(bars: Sequence[Bar]) -> _Bars:
             if cut is None:
                 short = next((b for b in bars[group:index] if b.length < b.nominal), bars[group])
                 needed = short.nominal if short.length < short.nominal else BEATS
-                raise TuneError(
-                    score.IRREGULAR,
-                    f"bar {short.number} lasts {short.length} quarter notes, needed are {needed}: "
-                    "fill it up with rests",
-                )
+                found = f"bar {short.number} lasts {short.length} quarter notes, needed are {needed}"
+                raise TuneError(score.IRREGULAR, f"{found}: fill it up with rests")
             after = sum((b.length for b in bars[cut:index]), Fraction(0))
             pad = BEATS - (within - after)
             laid.held[cut - 1] = float(min(pad, max(bars[cut - 1].nominal - bars[cut - 1].length, 0)) * _BEAT)
@@ -141,22 +138,16 @@ def _full_bars(bars: Sequence[Bar]) -> _Bars:
 
 
 def _check(bar: Bar) -> None:
+    found = f"bar {bar.number} "
     if bar.nominal not in (BEATS, Fraction(BEATS, 2)):
-        raise TuneError(
-            score.OTHER_METRE,
-            f"bar {bar.number} has metre {bar.metre or 'none'}, needed is 4/4, C, C| or 2/4",
-        )
+        found += f"has metre {bar.metre or 'none'}, needed is 4/4, C, C| or 2/4"
+        raise TuneError(score.OTHER_METRE, found)
     if bar.start + bar.length > LONGEST * BEATS:
-        raise TuneError(
-            score.BROKEN,
-            f"bar {bar.number} ends after more than {LONGEST:,} measures: correct its length, or cut it",
-        )
+        found += f"ends after more than {LONGEST:,} measures: correct its length, or cut it"
+        raise TuneError(score.BROKEN, found)
     if bar.length > bar.nominal and bar.length % bar.nominal:
-        raise TuneError(
-            score.IRREGULAR,
-            f"bar {bar.number} lasts {bar.length} quarter notes, needed are {bar.nominal}: put a bar line "
-            "in, or correct its notes",
-        )
+        found += f"lasts {bar.length} quarter notes, needed are {bar.nominal}: "
+        raise TuneError(score.IRREGULAR, f"{found}put a bar line in, or correct its notes")
 
 
 def _is_pick_up(bars: Sequence[Bar], index: int) -> bool:
@@ -195,16 +186,11 @@ def _line(part: Part, bars: _Bars, monophonic: bool, quantize: bool) -> list[tup
     kept: list[_Played] = []
     for note in played:
         if not quantize and abs(_time(note.on) - note.start) > _SLACK:
-            raise TuneError(
-                score.OFF_GRID,
-                f"{bars.place(note.at)}: onsets must fall on sixteenths or triplets of a quarter note "
-                "(quantize the tune)",
-            )
+            needed = "onsets must fall on sixteenths or triplets of a quarter note (quantize the tune)"
+            raise TuneError(score.OFF_GRID, f"{bars.place(note.at)}: {needed}")
         if kept and not monophonic and kept[-1].end > note.start + _BREATH:
-            raise TuneError(
-                score.CHORDS,
-                f"{bars.place(note.at)}: a note starts before the last one ends (keep one voice)",
-            )
+            found = "a note starts before the last one ends (keep one voice)"
+            raise TuneError(score.CHORDS, f"{bars.place(note.at)}: {found}")
         if kept and kept[-1].on == note.on:  # the longer of two
             kept[-1] = max(kept[-1], note, key=lambda one: one.end - one.start)
         else:

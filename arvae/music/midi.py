@@ -17,15 +17,15 @@ import mido
 import numpy as np
 
 from arvae.music import coding as music
+from arvae.music.abc import read_key
 from arvae.music.coding import BEATS
-from arvae.music.keys import Key
 from arvae.music.notation import BEAT
 from arvae.music.score import BROKEN, LONGEST, Bar, Note, Part, Score, Signs, TuneError
 
 _LARGEST = 1 << 19  # bytes; a song with all its instruments has some 100 kB
 _DRUMS = 9  # channel, from 0
-_UNUSED = re.compile(rb"\xff[\x00\x20\x21\x54\x59\x7f]")  # key, SMPTE offset, port, ..: read as text
-_KEY = re.compile(rb"\xff\x59\x02([\xf9-\xff\x00-\x07])([\x00\x01])")  # sharps, minor
+#: A key that is none, SMPTE offset, port, ..: read as text.
+_UNUSED = re.compile(rb"\xff([\x00\x20\x21\x54\x7f]|\x59(?!\x02[\xf9-\xff\x00-\x07][\x00\x01]))")
 _END = b"\xff\x2f\x00"  # of a track
 EARLY, _LATE = Fraction(1, 48), Fraction(1, 8)  # quarter notes: how far from its bar line a note is played
 _GRID = np.array([float(offset * BEAT) for offset in (*music.GRID, 1)])
@@ -45,18 +45,12 @@ def read(content: bytes) -> Score:
     Raises TuneError for what is no MIDI file, ends too early, or lasts too long.
     """
     try:
-        found = _score(opened(content))
+        return _score(opened(content))
     except TuneError:
         raise
     except ODD as error:
         found = str(error) or "it is cut short"
         raise TuneError(BROKEN, f"this is no MIDI file ({found}): export it again") from error
-    sign = _KEY.search(content)
-    if sign is None:
-        return found
-    sharps = int.from_bytes(sign[1], signed=True)
-    key = Key.of(sharps, "minor" if sign[2][0] else "major")
-    return replace(found, parts=tuple(replace(part, key=key) for part in found.parts))
 
 
 def opened(content: bytes, whole: bool = False) -> mido.MidiFile:
@@ -90,7 +84,8 @@ def _mended(content: bytes, whole: bool) -> bytes:
 
 def _score(file: mido.MidiFile) -> Score:
     tracks = [timed(track) for track in file.tracks]
-    tempo = next((m.tempo for track in tracks for _, m in track if m.type == "set_tempo"), 500_000)
+    tempi = [m.tempo for track in tracks for _, m in track if m.type == "set_tempo"]
+    tempo = [*tempi, 500_000][0]
     division = Fraction(file.ticks_per_beat)  # ticks a quarter note
     if not division:
         raise TuneError(BROKEN, "this is no MIDI file (a quarter note has 0 ticks): export it again")
@@ -99,6 +94,9 @@ def _score(file: mido.MidiFile) -> Score:
         rate = Fraction(30_000, 1001) if frames == 29 else Fraction(frames)
         division = rate * ticks * Fraction(tempo, 1_000_000)
     everything = [item for track in tracks for item in track]
+    signs = [(time / division, read_key(m.key)) for time, m in everything if m.type == "key_signature"]
+    key = signs[0][1] if signs else None
+    keys = tuple(sorted((time, str(one)) for time, one in signs if time > 0 and one.alters != key.alters)[:1])
     texts = [_syllables(track) for track in tracks if not by_channel(track)]
     parts: list[Part] = []
     for track in tracks:
@@ -123,12 +121,11 @@ def _score(file: mido.MidiFile) -> Score:
             drums = " (drums)" if channel == _DRUMS else ""
             inside = f"channel {channel + 1}" if file.type == 0 else f"{name}, channel {channel + 1}"
             full = (inside if len(channels) > 1 else name) + drums
-            signs = Signs(_chords(shared, division), lyrics=_lyrics(verses, sounding))
-            parts.append(Part(full, sounding, tuple(bars), percussion=bool(drums), signs=signs))
+            signs = Signs(_chords(shared, division), lyrics=_lyrics(verses, sounding), keys=keys)
+            parts.append(Part(full, sounding, tuple(bars), bool(drums), key=key, signs=signs))
     title = _name(tracks[0], "track_name") if tracks else ""
-    return Score(
-        title, tuple(parts), parts[0].bars[0].metre if parts else "", tempo=60e6 / tempo if tempo else None
-    )
+    metre, beats = parts[0].bars[0].metre if parts else "", 60e6 / tempo if tempo else None
+    return Score(title, tuple(parts), metre, tempo=beats, varied=len(set(tempi)) > 1)
 
 
 def timed(track: mido.MidiTrack) -> list[Event]:
@@ -254,11 +251,10 @@ def _released(notes: list[Note]) -> tuple[Note, ...]:
     best = int(np.argmax(counts))
     if counts[0] >= _MOST or counts[best] < _MOST:
         return tuple(notes)
+    ends = zip(notes, *on_grid(shares[best]), strict=True)
     return tuple(
-        Note(note.start, Fraction(int(end), 12) - note.start, note.pitch)
-        if on and end > 12 * note.start
-        else note
-        for note, end, on in zip(notes, *on_grid(shares[best]), strict=True)
+        replace(note, duration=Fraction(int(end), 12) - note.start) if on and end > 12 * note.start else note
+        for note, end, on in ends
     )
 
 

@@ -24,11 +24,11 @@ def read(content: bytes) -> Score:
     found = [part for *_, part in _parts(root)]
     title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
     composer = root.findtext("identification/creator[@type='composer']") or ""
-    tempo = next((sound.get("tempo") for sound in root.iter("sound") if sound.get("tempo")), "")
+    tempi = [sound.get("tempo") for sound in root.iter("sound") if sound.get("tempo")] or [""]
     return Score(
         title.strip(), tuple(found), next((bar.metre for part in found for bar in part.bars), ""),
-        tempo=float(tempo) or None if re.fullmatch(r"\d{1,9}(\.\d{0,9})?", tempo) else None,
-        composer=composer.strip(),
+        tempo=float(tempi[0]) or None if re.fullmatch(r"\d{1,9}(\.\d{0,9})?", tempi[0]) else None,
+        composer=composer.strip(), varied=len(set(tempi)) > 1,
     )  # fmt: skip
 
 
@@ -108,6 +108,7 @@ def _staves(name: str, bars: Sequence[Measure]) -> Iterator[tuple[str, Part]]:
     played, jumps = _played(bars), any(bar.jumps for bar in bars)
     shown = tuple(Bar(one.number, one.start, one.length, one.nominal, one.metre, one.section) for one in bars)
     chords = tuple((bar.start + at, name) for bar in bars for at, name in bar.chords)
+    keys = tuple((bar.start + at, name) for bar in bars for at, name in bar.keys)
     opens = frozenset(place for place, bar in enumerate(bars) if bar.forward)
     closes = frozenset(place for place, bar in enumerate(bars) if bar.times)
     inside = {place: ",".join(map(str, sorted(bar.endings))) for place, bar in enumerate(bars) if bar.endings}
@@ -121,16 +122,14 @@ def _staves(name: str, bars: Sequence[Measure]) -> Iterator[tuple[str, Part]]:
             for _, onset, duration, pitch, tied in sorted(own, key=lambda note: note[1]):
                 note = Note(bar.start + onset, duration, pitch)
                 _add(notes, note, tied) if pitch >= 0 else marks.append(note)
-            lyrics += [
-                (bar.start + at, verse, text) for place, at, verse, text in bar.lyrics if place == staff
-            ]
+            lyrics += [(bar.start + at, *what) for place, at, *what in bar.lyrics if place == staff]
         percussion = any(staff in bar.unpitched for bar in bars)
         full = f"{name}, staff {staff}" * (len(staves) > 1) or name
         part = Part(
             full + " (percussion)" * percussion, tuple(notes), shown, percussion, tuple(marks), played,
             transpose=next((bar.transpose.get(staff, bar.transpose.get("", 0)) for bar in bars), 0),
             key=bars[0].key,
-            signs=Signs(chords, opens, closes, endings, tuple(sorted(lyrics)), jumps, stops),
+            signs=Signs(chords, opens, closes, endings, tuple(sorted(lyrics)), jumps, stops, keys),
         )  # fmt: skip
         yield staff, part
 

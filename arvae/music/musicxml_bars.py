@@ -43,6 +43,7 @@ class Measure:
     chords: list[tuple[Fraction, str]] = field(default_factory=list)
     lyrics: list[tuple[str, Fraction, int, str]] = field(default_factory=list)  # staff, start, verse, text
     jumps: bool = False
+    keys: list[tuple[Fraction, str]] = field(default_factory=list)
     start: Fraction = Fraction(0)  # in the part, once all parts are read
 
 
@@ -50,6 +51,7 @@ def measures(part: Element) -> Iterator[Measure]:
     """The bars of a <part>, in order, each as long as what it holds. TuneError, with its number, for one that
     cannot be read."""
     divisions, metre, transpose, endings, section = Fraction(1), (Fraction(0), ""), {}, frozenset(), False
+    key = Key.of(0)
     nodes = part.findall("measure")
     for place, node in enumerate(nodes, 1):
         bar = Measure(node.get("number") or str(place), *metre, transpose, section=section)
@@ -61,7 +63,11 @@ def measures(part: Element) -> Iterator[Measure]:
                     metre = _metre(item, metre)
                     bar.nominal, bar.metre = metre
                     bar.transpose = transpose = transposition(item, transpose)
-                    bar.key = signature(item)
+                    if given := signature(item):
+                        bar.key = bar.key or given
+                        if given.alters != key.alters and (place > 1 or now):
+                            bar.keys.append((now, str(given)))
+                        key = given
                 elif item.tag in ("backup", "forward"):
                     step = number(item.findtext("duration")) / divisions
                     now = max(_tidy(now + step if item.tag == "forward" else now - step), Fraction(0))
@@ -160,10 +166,8 @@ def _duration(item: Element, divisions: Fraction) -> Fraction:
     if kind not in TYPES:
         return duration
     exact = TYPES[kind] * (2 - Fraction(1, 2 ** min(len(item.findall("dot")), 4)))
-    exact *= Fraction(
-        number(item.findtext("time-modification/normal-notes", "1")),
-        number(item.findtext("time-modification/actual-notes", "1")),
-    )
+    normal, actual = (item.findtext(f"time-modification/{one}-notes", "1") for one in ("normal", "actual"))
+    exact *= Fraction(number(normal), number(actual))
     fine = divisions >= _FINE or item.find("time-modification") is not None
     rounded = abs(duration - exact) * divisions < (1 if fine else Fraction(1, 2))
     return exact if rounded or item.find("duration") is None else duration
@@ -200,12 +204,11 @@ def signature(item: Element) -> Key | None:
 
 def transposition(item: Element, before: dict[str, int]) -> dict[str, int]:
     """For each staff ("": for all) by how many semitones its notes sound higher than written."""
-    return before | {
-        node.get("number", ""): int(
-            number(node.findtext("chromatic")) + 12 * number(node.findtext("octave-change"))
-        )
-        for node in item.findall("transpose")
-    }
+    found = dict(before)
+    for node in item.findall("transpose"):
+        by = number(node.findtext("chromatic")) + 12 * number(node.findtext("octave-change"))
+        found[node.get("number", "")] = int(by)
+    return found
 
 
 def _barline(item: Element, bar: Measure, endings: frozenset[int]) -> frozenset[int]:

@@ -20,15 +20,10 @@ POSITIONS = [BEAT * beat + int(offset * BEAT) for beat in range(BEATS) for offse
 
 #: Plain note values that may stand at these places of the measure; elsewhere they would hide the beat.
 _NOTES = {
-    48: {0},
-    36: {0, 12},
-    24: {0, 12, 24},
-    18: {0, 24, 6, 30},
-    12: {0, 12, 24, 36, 6, 30},
-    9: {0, 3, 12, 15, 24, 27, 36, 39},
-    6: {0, 3, 6, 12, 15, 18, 24, 27, 30, 36, 39, 42},
+    48: {0}, 36: {0, 12}, 24: {0, 12, 24}, 18: {0, 24, 6, 30}, 12: {0, 12, 24, 36, 6, 30},
+    9: {0, 3, 12, 15, 24, 27, 36, 39}, 6: {0, 3, 6, 12, 15, 18, 24, 27, 30, 36, 39, 42},
     3: set(range(0, 48, 3)),
-}
+}  # fmt: skip
 _RESTS = {48: {0}, 24: {0, 24}, 12: {0, 12, 24, 36}, 6: set(range(0, 48, 6)), 3: set(range(0, 48, 3))}
 #: Lengths that one note value can have within a triplet (a dot adds half).
 _IN_TRIPLET = {1, 2, 3, 4, 6, 8}
@@ -69,11 +64,8 @@ def notes(measures: np.ndarray) -> list[tuple[int, int, int]]:
     starts = np.flatnonzero(symbols != CONTINUE)
     times = [MEASURE * (int(tick) // TICKS) + POSITIONS[int(tick) % TICKS] for tick in starts]
     ends = [*times, MEASURE * len(measures)][1:]
-    return [
-        (int(symbols[tick]), start, end)
-        for tick, start, end in zip(starts, times, ends, strict=True)
-        if symbols[tick] >= 0
-    ]
+    spans = zip(starts, times, ends, strict=True)
+    return [(int(symbols[tick]), start, end) for tick, start, end in spans if symbols[tick] >= 0]
 
 
 def notate(measures: np.ndarray, cuts: Mapping[int, Collection[int]] | None = None) -> list[list[Glyph]]:
@@ -125,14 +117,11 @@ def _glyphs(row: list[Span], following: bool, cuts: Collection[int]) -> Iterator
         for number, (start, end) in enumerate(parts):
             note = span.symbol >= 0
             yield Glyph(
-                span.symbol,
-                start,
-                end - start,
-                triplet=start // BEAT in triplets,
+                span.symbol, start, end - start, triplet=start // BEAT in triplets,
                 tied_before=note and (number > 0 or span.joined),
                 tied_after=note and (number < len(parts) - 1 or (following and span is row[-1])),
                 anew=span.symbol == REST and rest_before and number == 0,
-            )
+            )  # fmt: skip
         rest_before = span.symbol < 0
 
 

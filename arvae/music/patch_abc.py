@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from arvae.music import abc
 from arvae.music.abc_text import Token, syllables
 from arvae.music.keys import STEPS, Key
-from arvae.music.notation import BEAT
-from arvae.music.rewriting import Rewritten, UnkeptError, moved
+from arvae.music.notation import BEAT, per_minute
+from arvae.music.rewriting import Pace, Rewritten, UnkeptError, moved
 from arvae.music.score import JUMP
 from arvae.music.write_abc import bar_text
 
 _NAVIGATION = re.compile(rf"{JUMP.pattern}|segno|coda|fine", re.IGNORECASE)
 
+_TEMPO = re.compile(r"(?m)((?:^|\[)Q:[^\]%\n]*?=\s*)(\d+(?:\.\d+)?)")
 
-def patch(tune: str, place: int, bars: Mapping[int, Rewritten]) -> str:
+
+def patch(tune: str, place: int, bars: Mapping[int, Rewritten], pace: Pace) -> str:
     """The tune with these bars of its part number `place` written anew. UnkeptError where that cannot be."""
     sources = abc.bars(tune, place)
     edits: dict[tuple[int, int], str] = {}
@@ -38,7 +40,10 @@ def patch(tune: str, place: int, bars: Mapping[int, Rewritten]) -> str:
     _sing(tune, sources, bars, edits)
     for (start, end), text in sorted(edits.items(), reverse=True):
         tune = tune[:start] + text + tune[end:]
-    return tune
+    if pace and pace[1]:
+        by = pace[0] / pace[1]
+        return _TEMPO.sub(lambda found: found[1] + per_minute(float(found[2]) * by), tune)
+    return re.sub(r"(?m)^(?=K:)", f"Q:1/4={per_minute(pace[0])}\n", tune, count=1) if pace else tune
 
 
 def _beside_notes(token: Token) -> str:

@@ -11,12 +11,15 @@ from arvae.music import midi, notation
 from arvae.music.grid import layout
 from arvae.music.midi import EARLY
 from arvae.music.notation import BEAT, MEASURE
-from arvae.music.rewriting import Rewritten, UnkeptError
+from arvae.music.rewriting import Pace, Rewritten, UnkeptError
 from arvae.music.score import Part
 from arvae.music.write_midi import track_of
 
 
-def patch(content: bytes, place: int, part: Part, bars: Mapping[int, Rewritten], after: np.ndarray) -> bytes:
+def patch(
+    content: bytes, place: int, part: Part, bars: Mapping[int, Rewritten], after: np.ndarray,
+    pace: Pace,
+) -> bytes:  # fmt: skip
     """The file with other notes in these bars of its part number `place` (from 0), and all else as it is;
     after: every measure of the part as it is to be. A note that starts before such a bar ends where it is
     wanted to. UnkeptError where a note would start before the file does.
@@ -38,16 +41,18 @@ def patch(content: bytes, place: int, part: Part, bars: Mapping[int, Rewritten],
         file = midi.opened(content, whole=True)
     except midi.ODD:
         file = midi.opened(content)
+    if pace:
+        tempi = [m for track in file.tracks for m in track if m.type == "set_tempo"]
+        file.tracks[0][:0] = [] if tempi else [mido.MetaMessage("set_tempo", tempo=round(60e6 / pace[0]))]
+        for message in tempi:
+            message.tempo = min(round(message.tempo * (pace[1] or pace[0]) / pace[0]), 0xFFFFFF)
     division = file.ticks_per_beat
     timed = [(track, midi.timed(track)) for track in file.tracks]
     parts = [(*one, *own) for one in timed for own in midi.by_channel(one[1]) if own[1]]
     track, events, channel, notes = parts[place]
     kept = [e for e in events if e[1].type not in ("note_on", "note_off") or e[1].channel != channel]
-    loud = {
-        (at, m.note): m.velocity
-        for at, m in events
-        if m.type == "note_on" and m.channel == channel and m.velocity
-    }
+    struck = [e for e in events if e[1].type == "note_on" and e[1].channel == channel and e[1].velocity]
+    loud = {(at, message.note): message.velocity for at, message in struck}
     usual = sorted(loud.values())[len(loud) // 2]
     inside = [((first - EARLY) * division, (last - EARLY) * division) for first, last in spans]
     played = [

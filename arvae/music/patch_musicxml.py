@@ -4,23 +4,26 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from xml.etree import ElementTree
 
 from arvae.music import musicxml
 from arvae.music.keys import Key
 from arvae.music.musicxml_bars import number, signature, transposition
-from arvae.music.notation import BEAT, Glyph
-from arvae.music.rewriting import Rewritten, UnkeptError, moved
+from arvae.music.notation import BEAT, Glyph, per_minute
+from arvae.music.rewriting import Pace, Rewritten, UnkeptError, moved
 from arvae.music.write_musicxml import PLAIN_KEY, elements
 
 
-def patch(content: bytes, place: int, bars: Mapping[int, Rewritten]) -> bytes:
+def patch(content: bytes, place: int, bars: Mapping[int, Rewritten], pace: Pace) -> bytes:
     """The file with these bars of its part number `place` written anew. UnkeptError where that cannot be."""
     root, found = musicxml.located(content)
     node, staff, staves = found[place]
     if root.tag != "score-partwise" or staves > 1:
         raise UnkeptError("its notes stand among those of other staves")
     measures = node.findall("measure")
+    if pace:
+        _pace(root, *pace)
     divisions, key, by = Fraction(1), PLAIN_KEY, {}
     ready = {}
     for index, measure in enumerate(measures):
@@ -51,6 +54,20 @@ def patch(content: bytes, place: int, bars: Mapping[int, Rewritten]) -> bytes:
     doctype = head[2].decode("utf-8", "ignore") + "\n" if head and head[2] else ""
     text = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{doctype}{text}\n'.encode()
+
+
+def _pace(root: ElementTree.Element, tempo: float, given: float | None) -> None:
+    """Let it have that tempo for the given one, and others in proportion."""
+    if not given and root.find(".//per-minute") is not None:
+        raise UnkeptError("its tempo is not one that sounds")
+    if not given:
+        given = tempo
+        next(root.iter("measure")).insert(0, ElementTree.Element("sound", tempo=per_minute(tempo)))
+    faster = partial(re.sub, r"\d+(\.\d+)?", lambda found: per_minute(float(found[0]) * tempo / given))
+    for sign in root.iter("per-minute"):
+        sign.text = faster(sign.text or "")
+    for sound in root.iterfind(".//sound[@tempo]"):
+        sound.set("tempo", faster(sound.get("tempo")))
 
 
 def _plain(number: Fraction) -> str:
@@ -100,12 +117,8 @@ def _offset(item: ElementTree.Element, text: str) -> None:
 
 def _tie(note: ElementTree.Element, kind: str, wanted: bool) -> None:
     """Let a note be tied to its neighbour, or no longer."""
-    ties = [
-        (parent, tie)
-        for parent in (note, *note.findall("notations"))
-        for tie in parent
-        if tie.tag in ("tie", "tied") and tie.get("type") == kind
-    ]
+    found = ((parent, tie) for parent in (note, *note.findall("notations")) for tie in parent)
+    ties = [one for one in found if one[1].tag in ("tie", "tied") and one[1].get("type") == kind]
     if not wanted:
         for parent, tie in ties:
             parent.remove(tie)

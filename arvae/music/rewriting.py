@@ -15,6 +15,8 @@ from arvae.music.grid import layout
 from arvae.music.notation import MEASURE, Glyph
 from arvae.music.score import Part
 
+Pace = tuple[float, float | None] | None  # the tempo that a file is to have, and the one it has
+
 
 class UnkeptError(ValueError):
     """A change that the file as it is written cannot take up."""
@@ -41,11 +43,8 @@ def rewritten(part: Part, before: np.ndarray, after: np.ndarray) -> dict[int, Re
     for _, *edges in laid:
         for edge in edges:
             cuts.setdefault(edge // MEASURE, set()).add(edge % MEASURE)
-    glyphs = [
-        replace(glyph, start=glyph.start + index * MEASURE)
-        for index, row in enumerate(notation.notate(after, cuts))
-        for glyph in row
-    ]
+    rows = enumerate(notation.notate(after, cuts))
+    glyphs = [replace(one, start=one.start + index * MEASURE) for index, row in rows for one in row]
     onsets = np.array([glyph.start for glyph in glyphs if glyph.symbol >= 0 and not glyph.tied_before])
     ends = [0, *(end for *_, end in laid)]
     starts = [*(start for _, start, _ in laid[1:]), MEASURE * len(after)]

@@ -70,7 +70,7 @@ class Signs:
     (from 0) that a repeat opens before and closes after, those an ending starts with, with its numbers;
     lyrics as (quarter notes from the start, verse from 1, syllable), a syllable ending in "-" where its word
     goes on, in "_" where it is held over further notes; whether a D.C. or D.S. jumps back; the bars after
-    which an ending stops."""
+    which an ending stops; key signatures other than the one before, as (quarter notes, name)."""
 
     chords: tuple[tuple[Fraction, str], ...] = ()
     opens: frozenset[int] = frozenset()
@@ -79,6 +79,7 @@ class Signs:
     lyrics: tuple[tuple[Fraction, int, str], ...] = ()
     jumps: bool = False
     stops: frozenset[int] = frozenset()
+    keys: tuple[tuple[Fraction, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a file, or one tune of it, holds; metre and tempo (quarter notes a minute) at its start."""
+    """What a file, or one tune of it, holds; metre and tempo (quarter notes a minute) at its start;
+    whether the tempo changes later."""
 
     title: str
     parts: tuple[Part, ...]
@@ -106,6 +108,7 @@ class Score:
     number: str = ""
     tempo: float | None = None
     composer: str = ""
+    varied: bool = False
 
 
 def unfold(part: Part) -> Part:

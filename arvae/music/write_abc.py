@@ -80,10 +80,8 @@ def to_abc(
         some = slice(first, first + _PER_LINE)
         lines.append(" ".join(bars[some]))
         verses = max((verse for own in sung[some] for verse in own), default=0)
-        lines += [
-            _verse(written[some], [own.get(v, {}) for own in sung[some]], held, v)
-            for v in range(1, verses + 1)
-        ]
+        for verse in range(1, verses + 1):
+            lines.append(_verse(written[some], [own.get(verse, {}) for own in sung[some]], held, verse))
     return "\n".join([*head, *lines, ""])
 
 

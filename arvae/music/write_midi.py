@@ -29,10 +29,8 @@ def encode(
     """
     if not 4 <= tempo <= 1000:
         raise ValueError(f"tempo {tempo} is not between 4 and 1000 quarter notes a minute")
-    events = [
-        (0, mido.MetaMessage("set_tempo", tempo=round(60e6 / tempo))),
-        (0, mido.MetaMessage("time_signature")),
-    ]
+    sign = mido.MetaMessage("time_signature")
+    events = [(0, mido.MetaMessage("set_tempo", tempo=round(60e6 / tempo))), (0, sign)]
     if title:
         events.insert(0, (0, mido.MetaMessage("track_name", name=_latin(title))))
     if key is not None:

@@ -103,12 +103,9 @@ def signature(key: Key) -> str:
     if key.alters == altered(key.fifths):
         mode = f"<mode>{key.mode}</mode>" if key.mode else ""
         return f"<key><fifths>{key.fifths}</fifths>{mode}</key>"
-    steps = [
-        f"<key-step>{step}</key-step><key-alter>{alter}</key-alter>"
-        for step, alter in zip(STEPS, key.alters, strict=True)
-        if alter
-    ]
-    return f"<key>{''.join(steps)}</key>"
+    signs = [one for one in zip(STEPS, key.alters, strict=True) if one[1]]
+    steps = "".join(f"<key-step>{step}</key-step><key-alter>{by}</key-alter>" for step, by in signs)
+    return f"<key>{steps}</key>"
 
 
 def to_musicxml(
@@ -222,9 +219,8 @@ def _start(measure: Element, transpose: int, key: Key | None, tempo: float | Non
     )
     measure.append(fromstring(attributes))
     if tempo is not None:
-        direction = (
+        measure.append(fromstring(
             '<direction placement="above"><direction-type><metronome><beat-unit>quarter</beat-unit>'
             f"<per-minute>{per_minute(tempo)}</per-minute></metronome></direction-type>"
             f'<sound tempo="{per_minute(tempo)}"/></direction>'
-        )
-        measure.append(fromstring(direction))
+        ))  # fmt: skip

@@ -28,7 +28,8 @@ def grammar() -> dict[str, Any]:
             for name in ("OTHER_METRE", "CHORDS", "OFF_GRID", "IRREGULAR", "SILENT", "BROKEN")
         } | {name: getattr(files, name) for name in ("PARTS", "TUNES")},
         "words": {
-            name: getattr(melody, name) for name in ("MONOPHONIC", "QUANTIZE", "PART", "TUNE", "JUMPS")
+            name: getattr(melody, name)
+            for name in ("MONOPHONIC", "QUANTIZE", "PART", "TUNE", "JUMPS", "REKEYED", "FILLED")
         },
         "endings": {"musicxml": files.MUSICXML, "midi": files.MIDI, "abc": files.ABC},
         "largest": files.LARGEST,

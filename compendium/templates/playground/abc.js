@@ -286,6 +286,7 @@ class AbcTune {
   }
   key(voice, value) {
     this.settings(voice, value);
+    const before = voice.key;
     let written = value.trim() === "none" ? "" : value.replace(ABC_SETTING, "").trim(), tonic = "", mode = "";
     const found = ABC_KEY.exec(written);
     if (written === "HP" || written === "Hp") { // bagpipes: HP writes no sharps, Hp means F and C sharp
@@ -310,7 +311,9 @@ class AbcTune {
     if (written.replace(/([\^_=]+)([A-Ga-g])/g, "").trim()) {
       throw voice.fault(`the key ${quoted(value.slice(0, 30))}: write one such as G, Am, D mix or D phr ^f`);
     }
-    if (!voice.notes.length) voice.startKey = Object.keys(voice.key).length ? new Key(voice.key, tonic, mode) : null;
+    const given = new Key(voice.key, tonic, mode), differs = [...STEPS].some((step) => given.alters[step] !== (before[step] ?? 0));
+    if (!voice.notes.length) voice.startKey = Object.keys(voice.key).length ? given : null;
+    else if (differs) voice.signs.keys.push([voice.now, String(given)]);
   }
   settings(voice, value) {
     let octaves = 0, moved = 0, asked = false;

@@ -2,8 +2,8 @@
 // The melody's panel: a tune of any length, each measure with a code of its own; controls move the codes of all measures, of
 // some, or of one. A measure whose code nobody moved stays as it was written.
 
-const UNSAVED = "Grace notes, ornaments, slurs and other marks of this file are not saved here; "
-  + "the command line (python -m arvae.edit) keeps them in measures it does not change, in a file of the same format.";
+const MARKED = { midi: "Its instrument, velocities, controllers and bends", true: "Grace notes, ornaments, slurs and other marks of this file" };
+const UNSAVED = " are not saved here; the command line (python -m arvae.edit) keeps them in measures it does not change, in a file of the same format.";
 const rounded = (tempo) => Math.round(100 * tempo) / 100;
 
 function melodyPanel(panel) {
@@ -119,7 +119,7 @@ function melodyPanel(panel) {
     const given = index < style.items.length ? style.items[index] : own[index - style.items.length];
     const original = given.original ?? given.measures, beside = style.beside?.codes[index];
     item = { name: given.name, title: given.title ?? given.name, original, shift: given.shift ?? 0, tempo: given.tempo ?? null,
-      composer: given.composer ?? "", signs: given.signs ?? {}, marks: given.marks ?? false, transpose: given.transpose ?? 0,
+      composer: given.composer ?? "", signs: given.signs ?? {}, marks: given.marks ?? false, filled: given.filled ?? [], transpose: given.transpose ?? 0,
       z: given.z ? [...given.z] : [], other: given.z && beside ? [...beside] : [] };
     item.moved = item.shift + item.transpose; // how far the model reads it above how it is written
     item.key = given.key ?? estimateKey(transposed(original, -item.moved));
@@ -128,10 +128,13 @@ function melodyPanel(panel) {
     itemPicker.value = index;
     player.measures = original.length;
     setTempo(item.tempo);
-    unsaved.textContent = item.marks ? UNSAVED : "";
+    const filled = FILLED.replace("{}", `measure${item.filled.length > 1 ? "s" : ""} ${inRanges(item.filled)}`);
+    unsaved.textContent = [item.marks ? MARKED[item.marks] + UNSAVED : "", item.filled.length ? `${filled[0].toUpperCase()}${filled.slice(1)}.` : ""].join(" ").trim();
     const outside = original.flat().filter((symbol) => symbol >= 0 && !scale().has((symbol - item.moved + 144) % 12)).length;
+    const rekeyed = Object.entries(item.signs).find(([, own]) => own.keys?.length); // in the order of measures
     keyLabel.lastChild.textContent = ` in key: ${item.key}${item.key.estimated ? ", estimated from its notes" : ""}; `
-      + `${outside} of its own ${original.flat().filter((symbol) => symbol >= 0).length} notes lie outside the scale`;
+      + `${outside} of its own ${original.flat().filter((symbol) => symbol >= 0).length} notes lie outside the scale`
+      + (rekeyed ? `; ${REKEYED.replace("{}", Number(rekeyed[0]) + 1).replace("{}", item.key)}` : "");
     strip.reset(original.length);
     soon(draw);
   }

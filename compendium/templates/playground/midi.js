@@ -1,7 +1,7 @@
 "use strict";
 // MIDI files to scores, as arvae/music/midi.py reads them: a part for each channel of each track that has notes.
 
-const MIDI_LARGEST = 1 << 19, DRUMS = 9, EARLY = fraction(1, 48), LATE = fraction(1, 8);
+const MIDI_LARGEST = 1 << 19, DRUMS = 9, VELOCITY = 80, EARLY = fraction(1, 48), LATE = fraction(1, 8);
 const MIDI_LENGTHS = [1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 3 / 2, 2, 3, 4];
 const SHARE = 0.12, MOST = 0.9, ROUNDED = 0.08;
 const BREAKS = " \t\r\n\v\0/\\", MIDI_CHORD = new RegExp(`^(?:${data.grammar.midiChord})$`), TEXTS = { 1: "text", 3: "track", 4: "instrument", 5: "lyrics", 6: "marker" };
@@ -33,6 +33,9 @@ function readMidi(bytes) {
     const frames = 256 - (Number(division) >> 8), rate = frames === 29 ? fraction(30000, 1001) : fraction(frames);
     division = rate.times(Number(division) & 255).times(fraction(tempo, 1000000));
   }
+  const given = everything.filter((event) => event.kind === "key"), key = given[0]?.key ?? null;
+  const changes = given.filter((event) => event.time > 0 && event.key.fifths !== key.fifths).sort((a, b) => a.time - b.time);
+  const keys = changes.slice(0, 1).map((event) => [fraction(event.time).by(division), String(event.key)]);
   const parts = [];
   for (const track of tracks) {
     const shared = type === 2 ? track : everything, own = shared.filter((event) => event.kind === "metre"), last = track[track.length - 1]?.time ?? 0;
@@ -53,14 +56,13 @@ function readMidi(bytes) {
       }
       const drums = channel === DRUMS, inside = type === 0 ? `channel ${channel + 1}` : `${name}, channel ${channel + 1}`;
       const full = (channels.length > 1 ? inside : name) + (drums ? " (drums)" : "");
-      const signs = { ...noSigns(), chords: midiChords(shared, division), lyrics: midiLyrics(verses, notes) };
-      parts.push({ name: full, notes, bars, percussion: drums, transpose: 0, signs });
+      const signs = { ...noSigns(), chords: midiChords(shared, division), lyrics: midiLyrics(verses, notes), keys,
+        marks: shared.some((event) => event.channel === channel && event.marks) && "midi" };
+      parts.push({ name: full, notes, bars, percussion: drums, transpose: 0, key, signs });
     }
   }
   const title = stripped(tracks[0]?.find((event) => event.kind === "track")?.text ?? "", "\0 ");
-  const sign = /\xff\x59\x02([\xf9-\xff\x00-\x07])([\x00\x01])/.exec(text); // sharps, minor
-  const key = sign && Key.of((sign[1].charCodeAt(0) << 24) >> 24, sign[2] === "\x01" ? "minor" : "major");
-  return { title, parts: parts.map((part) => ({ ...part, key })), tempo: 60e6 / tempo };
+  return { title, parts, tempo: 60e6 / tempo };
 }
 
 /** The events of a track that matter, with their time in ticks. */
@@ -98,7 +100,9 @@ function midiEvents(bytes) {
       if (kind in TEXTS) events.push({ time, kind: TEXTS[kind], text: midiText(data) });
       else if (kind === 0x51 && data.length >= 3) events.push({ time, kind: "tempo", tempo: bigEndian(data.subarray(0, 3)) });
       else if (kind === 0x58 && data.length >= 2) events.push({ time, kind: "metre", top: data[0], bottom: 2 ** data[1] });
-      else events.push({ time, kind: "other" });
+      else if (kind === 0x59 && data.length === 2 && Math.abs((data[0] << 24) >> 24) <= 7 && data[1] < 2) { // sharps, minor
+        events.push({ time, kind: "key", key: Key.of((data[0] << 24) >> 24, data[1] ? "minor" : "major") });
+      } else events.push({ time, kind: "other" });
     } else if (status >= 0xf0) {
       if (status === 0xf0 || status === 0xf7) block();
       else at += { 0xf1: 1, 0xf2: 2, 0xf3: 1 }[status] ?? 0;
@@ -106,8 +110,8 @@ function midiEvents(bytes) {
     } else {
       running = status;
       const high = status >> 4, first = Math.min(byte(), 127), second = high === 0xc || high === 0xd ? 0 : Math.min(byte(), 127);
-      if (high === 8 || high === 9) events.push({ time, kind: "note", channel: status & 15, pitch: first, on: high === 9 && second > 0 });
-      else events.push({ time, kind: "other" });
+      if (high === 8 || high === 9) events.push({ time, kind: "note", channel: status & 15, pitch: first, on: high === 9 && second > 0, marks: high === 9 && second > 0 && second !== VELOCITY });
+      else events.push({ time, kind: "other", channel: status & 15, marks: high !== 12 || first > 0 }); // all but the piano
     }
   }
   return events;

@@ -66,11 +66,11 @@ function partwise(root) {
 
 function xmlMeasures(part) {
   const nodes = children(part, "measure"), bars = [];
-  let divisions = fraction(1), metre = [fraction(0), ""], transpose = {}, open = "", section = false;
+  let key = Key.of(0), divisions = fraction(1), metre = [fraction(0), ""], transpose = {}, open = "", section = false;
   nodes.forEach((node, place) => {
     const bar = { number: node.getAttribute("number") || String(place + 1), nominal: metre[0], metre: metre[1], transpose,
       notes: [], length: fraction(0), unpitched: new Set(), section, closes: false,
-      forward: false, repeats: false, endings: "", chords: [], lyrics: [], jumps: false, marks: false };
+      forward: false, repeats: false, endings: "", chords: [], lyrics: [], keys: [], jumps: false, marks: false };
     let now = fraction(0), last = fraction(0);
     try {
       for (const item of node.children) {
@@ -81,7 +81,10 @@ function xmlMeasures(part) {
           metre = xmlMetre(item, metre);
           [bar.nominal, bar.metre] = metre;
           bar.transpose = transpose = xmlTranspose(item, transpose);
-          bar.key = xmlKey(item);
+          const sign = xmlKey(item), changed = sign && [...STEPS].some((step) => sign.alters[step] !== key.alters[step]);
+          bar.key ??= sign;
+          if (changed && (place || +now)) bar.keys.push([now, String(sign)]);
+          key = sign ?? key;
         } else if (tag === "backup" || tag === "forward") {
           const step = xmlNumber(textOf(item, "duration")).by(divisions);
           now = later(tidy(tag === "forward" ? now.plus(step) : now.minus(step)), fraction(0));
@@ -249,6 +252,7 @@ function xmlSigns(bars, starts, staff) {
   return {
     chords: bars.flatMap((bar, i) => bar.chords.map(([at, name]) => [starts[i].plus(at), name])),
     lyrics: bars.flatMap((bar, i) => bar.lyrics.flatMap(([own, at, ...what]) => (own === staff ? [[starts[i].plus(at), ...what]] : []))),
+    keys: bars.flatMap((bar, i) => bar.keys.map(([at, name]) => [starts[i].plus(at), name])),
     opens: places((bar) => bar.forward), closes: places((bar) => bar.repeats), endings: Object.fromEntries(begin),
     jumps: bars.some((bar) => bar.jumps), marks: bars.some((bar) => bar.marks),
     stops: bars.flatMap(({ endings }, i) => (endings && endings !== bars[i + 1]?.endings ? [i] : [])),

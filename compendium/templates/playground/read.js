@@ -2,7 +2,7 @@
 // A melody from a file or from pasted ABC, ready to be edited. What does not fit is refused, with what to do about it, in the
 // words of `python -m arvae.edit` (arvae/edit/melody.py and arvae/music/files.py); the options are the same.
 
-const { MONOPHONIC, QUANTIZE, PART, TUNE, JUMPS } = data.grammar.words, OPTIONS = { monophonic: MONOPHONIC, quantize: QUANTIZE };
+const { MONOPHONIC, QUANTIZE, PART, TUNE, JUMPS, REKEYED, FILLED } = data.grammar.words, OPTIONS = { monophonic: MONOPHONIC, quantize: QUANTIZE };
 const { endings: ENDINGS, largest: LARGEST } = data.grammar, NEAR = 1 / 48;
 
 /** A refusal; `choices`: the parts or tunes of which one is to be chosen, as [value, words]; `options`: what would help. */
@@ -16,7 +16,7 @@ class Refusal extends Error {
 /**
  * bytes of a file called `name` -> {measures, name, title, composer, shift, transpose, adapted, key, tempo, signs, marks}; key as
  * written, null: not given; transpose: by how many semitones it sounds higher than written; signs: see besideOf; marks: whether it
- * has ornaments, slurs or the like. given: {part, tune, monophonic, transpose, quantize},
+ * has ornaments, slurs or the like ("midi": velocities or the like); filled: measures, from 0, that its bars do not fill. given: {part, tune, monophonic, transpose, quantize},
  * all optional. Raises Refusal.
  */
 async function readMelody(name, bytes, vocabulary, given = {}) {
@@ -51,7 +51,8 @@ async function readMelody(name, bytes, vocabulary, given = {}) {
   if (shift) adapted.push(`moved by ${shift < 0 ? shift : `+${shift}`} semitones into the model's range, and back in what is written`);
   const { transpose = 0, key = null } = part;
   return { measures: transposed(measures, shift), name: stem, title: score.title || stem, shift, transpose, adapted, key,
-    tempo: score.tempo, composer: score.composer ?? "", signs: besideOf(part), marks: Boolean(part.signs?.marks) };
+    tempo: score.tempo, composer: score.composer ?? "", signs: besideOf(part), marks: part.signs?.marks ?? false,
+    filled: filledOf(part, measures.length) };
 }
 
 const transposed = (measures, by) => measures.map((measure) => measure.map((symbol) => (symbol >= 0 ? symbol + by : symbol)));
@@ -74,7 +75,7 @@ function choosePart({ parts }, wanted, offer) {
   if (!pitched.length) throw new TuneError(SILENT, "it has no note with a pitch: choose a file that has a melody");
   const words = parts.map((part, i) => `${i + 1} (${part.name}${!part.notes.length && !part.percussion ? " (no note)" : ""})`);
   const listed = words.join(", ");
-  offer(parts.flatMap((part, i) => (pitched.includes(part) ? [["part", String(i + 1), words[i]]] : [])));
+  if (pitched.length > 1) offer(parts.flatMap((part, i) => (pitched.includes(part) ? [["part", String(i + 1), words[i]]] : [])));
   if (wanted === null) {
     if (pitched.length > 1) throw new TuneError(PARTS, `it has ${parts.length} parts, needed is one: of ${listed}`);
     return pitched[0];

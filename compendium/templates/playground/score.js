@@ -59,14 +59,29 @@ function measuresOf(part, monophonic = false, quantize = false) {
 }
 
 /** What stands beside the notes of a part; times in quarter notes, places of bars (see Signs in score.py). */
-const noSigns = () => ({ chords: [], lyrics: [], opens: [], closes: [], endings: {}, stops: [], jumps: false, marks: false });
+const noSigns = () => ({ chords: [], lyrics: [], keys: [], opens: [], closes: [], endings: {}, stops: [], jumps: false, marks: false });
+
+/** Where bars start and end once they are completed to measures, in twelfths. */
+function edgesOf({ bars, starts, moved }) {
+  const from = bars.map((_, i) => Math.round(starts[i] + moved[i]));
+  return [from, bars.map((bar, i) => from[i] + Math.round(12 * bar.length))];
+}
+
+/** The measures, from 0, of `count` that the bars of a part do not fill as they are written. */
+function filledOf(part, count) {
+  const [starts, ends] = edgesOf(fullBars(part.bars)), filled = new Set();
+  [...starts, count * MEASURE].forEach((end, i) => {
+    const start = i ? ends[i - 1] : 0;
+    for (let m = Math.floor(start / MEASURE); start < end && m < Math.ceil(end / MEASURE); m++) filled.add(m);
+  });
+  return [...filled].sort((a, b) => a - b);
+}
 
 /** The same by measures, from 0, with times in twelfths from the measure's start, as `beside_of` in beside.py has it. */
 function besideOf(part) {
   const { signs = noSigns() } = part, laid = fullBars(part.bars), { bars } = laid, found = {};
-  const of = (m) => (found[m] ??= { chords: [], lyrics: [], opens: false, closes: false, ending: "", stops: false });
-  const starts = bars.map((_, i) => Math.round(laid.starts[i] + laid.moved[i]));
-  const ends = bars.map((bar, i) => starts[i] + Math.round(12 * bar.length));
+  const of = (m) => (found[m] ??= { chords: [], lyrics: [], keys: [], opens: false, closes: false, ending: "", stops: false });
+  const [starts, ends] = edgesOf(laid);
   bars.forEach((bar, i) => {
     const index = part.bars.indexOf(bar), first = Math.floor(starts[i] / MEASURE), last = Math.floor((ends[i] - 1) / MEASURE);
     if (i === 0 || ends[i - 1] <= first * MEASURE) {
@@ -75,7 +90,7 @@ function besideOf(part) {
     }
     if (i === bars.length - 1 || starts[i + 1] >= (last + 1) * MEASURE) of(last).closes ||= signs.closes.includes(index);
     of(last).stops ||= signs.stops.includes(index);
-    for (const kind of ["chords", "lyrics"]) {
+    for (const kind of ["chords", "lyrics", "keys"]) {
       for (const [time, ...what] of signs[kind]) {
         if (time < bar.start || time >= bar.start.plus(bar.length)) continue;
         const at = starts[i] + Math.trunc(12 * time.minus(bar.start));

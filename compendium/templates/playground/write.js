@@ -36,7 +36,7 @@ function midiFile(notes, beatsPerMinute, { title = "", key = null, length = 0, s
     }
   }
   const sounding = notes.flatMap(({ pitch, start, length: long }) => [
-    { at: start * 40, bytes: [0x90, pitch, 80] },
+    { at: start * 40, bytes: [0x90, pitch, VELOCITY] },
     { at: (start + long) * 40, bytes: [0x80, pitch, 0] },
   ]).sort((a, b) => a.at - b.at || a.bytes[0] - b.bytes[0]);
   const [first = [], ...further] = Object.values(verses);
