@@ -6,7 +6,9 @@ import re
 import signal
 import sys
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, TracebackType
+
+from arvae.paths import OutsideError
 
 STAGE = (
     "Interrupted. Finished stages, downloads and the last checkpoint of every run are kept: "
@@ -59,3 +61,12 @@ def in_commands() -> None:
     name = re.search(r" -\w*m ?([\w.]+)", " ".join(sys.orig_argv)) if sys.argv[:1] == ["-m"] else None
     if name and (name := name[1]).startswith(_OURS):
         end_at_once(_LINES.get(name, COMMAND))
+        sys.excepthook = _told
+
+
+def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A command that was started outside the project says so in one line; all else is a traceback."""
+    if isinstance(error, OutsideError):
+        print(error, file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)

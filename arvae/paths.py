@@ -1,6 +1,16 @@
-"""Where the project's files are, found from wherever a person stands in it."""
+"""Where the project's files are, found from wherever a person stands in it, and what makes those missing."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
+
+
+class OutsideError(FileNotFoundError):
+    """There is no project here; a command of this project says so in one line, and where to go."""
+
+
+def _nearest(here: Path, name: str) -> Path | None:
+    return next((folder for folder in (here, *here.parents) if (folder / name).is_file()), None)
 
 
 def root(start: Path | str | None = None) -> Path:
@@ -10,10 +20,9 @@ def root(start: Path | str | None = None) -> Path:
     copy of the project reads and writes that copy.
     """
     here = Path(start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / "params.yaml").is_file():
-            return folder
-    raise FileNotFoundError(
+    if found := _nearest(here, "params.yaml"):
+        return found
+    raise OutsideError(
         f"no params.yaml in {here} nor in any folder above it: run this from inside the project"
     )
 
@@ -25,4 +34,20 @@ def project(start: Path | str | None = None) -> Path:
     folder has a pipeline.yaml: `start` itself.
     """
     here = Path(start or root()).resolve()
-    return next((folder for folder in (here, *here.parents) if (folder / "pipeline.yaml").is_file()), here)
+    return _nearest(here, "pipeline.yaml") or here
+
+
+def remedy(kind: str, names: Sequence[str], start: Path | str, command: str = "dvc repro") -> str:
+    """What makes what is missing below `start`: the command, for the project's folder, that runs the stage
+    `kind` of the first of `names` that a pipeline has; where none has one, also how to add it."""
+    home = _nearest(here := Path(start).resolve(), "params.yaml") or here
+    top, files = project(home), [home / "dvc.yaml", home / "studies" / "dvc.yaml"]
+    ways = {f"{one.relative_to(top).as_posix()}:": one.read_text("utf-8") for one in files if one.is_file()}
+    for way, text in ways.items():
+        for name in names:
+            if re.search(rf"^  {kind}:\n(?:    .*\n)*?      {re.escape(name)}:$", text, re.MULTILINE):
+                return f"`{command} {way.removeprefix('dvc.yaml:')}{kind}@{name}`"
+    plain = f"`{command} {next(iter(ways), '').removeprefix('dvc.yaml:')}{kind}@{names[0]}`"
+    where = f"`{'datasets' if kind == 'data' else 'setups'}` in {(home / 'params.yaml').relative_to(top)}"
+    add = f"; no pipeline has it yet: first add it to {where} and run `python -m compendium.pipeline`"
+    return plain + add * bool(ways)

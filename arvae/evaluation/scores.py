@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from arvae import metrics
+from arvae import metrics, paths
 from arvae.datasets import catalogue, examples, sprites
 from arvae.datasets.contract import Dataset
 from arvae.evaluation import content, control, reconstruction, targets
@@ -78,8 +78,8 @@ def runs_in(directory: Path | str) -> list[dict[str, Any]]:
     """The training's own account of its runs (runs.json): name, seed, status, steps, ..."""
     path = Path(directory) / "runs.json"
     if not path.is_file():
-        name = path.parent.name
-        raise EvaluationError(f"no trained setup at {directory}: run `dvc repro train@{name}`")
+        command = paths.remedy("train", [path.parent.name], directory)
+        raise EvaluationError(f"no trained setup at {directory}: run {command}")
     return read_json(path)
 
 
@@ -131,7 +131,8 @@ def evaluate_setup(
     """
     finished = [run for run in runs_in(directory) if run["status"] == "finished"]
     if not finished:
-        raise EvaluationError(f"no finished run in {directory}: run `dvc repro train@{setup.name}`")
+        command = paths.remedy("train", [Path(directory).name], directory)
+        raise EvaluationError(f"no finished run in {directory}: run {command}")
     progress = Progress(len(finished), f"evaluate {setup.name}", "runs", log=log)
     realism, evaluated = Realism(dataset, items, judge), []
     for run in finished:

@@ -85,8 +85,9 @@ class TrainedModel:
             facts = manifest(prepared)
             model = cls.of(setup, run, network, facts_of(facts))
         except checkpoints.DamagedError as error:
-            remedy = "git checkout" if folder.name == SHIPPED.name else f"dvc repro -f train@{folder.name}"
-            raise ModelError(f"{error}: make it again with `{remedy}`") from error
+            remedy = paths.remedy("train", [folder.name], folder, "dvc repro -f")
+            remedy = f"`git checkout {within(path)}`" if folder.name == SHIPPED.name else remedy
+            raise ModelError(f"{error}: make it again with {remedy}") from error
         model = dataclasses.replace(model, origin=f"trained here: {within(path)}")
         key = f"{_VERSION} {sha256(path)} {facts['files']['test.npz']['sha256']}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
