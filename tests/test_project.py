@@ -423,10 +423,8 @@ def test_commands_find_the_whole_project_from_the_folder_of_a_pipeline(bare, mon
     monkeypatch.setattr(readme, "blocks", lambda home: {"results": str(home)})
     assert readme.main([]) == 0 and f"\n{bare}\n" in (bare / "README.md").read_text()
     assert train.main(["overnight"]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith(
-        "no prepared data of dsprites, mnist, bach, folk: prepare them with `dvc repro over"
-    )
+    start = "no prepared data of dsprites, mnist, bach, folk: prepare them with `dvc repro overnight/dvc"
+    assert capsys.readouterr().err.startswith(start)
     assert train.main(["studies"]) == 1
     said = capsys.readouterr().err
     assert "`dvc repro data@mnist`, " in said and "`dvc repro studies/dvc.yaml:data@folk-own`, " in said

@@ -94,9 +94,10 @@ class Network(Section):
 class Hyperparameters(Section):
     """The loss of one model on one kind of data (paper, section 3 and Table 1).
 
-    gamma is the weight of what regularizes the attributes: L_AR (vae), the likelihood of the slopes (glsr),
-    or the adversary that takes the attributes out of the code (fader). clip: the gradient of all weights is
-    scaled down to this norm where it is longer; null: never.
+    gamma is the weight of what regularizes the attributes: L_AR (vae; semisupervised: of labelled examples),
+    the likelihood of the slopes (glsr), the squared error of a regression (regression) or of the dimension
+    itself (value), or the adversary that takes the attributes out of the code (fader). clip: the gradient of
+    all weights is scaled down to this norm where it is longer; null: never.
     """
 
     objective: Objective
