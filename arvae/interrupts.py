@@ -67,6 +67,5 @@ def in_commands() -> None:
 def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """A command that was started outside the project says so in one line; all else is a traceback."""
     if isinstance(error, OutsideError):
-        print(error, file=sys.stderr)
-    else:
-        sys.__excepthook__(kind, error, trace)
+        return print(error, file=sys.stderr)
+    sys.__excepthook__(kind, error, trace)

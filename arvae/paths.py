@@ -1,7 +1,6 @@
 """Where the project's files are, found from wherever a person stands in it, and what makes those missing."""
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -22,9 +21,7 @@ def root(start: Path | str | None = None) -> Path:
     here = Path(start or Path.cwd()).resolve()
     if found := _nearest(here, "params.yaml"):
         return found
-    raise OutsideError(
-        f"no params.yaml in {here} nor in any folder above it: run this from inside the project"
-    )
+    raise OutsideError(f"no params.yaml in {here} nor in a folder above it: run this from inside the project")
 
 
 def project(start: Path | str | None = None) -> Path:
@@ -37,10 +34,12 @@ def project(start: Path | str | None = None) -> Path:
     return _nearest(here, "pipeline.yaml") or here
 
 
-def remedy(kind: str, names: Sequence[str], start: Path | str, command: str = "dvc repro") -> str:
-    """What makes what is missing below `start`: the command, for the project's folder, that runs the stage
-    `kind` of the first of `names` that a pipeline has; where none has one, also how to add it."""
-    home = _nearest(here := Path(start).resolve(), "params.yaml") or here
+def remedy(kind: str, folder: Path | str, *names: str, command: str = "dvc repro") -> str:
+    """What makes what is missing in `folder`: the command, for the project's own folder, that runs the stage
+    `kind` of the first of `names` (none: the folder's) that a pipeline has; also, where none has, how to add
+    it."""
+    here = Path(folder).resolve()
+    names, home = names or (here.name,), _nearest(here, "params.yaml") or here
     top, files = project(home), [home / "dvc.yaml", home / "studies" / "dvc.yaml"]
     ways = {f"{one.relative_to(top).as_posix()}:": one.read_text("utf-8") for one in files if one.is_file()}
     for way, text in ways.items():

@@ -45,7 +45,7 @@ def train(jobs: Sequence[Job], home: Path, log: Callable[[str], None] = print) -
     names = dict.fromkeys(setup.dataset for setup, _ in jobs)
     missing = [name for name in names if not (prepared / name / "manifest.json").is_file()]
     if missing:
-        commands = ", ".join(paths.remedy("data", [name], home) for name in missing)
+        commands = ", ".join(paths.remedy("data", prepared / name) for name in missing)
         return [f"no prepared data of {', '.join(missing)}: prepare them with {commands}"]
 
     def steps(job: Job) -> float:

@@ -439,13 +439,13 @@ def test_the_remedy_is_a_stage_that_a_pipeline_has(bare):
     }.items():
         with pytest.raises(ModelError, match=f"train it with `dvc repro {stage}`$"):
             find(name, "seed0", bare)
-    assert paths.remedy("data", ["mnist-10"], bare / "data") == "`dvc repro studies/dvc.yaml:data@mnist-10`"
+    assert paths.remedy("data", bare / "data" / "mnist-10") == "`dvc repro studies/dvc.yaml:data@mnist-10`"
     night = bare / "overnight" / "data"
-    assert paths.remedy("data", ["bach"], night) == "`dvc repro overnight/dvc.yaml:data@bach`"
-    absent = paths.remedy("train", ["mnist-fader"], night, "dvc repro -f")
+    assert paths.remedy("data", night, "bach") == "`dvc repro overnight/dvc.yaml:data@bach`"
+    absent = paths.remedy("train", night, "mnist-fader", command="dvc repro -f")
     assert absent.startswith("`dvc repro -f overnight/dvc.yaml:train@mnist-fader`; no pipeline has it yet")
     assert "`setups` in overnight/params.yaml and run `python -m compendium.pipeline`" in absent
-    assert "first add it to `datasets` in params.yaml" in paths.remedy("data", ["folc"], bare)
+    assert "first add it to `datasets` in params.yaml" in paths.remedy("data", bare, "folc")
 
 
 def test_progress_says_how_far_and_how_long():

@@ -164,9 +164,7 @@ class Schedule(Section):
     def _complete(self) -> Self:
         given = {self.peak is not None, self.warmup is not None}
         if given != {self.schedule == "one-cycle"}:
-            raise ValueError(
-                "schedule: one-cycle needs both peak and warmup; schedule: constant takes neither"
-            )
+            raise ValueError("schedule: one-cycle needs both peak and warmup; constant takes neither")
         if self.hold and (self.warmup is None or self.warmup + self.hold >= 1):
             raise ValueError(
                 f"hold: {self.hold} is the share of the steps at the peak of a one-cycle schedule, and must "

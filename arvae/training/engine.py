@@ -81,7 +81,7 @@ def train(
     """
     runs, data, root = check_runs(runs, setup), Path(dataset_directory), Path(checkpoint_root)
     if not (data / "manifest.json").is_file():
-        command = paths.remedy("data", [setup.dataset], data)
+        command = paths.remedy("data", data, setup.dataset)
         raise DataError(f"no prepared data set in {data}: make it with {command}")
     directory = Path(directory) if directory is not None else paths.root() / "data" / "models" / setup.name
     training = _Training(setup, data, plan(setup.engine), log)

@@ -56,7 +56,7 @@ def load(home: Path, data: Dataset, model: str) -> Side:
     paths = [home / "reports" / "metrics" / f"{setup}.json", home / "data" / "codes" / f"{setup}.npz"]
     for path in paths:
         if not path.is_file():
-            raise FileNotFoundError(f"there is no {path}: run {remedy('evaluate', [setup], home)}")
+            raise FileNotFoundError(f"there is no {path}: run {remedy('evaluate', home, setup)}")
     report = read_json(paths[0])
     run, result = next(iter(report["runs"].items()))
     with np.load(paths[1], allow_pickle=False) as file:
