@@ -2,10 +2,13 @@
 
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, TracebackType
+
+from arvae.paths import OutsideError
 
 STAGE = (
     "Interrupted. Finished stages, downloads and the last checkpoint of every run are kept: "
@@ -13,6 +16,7 @@ STAGE = (
 )
 COMMAND = "Interrupted. No file was left half written: the same command begins again"
 WORKER = ""  # whoever started it speaks
+_OURS = ("arvae.", "benchmarks.", "compendium.")
 _LINES = {"arvae.notebook": STAGE, "arvae.training": WORKER, "compendium.train": STAGE}
 
 
@@ -50,7 +54,18 @@ def end_at_once(line: str, before: Callable[[], object] | None = None) -> None:
 
 
 def in_commands() -> None:
-    """`python -m arvae.<command>`: before its imports, which take seconds, and with its own line."""
-    if sys.argv[:1] == ["-m"]:
-        name = sys.orig_argv[sys.orig_argv.index("-m") + 1] if "-m" in sys.orig_argv else ""
+    """`python -m arvae.<command>`: before its imports, which take seconds, and with its own line.
+
+    Not in a command of somebody else's package that imports this one.
+    """
+    name = re.search(r" -\w*m ?([\w.]+)", " ".join(sys.orig_argv)) if sys.argv[:1] == ["-m"] else None
+    if name and (name := name[1]).startswith(_OURS):
         end_at_once(_LINES.get(name, COMMAND))
+        sys.excepthook = _told
+
+
+def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A command that was started outside the project says so in one line; all else is a traceback."""
+    if isinstance(error, OutsideError):
+        return print(error, file=sys.stderr)
+    sys.__excepthook__(kind, error, trace)

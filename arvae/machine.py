@@ -56,10 +56,8 @@ def write(home: Path, notebook: Path, seconds: float, log: Sequence[str]) -> Non
         return
     commit = None
     with contextlib.suppress(OSError, subprocess.CalledProcessError):  # no git, or no commit
-        asked = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=home, capture_output=True, text=True, check=True
-        )
-        commit = asked.stdout.strip()
+        command = ["git", "rev-parse", "HEAD"]
+        commit = subprocess.run(command, cwd=home, capture_output=True, text=True, check=True).stdout.strip()
     record = {
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),

@@ -108,9 +108,7 @@ def run(
             progress_bar=False,
             stdout_file=log,
             stderr_file=log,
-            timeout_func=lambda cell: (
-                None if timeout is None else max(timeout + start - time.monotonic(), 1.0)
-            ),
+            timeout_func=lambda _: None if timeout is None else max(timeout + start - time.monotonic(), 1.0),
             start_timeout=START,
             record_timing=False,
             config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets.name}/kernel"}),
@@ -258,9 +256,7 @@ def _dvc() -> list[psutil.Process]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line: SOURCE TARGET [-p NAME VALUE ...]; exit status 1 with the reason when it fails."""
-    parser = argparse.ArgumentParser(
-        prog="python -m arvae.notebook", description="run a parameterized notebook"
-    )
+    parser = argparse.ArgumentParser("python -m arvae.notebook", description="run a parameterized notebook")
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)
     parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))

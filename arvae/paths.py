@@ -1,6 +1,15 @@
-"""Where the project's files are, found from wherever a person stands in it."""
+"""Where the project's files are, found from wherever a person stands in it, and what makes those missing."""
 
+import re
 from pathlib import Path
+
+
+class OutsideError(FileNotFoundError):
+    """There is no project here; a command of this project says so in one line, and where to go."""
+
+
+def _nearest(here: Path, name: str) -> Path | None:
+    return next((folder for folder in (here, *here.parents) if (folder / name).is_file()), None)
 
 
 def root(start: Path | str | None = None) -> Path:
@@ -10,12 +19,9 @@ def root(start: Path | str | None = None) -> Path:
     copy of the project reads and writes that copy.
     """
     here = Path(start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / "params.yaml").is_file():
-            return folder
-    raise FileNotFoundError(
-        f"no params.yaml in {here} nor in any folder above it: run this from inside the project"
-    )
+    if found := _nearest(here, "params.yaml"):
+        return found
+    raise OutsideError(f"no params.yaml in {here} nor in a folder above it: run this from inside the project")
 
 
 def project(start: Path | str | None = None) -> Path:
@@ -25,4 +31,22 @@ def project(start: Path | str | None = None) -> Path:
     folder has a pipeline.yaml: `start` itself.
     """
     here = Path(start or root()).resolve()
-    return next((folder for folder in (here, *here.parents) if (folder / "pipeline.yaml").is_file()), here)
+    return _nearest(here, "pipeline.yaml") or here
+
+
+def remedy(kind: str, folder: Path | str, *names: str, command: str = "dvc repro") -> str:
+    """What makes what is missing in `folder`: the command, for the project's own folder, that runs the stage
+    `kind` of the first of `names` (none: the folder's) that a pipeline has; also, where none has, how to add
+    it."""
+    here = Path(folder).resolve()
+    names, home = names or (here.name,), _nearest(here, "params.yaml") or here
+    top, files = project(home), [home / "dvc.yaml", home / "studies" / "dvc.yaml"]
+    ways = {f"{one.relative_to(top).as_posix()}:": one.read_text("utf-8") for one in files if one.is_file()}
+    for way, text in ways.items():
+        for name in names:
+            if re.search(rf"^  {kind}:\n(?:    .*\n)*?      {re.escape(name)}:$", text, re.MULTILINE):
+                return f"`{command} {way.removeprefix('dvc.yaml:')}{kind}@{name}`"
+    plain = f"`{command} {next(iter(ways), '').removeprefix('dvc.yaml:')}{kind}@{names[0]}`"
+    where = f"`{'datasets' if kind == 'data' else 'setups'}` in {(home / 'params.yaml').relative_to(top)}"
+    add = f"; no pipeline has it yet: first add it to {where} and run `python -m compendium.pipeline`"
+    return plain + add * bool(ways)

@@ -164,7 +164,7 @@ def together(home: Path) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 1 where something is stale or could not be checked; which, is printed."""
-    home = paths.root()
+    home = paths.project()
     given = sys.argv[1:] if arguments is None else arguments
     if unknown := [one for one in given if one != "--strict"]:
         print(f"unknown {' '.join(unknown)}: there is only --strict", file=sys.stderr)

@@ -124,7 +124,7 @@ def _dumped(value: Any) -> str:
 
 def main() -> int:
     """Write the files that are stale; exit status 1 with the reason where params.yaml is unsound."""
-    home = paths.root()
+    home = paths.project()
     try:
         files = written(home)
     except params.ParamsError as error:

@@ -72,7 +72,7 @@ def rewritten(text: str, tables: dict[str, str]) -> str:
 
 def main(arguments: list[str]) -> int:
     """Exit status 1 where --check finds a table that is not the reports'."""
-    home = paths.root()
+    home = paths.project()
     path = home / "README.md"
     old = path.read_text(encoding="utf-8")
     new = rewritten(old, blocks(home))

@@ -42,6 +42,11 @@ def train(jobs: Sequence[Job], home: Path, log: Callable[[str], None] = print) -
     for the end, when it would have one core.
     """
     prepared, kept = home / "data" / "prepared", home / "data" / "checkpoints"
+    names = dict.fromkeys(setup.dataset for setup, _ in jobs)
+    missing = [name for name in names if not (prepared / name / "manifest.json").is_file()]
+    if missing:
+        commands = ", ".join(paths.remedy("data", prepared / name) for name in missing)
+        return [f"no prepared data of {', '.join(missing)}: prepare them with {commands}"]
 
     def steps(job: Job) -> float:
         count = read_json(prepared / job[0].dataset / "manifest.json")["files"]["train.npz"]["shape"][0]
@@ -65,7 +70,7 @@ def train(jobs: Sequence[Job], home: Path, log: Callable[[str], None] = print) -
 
 def main(arguments: list[str]) -> int:
     """Exit status 1 with the reasons where a setup could not be trained; the others are kept."""
-    name, root = (arguments or ["main"])[0], paths.root()
+    name, root = (arguments or ["main"])[0], paths.project()
     pipelines = YAML(typ="safe").load((root / "pipeline.yaml").read_text(encoding="utf-8"))["pipelines"]
     if name not in pipelines:
         print(f"there is no pipeline {name!r}; there are: {', '.join(pipelines)}", file=sys.stderr)

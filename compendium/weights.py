@@ -17,6 +17,7 @@ from arvae import datasets, params, paths
 from arvae.files import read_json, sha256, write_text
 from arvae.trained import SHIPPED, ModelError, TrainedModel, manifest
 from arvae.training import checkpoints, runs
+from compendium.labels import dataset_label, model_label
 
 MODELS = ("betavae", "arvae")
 LARGEST = 30_000_000  # bytes of the folder
@@ -29,7 +30,7 @@ _FACTS = ("kind", "attribute_names", "attribute_units", "vocabulary")
 _SAID = ("title", "source", "licence", "transform")  # of where the data come from
 _CARD = """# {name}
 
-{objective} on {title}; seed {seed}, scale {scale} ({epochs:g} epochs), stored in float16.
+{model} on {dataset}; seed {seed}, scale {scale} ({epochs:g} epochs), stored in float16.
 
 | | |
 |---|---|
@@ -41,7 +42,7 @@ _CARD = """# {name}
 | Prepared data, SHA-256 | `{data}` |
 | Code of training, SHA-256 | `{code}` |
 
-**Limits.** One seed of several, trained on these data only. Each control is meant for the range of the test
+**Limits.** {count}, trained on these data only. Each control is meant for the range of the test
 codes (0.5 % to 99.5 %); beyond it the decoder is asked for what it has never seen. Attributes that depend on
 one another in the data move together. How it was evaluated, and what fails: [the report]({report}).
 """
@@ -60,7 +61,8 @@ def ship(name: str, home: Path) -> Path:
         if tensor.is_floating_point():
             tensors[key] = tensor.half()
     reports = (home / "reports").relative_to(paths.project(home))
-    scores = read_json(home / "reports" / "metrics" / f"{name}.json")["runs"][model.run]
+    evaluated = read_json(home / "reports" / "metrics" / f"{name}.json")["runs"]
+    scores, dataset = evaluated[model.run], dataset_label(model.setup.dataset)
     said = {key: value for key, value in facts["provenance"].items() if key in _SAID}
     record |= {
         "name": model.run,
@@ -77,8 +79,9 @@ def ship(name: str, home: Path) -> Path:
     write_text(
         path.with_suffix(".md"),
         _CARD.format(
-            name=name, objective="AR-VAE" if setup.hyperparameters.gamma else "beta-VAE", seed=setup.seeds[0],
-            title=said.get("title", setup.dataset), scale=setup.scale, epochs=setup.schedule.epochs,
+            name=name, model=model_label(setup.model), dataset=dataset, seed=setup.seeds[0],
+            count="The only run" if len(evaluated) == 1 else f"One of {len(evaluated)} runs",
+            title=said.get("title", dataset), scale=setup.scale, epochs=setup.schedule.epochs,
             source=said["source"], licence=said.get("licence", "not given"),
             regularized=", ".join(f"{a} → z{d}" for a, d in model.regularized.items()) or "nothing",
             scores=", ".join(f"{word} {scores[key]:.3f}" for key, word in SCORES.items()),

@@ -14,6 +14,26 @@ def test_both_paths_learn_and_are_judged_by_the_same_scores(tmp_path):
     assert all(0 <= one["reconstruction accuracy"] <= 1 and one["reconstruction (nats)"] > 0 for one in found)
 
 
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("", speed.NAMES),
+        ("--learn 300 --seeds 0 1 2", speed.NAMES),
+        ("--steps 0 --learn 300", speed.NAMES),
+        ("mnist bach --steps 0 --profile", ("mnist", "bach")),
+    ],
+)
+def test_its_commands_go_through_the_data_sets_that_are_asked_for(command, names, monkeypatch):
+    done = []
+    for part in ("speed", "profile", "learn"):
+        monkeypatch.setattr(speed, part, lambda name, *_, part=part: done.append((part, name)))
+    speed.main(command.split())
+    asked = {"speed": "--steps 0" not in command, "profile": "--prof" in command, "learn": "--l" in command}
+    assert done == [(part, name) for name in names for part, wanted in asked.items() if wanted]
+    with pytest.raises(SystemExit):
+        speed.main(["bahc"])
+
+
 def test_a_step_is_timed_on_random_data():
     found = speed.child_speed("fast", "bach", 1)
     assert found["seconds"] > 0 and found["peak"] > 1e9

@@ -1,6 +1,7 @@
 """Controllability and content preservation on decoders whose behaviour is known exactly."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -248,6 +249,14 @@ def test_the_density_ratio_falls_with_codes_that_decode_to_nothing_known():
     assert 0 < ratio(sprites_factors) < 1  # sizes beyond the data's one size are outside
     assert ratio(lambda images: np.full((len(images), 5), np.nan)) == 0
     assert ratio(None) is None
+
+
+def test_within_the_data_is_all_but_a_thousandth_at_each_end_and_a_tenth_of_the_range():
+    """Of 0 to 1000: 1 to 999, and 95 more, a tenth of the 950 that hold 95 %."""
+    model = SimpleNamespace(measurable=True, measure=lambda decoded: decoded)
+    ends = np.array([-94.5, -93.5, 1093.5, 1094.5])[:, None]
+    inside = control.within_data(model, ends, np.arange(1001.0)[:, None])
+    assert inside.tolist() == [False, True, True, False]
 
 
 # ------------------------------------------------------------------ music

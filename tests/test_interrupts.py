@@ -102,6 +102,19 @@ def test_an_ignored_signal_stays_ignored():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
+def test_a_strangers_command_keeps_its_own_handlers(tmp_path):
+    """Also where its package imports this one, and shares its name's beginning."""
+    code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    for name in ("stranger", "arvaexy"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("import arvae\n")
+        (tmp_path / name / "command.py").write_text(code)
+        command = [sys.executable, "-m", f"{name}.command"]
+        environ = environment() | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+        assert done.stdout == "True\n"
+
+
 def test_importing_the_package_changes_no_handler():
     code = "import signal; import arvae; assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -20,7 +21,9 @@ from ruamel.yaml import YAML
 
 import arvae
 from arvae import files, paths, progress
-from compendium import check, pipeline
+from arvae.trained import ModelError
+from arvae.trained.weights import find
+from compendium import check, pipeline, readme, train
 from docs import architecture
 from tests.conftest import dvc, dvc_project
 
@@ -389,6 +392,60 @@ def test_root_is_found_from_below_and_its_absence_is_said(tmp_path):
     assert paths.root(ROOT / "arvae" / "params") == ROOT
     with pytest.raises(FileNotFoundError, match=r"params\.yaml"):
         paths.root(tmp_path)
+
+
+COMMANDS = ("check", "pipeline", "readme", "site", "train", "weights")
+
+
+@pytest.mark.parametrize("module", [*(f"compendium.{name}" for name in COMMANDS), "benchmarks.gpu"])
+def test_a_command_outside_the_project_says_so_in_a_line(module, tmp_path):
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", module]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and not done.stdout
+    assert done.stderr.endswith("run this from inside the project\n") and done.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """The pipelines alone, of which nothing was run."""
+    for name in ("params.yaml", "pipeline.yaml", "dvc.yaml", "studies/dvc.yaml", "overnight/dvc.yaml",
+                 "overnight/params.yaml", "README.md"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def test_commands_find_the_whole_project_from_the_folder_of_a_pipeline(bare, monkeypatch, capsys):
+    monkeypatch.chdir(bare / "overnight")
+    assert pipeline.main() == 0 and capsys.readouterr().out == ""
+    assert check.main([]) == 1 and "there is no dvc.lock" in capsys.readouterr().out
+    monkeypatch.setattr(readme, "blocks", lambda home: {"results": str(home)})
+    assert readme.main([]) == 0 and f"\n{bare}\n" in (bare / "README.md").read_text()
+    assert train.main(["overnight"]) == 1
+    start = "no prepared data of dsprites, mnist, bach, folk: prepare them with `dvc repro overnight/dvc"
+    assert capsys.readouterr().err.startswith(start)
+    assert train.main(["studies"]) == 1
+    said = capsys.readouterr().err
+    assert "`dvc repro data@mnist`, " in said and "`dvc repro studies/dvc.yaml:data@folk-own`, " in said
+
+
+def test_the_remedy_is_a_stage_that_a_pipeline_has(bare):
+    """Else DVC answers "stage not found"; of a data set's name the AR-VAE's training is meant."""
+    for name, stage in {
+        "mnist": "train@mnist-arvae",
+        "mnist-fader": "studies/dvc.yaml:train@mnist-fader",
+        "folk-own": "studies/dvc.yaml:train@folk-own-arvae",
+    }.items():
+        with pytest.raises(ModelError, match=f"train it with `dvc repro {stage}`$"):
+            find(name, "seed0", bare)
+    assert paths.remedy("data", bare / "data" / "mnist-10") == "`dvc repro studies/dvc.yaml:data@mnist-10`"
+    night = bare / "overnight" / "data"
+    assert paths.remedy("data", night, "bach") == "`dvc repro overnight/dvc.yaml:data@bach`"
+    absent = paths.remedy("train", night, "mnist-fader", command="dvc repro -f")
+    assert absent.startswith("`dvc repro -f overnight/dvc.yaml:train@mnist-fader`; no pipeline has it yet")
+    assert "`setups` in overnight/params.yaml and run `python -m compendium.pipeline`" in absent
+    assert "first add it to `datasets` in params.yaml" in paths.remedy("data", bare, "folc")
 
 
 def test_progress_says_how_far_and_how_long():

@@ -1,6 +1,7 @@
 """Realism, targets, reconstruction, bounds: on outputs whose scores are known."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -60,6 +61,14 @@ def test_the_nearest_example_is_found(sprites_realism):
     assert known.usual["nearest_distance"][5] == pytest.approx(others, abs=1e-4)
 
 
+def test_no_item_is_its_own_nearest_however_many_there_are():
+    """Items on a lattice: the next one is 30 of 255 away in one of three pixels."""
+    places = np.stack(np.unravel_index(np.random.default_rng(0).permutation(729), (9, 9, 9)), axis=1)
+    items = SimpleNamespace(x=(30 * places).astype(np.uint8)[:, None])
+    known = realism.Realism(None, items)
+    np.testing.assert_allclose(known.usual["nearest_distance"], 30 / 255 / np.sqrt(3), rtol=1e-3)
+
+
 def test_the_density_test_can_fail(sprites_realism):
     known, items = sprites_realism
     noise = np.random.default_rng(0).integers(0, 256, (20, 64, 64)).astype(np.uint8)
@@ -84,6 +93,11 @@ def test_wishes_are_reached_by_a_decoder_with_perfect_control():
         assert found[name]["hit"] == 1 and found[name]["error"] < 0.06
         assert found[name]["floor"] < 0.5
     assert targets.reached(painter(None), z, a, 5) is None
+
+
+def test_a_value_is_where_the_nearest_hundredth_of_the_items_are():
+    value = np.arange(1000.0)
+    assert targets._place(value**2, value, 500) == pytest.approx(np.mean(np.arange(495, 505) ** 2))
 
 
 def test_an_orientation_counts_up_to_the_shapes_symmetry():

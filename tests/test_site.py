@@ -511,8 +511,14 @@ def test_the_size_of_the_studies_is_limited_too(home):
         site.build(home, limit=2_000_000, reports="studies/reports")
 
 
-def test_provenance_names_the_last_commit_of_the_code(home):
-    assert provenance.commit(home) == "code without a commit"
+@pytest.mark.parametrize("inside", [".", "overnight"])
+def test_provenance_names_the_last_commit_of_the_code(home, inside):
+    """Also on pages of a pipeline with a folder and parameters of its own."""
+    (home / "pipeline.yaml").write_text("")
+    place = home / inside
+    place.mkdir(exist_ok=True)
+    (place / "params.yaml").write_text("scale: laptop\n")
+    assert provenance.commit(place) == "code without a commit"
 
     def git(*words):
         names = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
@@ -521,14 +527,20 @@ def test_provenance_names_the_last_commit_of_the_code(home):
         ).stdout.strip()
 
     git("init", "--quiet")
-    git("add", "params.yaml")
+    git("add", "params.yaml", place / "params.yaml")
     git("commit", "--quiet", "-m", "code")
     git("add", "docs")
     git("commit", "--quiet", "-m", "words")
     (home / "notebooks" / "1_data.ipynb").unlink()
-    assert provenance.commit(home).startswith(f"commit {git('rev-parse', '--short=10', 'HEAD~1')} of 20")
-    (home / "params.yaml").write_text("scale: smoke\n")
-    assert provenance.commit(home).endswith("with later changes")
+    (home / "compendium").mkdir()
+    assert provenance.commit(place).startswith(f"commit {git('rev-parse', '--short=10', 'HEAD~1')} of 20")
+    assert not provenance.commit(place).endswith("with later changes")
+    (place / "params.yaml").write_text("scale: smoke\n")
+    assert provenance.commit(place).endswith("with later changes")
+    git("commit", "--quiet", "--all", "-m", "parameters")
+    assert f"commit {git('rev-parse', '--short=10', 'HEAD')} of" in provenance.commit(place)
+    (home / "compendium" / "labels.py").write_text("")
+    assert provenance.commit(place).endswith("with later changes")
 
 
 @pytest.mark.skipif(PROGRAM is None, reason="NO BROWSER: the pages were not looked at (install chromium)")

@@ -96,6 +96,8 @@ def test_verdicts(groups, limit, word):
         ([0.47], "near"),
         ([0.4], "below"),
         ([0.4, 0.41], "below"),
+        ([0.45, 0.47], "undecided"),  # one beyond the margin, one within
+        ([0.56, 0.58], "undecided"),
         ([0.4, 0.7], "undecided"),  # runs that scatter are not "as published" because they do
         ([0.2, 0.5, 0.9], "undecided"),
         ([0.9, 0.91, 0.92], "above"),

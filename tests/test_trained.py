@@ -15,6 +15,7 @@ from arvae.trained import ModelError, TrainedModel, as_bytes, as_shown, find, sa
 from arvae.training.checkpoints import read_tensors, write_tensors
 from arvae.training.runs import Run, describe
 from compendium import weights
+from compendium.labels import dataset_label
 from tests.conftest import ROOT
 from tests.small import fresh_model, music_dataset, small_setup, sprites_dataset
 
@@ -196,6 +197,15 @@ def test_controls_say_where_codes_and_attributes_lie():
     assert (free.dimension, free.regularized, free.sign) == (2, False, -1)
 
 
+def test_an_inputs_control_goes_from_0_to_1_and_knows_where_95_percent_of_the_data_are():
+    model = fresh_model(sprites_dataset(), objective="fader")
+    attributes = np.linspace(0, 40, 41)[:, None] * np.ones(5)
+    z = np.random.default_rng(0).uniform(0.3, 0.7, (41, 15))
+    control = model.fitted(z, attributes, np.zeros((10, 5))).control("scale")
+    assert (control.dimension, control.low, control.high) == (11, 0, 1)
+    assert (control.least, control.most) == (pytest.approx(1), pytest.approx(39))
+
+
 def test_controls_are_measured_once_and_then_kept(home, monkeypatch):
     first = TrainedModel.load("bach", home=home)
     assert (first.setup.name, first.run) == ("bach-arvae", "seed2")
@@ -296,6 +306,15 @@ def test_shipped_weights_are_tied_to_the_report_of_their_run_and_to_the_code(shi
     tensors, record = read_tensors(path)
     write_tensors(path, tensors, record | {"code": "0" * 64})
     assert "bach-betavae.safetensors: the code of training has changed" in weights.stale(shipped)[-1]
+
+
+@pytest.mark.parametrize(("runs", "said"), [(1, "The only run, trained"), (3, "One of 3 runs, trained")])
+def test_a_card_says_how_many_runs_there_are(shipped, runs, said):
+    path = shipped / "reports" / "metrics" / "bach-betavae.json"
+    scores = {run: dict.fromkeys(weights.SCORES, 0.5) for run in ("seed2", "seed3", "seed10")[:runs]}
+    write_json(path, read_json(path) | {"runs": scores})
+    card = weights.ship("bach-betavae", shipped).with_suffix(".md").read_text()
+    assert f"\nβ-VAE on {dataset_label('bach')}; seed" in card and said in card
 
 
 def test_damaged_shipped_weights_are_refused(shipped):

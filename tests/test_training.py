@@ -708,7 +708,10 @@ def test_missing_data_and_unknown_attributes_are_named(data: Path, tmp_path: Pat
     setup = small(1.0).model_copy(
         update={"attributes": ("area", "length", "thickness", "slant", "width", "tilt")}
     )
-    with pytest.raises(training.TrainingError, match="'tilt' is not one of data set mnist's"):
+    with pytest.raises(
+        training.TrainingError,
+        match="'tilt' is not one of data set mnist's.* correct networks.mnist.attributes",
+    ):
         run(setup, data, tmp_path)
 
 

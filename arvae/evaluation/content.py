@@ -45,19 +45,17 @@ def preserved(
     first = truth[: moved.shape[1]]
     again, kept = read(reconstructions) == truth, moved[shown] == first[:, None]
     per_attribute = {traversals.names[i]: float(right.mean()) for i, right in zip(shown, kept, strict=True)}
+    per_class = {
+        str(name): {"reconstructed": mean(again[truth == i]), "traversed": mean(kept[:, first == i].ravel())}
+        for i, name in enumerate(classes)
+    }
     return {
         "what": what,
         "original": float((read(items.x) == truth).mean()),
         "reconstructed": float(again.mean()),
         "traversed": mean(per_attribute.values()),
         "per_attribute": per_attribute,
-        "per_class": {
-            str(name): {
-                "reconstructed": mean(again[truth == i]),
-                "traversed": mean(kept[:, first == i].ravel()),
-            }
-            for i, name in enumerate(classes)
-        },
+        "per_class": per_class,
     }
 
 
@@ -119,13 +117,11 @@ def melodies(originals: np.ndarray, reconstructions: np.ndarray, traversals: Tra
     {"onsets", "pitches"}, see `onsets_kept` and `pitches_kept`; `traversed` and `reconstructed` are the
     pitches' mean.
     """
+    shares = {"onsets": onsets_kept, "pitches": pitches_kept}
     base = reconstructions[: traversals.outputs.shape[1], None]
     per_attribute = {
-        name: {
-            "onsets": float(onsets_kept(base, traversals.outputs[i]).mean()),
-            "pitches": float(pitches_kept(base, traversals.outputs[i]).mean()),
-        }
-        for i, name in enumerate(traversals.names)
+        name: {key: float(share(base, outputs).mean()) for key, share in shares.items()}
+        for name, outputs in zip(traversals.names, traversals.outputs, strict=True)
     }
     return {
         "what": "pitches",

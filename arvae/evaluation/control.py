@@ -52,15 +52,14 @@ def ends(model: TrainedModel) -> np.ndarray:
 def traverse(model: TrainedModel, z: np.ndarray, values: np.ndarray) -> Traversals:
     """Decode z (n, d) with each attribute's dimension set to its `values` (k, p); measure the outputs."""
     names = model.attribute_names
-    decoded = np.stack(
-        [model.traverse(z, name, row).swapaxes(0, 1) for name, row in zip(names, values, strict=True)]
-    )
+    turned = (model.traverse(z, name, row) for name, row in zip(names, values, strict=True))
+    decoded = np.stack([one.swapaxes(0, 1) for one in turned])
     measured = None
     if model.measurable:
         measured = model.measure(decoded)
         if names == sprites.NAMES:  # an orientation is followed through whole turns
-            shape, turned = (names.index(name) for name in ("shape", "orientation"))
-            measured[..., turned] = sprites.unwrapped(measured[..., turned], measured[..., shape])
+            shape, angle = (names.index(name) for name in ("shape", "orientation"))
+            measured[..., angle] = sprites.unwrapped(measured[..., angle], measured[..., shape])
     return Traversals(names, tuple(map(model.dimension_of, names)), values, decoded, measured)
 
 

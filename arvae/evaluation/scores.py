@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from arvae import metrics
+from arvae import metrics, paths
 from arvae.datasets import catalogue, examples, sprites
 from arvae.datasets.contract import Dataset
 from arvae.evaluation import content, control, reconstruction, targets
@@ -78,8 +78,7 @@ def runs_in(directory: Path | str) -> list[dict[str, Any]]:
     """The training's own account of its runs (runs.json): name, seed, status, steps, ..."""
     path = Path(directory) / "runs.json"
     if not path.is_file():
-        name = path.parent.name
-        raise EvaluationError(f"no trained setup at {directory}: run `dvc repro train@{name}`")
+        raise EvaluationError(f"no trained setup at {directory}: run {paths.remedy('train', directory)}")
     return read_json(path)
 
 
@@ -131,7 +130,7 @@ def evaluate_setup(
     """
     finished = [run for run in runs_in(directory) if run["status"] == "finished"]
     if not finished:
-        raise EvaluationError(f"no finished run in {directory}: run `dvc repro train@{setup.name}`")
+        raise EvaluationError(f"no finished run in {directory}: run {paths.remedy('train', directory)}")
     progress = Progress(len(finished), f"evaluate {setup.name}", "runs", log=log)
     realism, evaluated = Realism(dataset, items, judge), []
     for run in finished:
@@ -152,7 +151,7 @@ def _evaluate(
     fixed = control.traverse(model, z[:count], np.linspace(*ends.T, points, axis=1))
     few = -(-count // 2)
     observed = control.traverse(model, z[:few], np.linspace(low[columns], high[columns], points, axis=1))
-    random = np.random.default_rng(SEED)
+    random, turned = np.random.default_rng(SEED), {"fixed": fixed, "observed": observed}
     decoded = control.random_outputs(model, low, high, random, DENSITY_SAMPLES * count)
     inside = control.within_data(model, decoded, items.attributes)
     plausible = None if inside is None else inside & realism.plausible(decoded)
@@ -160,10 +159,7 @@ def _evaluate(
     kept = content.along(items, reconstructions, observed, judge)
     known = realism.corpus.contains(items.x) if realism.corpus else None
     details = {
-        "controllability": {
-            "fixed": control.summarise(fixed, items.attributes),
-            "observed": control.summarise(observed, items.attributes),
-        },
+        "controllability": {key: control.summarise(one, items.attributes) for key, one in turned.items()},
         "content": content.preserved(items, reconstructions, fixed, judge),
         "content_curve": content.curve(kept, observed, control.data_range(items.attributes)),
         "latent_density_ratio": None if inside is None else float(inside.mean()),
@@ -172,11 +168,8 @@ def _evaluate(
         "reconstruction": reconstruction.scores(items.x, reconstructions, known),
         "targets": targets.reached(model, z, items.attributes, few),
         "side_change": targets.side_change(observed, items.attributes),
-        "realism": {
-            "fixed": realism.along(fixed),
-            "observed": realism.along(observed),
-            "test items": {name: float(values.mean()) for name, values in realism.usual.items()},
-        },
+        "realism": {key: realism.along(one) for key, one in turned.items()}
+        | {"test items": {name: float(values.mean()) for name, values in realism.usual.items()}},
         "grouped": _grouped(codes, items.attributes),
     }
     result = _scalars(codes.scores, details) | {"seed": seed, "details": codes.scores | details}

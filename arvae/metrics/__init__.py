@@ -99,11 +99,7 @@ def evaluate(
         }
         per_attribute = {
             names[i]: {metric: _number(column[j]) for metric, column in values.items()}
-            | {
-                "dimension": int(used[j]),
-                "spearman": float(rho[used[j], i]),
-                "entropy": float(entropy[i]),
-            }
+            | {"dimension": int(used[j]), "spearman": float(rho[used[j], i]), "entropy": float(entropy[i])}
             for j, i in enumerate(columns)
         }
         means = {metric: mean(column) for metric, column in values.items()}
@@ -157,17 +153,11 @@ def _checked(latents: Any, attributes: Any, names: Sequence[str]) -> tuple[np.nd
         if array.ndim != 2 or array.shape[1] == 0:
             raise MetricError(f"{what} have shape {array.shape}: give two axes, (rows, columns)")
     if len(z) != len(a):
-        raise MetricError(
-            f"{len(z)} rows of latents but {len(a)} of attributes: they must describe the same items"
-        )
+        raise MetricError(f"{len(z)} rows of latents but {len(a)} of attributes: give both of the same items")
     if len(z) < MIN_ROWS:
-        raise MetricError(
-            f"{len(z)} rows are too few for the metrics: give at least {MIN_ROWS}, better thousands"
-        )
+        raise MetricError(f"{len(z)} rows are too few: give at least {MIN_ROWS}, better thousands")
     if len(names) != a.shape[1] or len(set(names)) != len(names):
-        raise MetricError(
-            f"names {names} do not fit {a.shape[1]} columns of attributes: one distinct name each"
-        )
+        raise MetricError(f"names {names} do not fit {a.shape[1]} columns of attributes: give distinct ones")
     for what, array in (("latents", z), ("attributes", a)):
         wrong = np.argwhere(~np.isfinite(array))
         if len(wrong):
@@ -194,9 +184,7 @@ def _regularized(
     regularized = [None if dimension is None else int(dimension) for dimension in dimensions]
     given = [dimension for dimension in regularized if dimension is not None]
     if len(regularized) != len(names):
-        raise MetricError(
-            f"{len(regularized)} dimensions for {len(names)} attributes: give one (or None) for each"
-        )
+        raise MetricError(f"{len(regularized)} dimensions for {len(names)} attributes: give one or None each")
     if len(set(given)) != len(given) or any(not 0 <= dimension < d for dimension in given):
         raise MetricError(f"dimensions {regularized} must be distinct and from 0 to {d - 1}")
     return regularized if given else None

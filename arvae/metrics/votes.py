@@ -46,6 +46,5 @@ def betavae_score(latents: np.ndarray, labels: np.ndarray, random: np.random.Gen
     if len(np.unique(factors)) == 1:
         return 1.0
     x = StandardScaler().fit(pairs[:TRAIN]).transform(pairs)
-    return float(
-        LogisticRegression(max_iter=500).fit(x[:TRAIN], factors[:TRAIN]).score(x[TRAIN:], factors[TRAIN:])
-    )
+    fitted = LogisticRegression(max_iter=500).fit(x[:TRAIN], factors[:TRAIN])
+    return float(fitted.score(x[TRAIN:], factors[TRAIN:]))

@@ -84,9 +84,7 @@ class Params(schema.Section):
                     raise ValueError(unknown(f"studies.{where}", name, known))
         for dataset, model, kind in map(known.get, self.studies.directions):
             if getattr(self.models[model], kind).gamma:
-                raise ValueError(
-                    f"studies.directions: {dataset}-{model} has a gamma; give a model without one"
-                )
+                raise ValueError(f"studies.directions: {dataset}-{model} has gamma; give a model without one")
         return self
 
     def _check_entries(self, where: str, section: Mapping[str, object]) -> None:
@@ -145,8 +143,7 @@ class Params(schema.Section):
     def directions(self) -> dict[str, SetupName]:
         """The setups, of either pipeline, whose codes are turned, by the name of the result."""
         known = self.setups | self.study_setups
-        chosen = [known[name] for name in self.studies.directions]
-        return {f"{one.dataset}-direction": one for one in chosen}
+        return {f"{known[name].dataset}-direction": known[name] for name in self.studies.directions}
 
     def _setups(self, models: Mapping[str, schema.Names]) -> dict[str, SetupName]:
         return {
@@ -191,12 +188,8 @@ class Params(schema.Section):
         study, sizes = self.studies.grid, self.scales[self.scale].grid
         changed = {"name": f"{study.dataset}-grid", "schedule": sizes.training, "seeds": (study.seed,)}
         setup = self.setup(study.dataset, study.model).replace(beta=study.beta).model_copy(update=changed)
-        settings = {
-            f"gamma{gamma:g}-delta{delta:g}": {"gamma": gamma, "delta": delta}
-            for gamma in sizes.gamma
-            for delta in sizes.delta
-        }
-        return setup, settings
+        pairs = itertools.product(sizes.gamma, sizes.delta)
+        return setup, {f"gamma{g:g}-delta{d:g}": {"gamma": g, "delta": d} for g, d in pairs}
 
     def tuning(self) -> list[tuple[Setup, dict[str, dict[str, float]]]]:
         """Setups whose weights are tried, at a share of their epochs, with each setting, as in `grid`."""
@@ -206,9 +199,7 @@ class Params(schema.Section):
             setup = self.setup(dataset, model)
             schedule = setup.schedule.model_copy(update={"epochs": tuning.share * setup.schedule.epochs})
             changed = {"name": f"{name}-tuning", "schedule": schedule, "seeds": setup.seeds[:1]}
-            settings = [
-                dict(zip(weights, each, strict=True)) for each in itertools.product(*weights.values())
-            ]
+            settings = [dict(zip(weights, row, strict=True)) for row in itertools.product(*weights.values())]
             names = ("-".join(f"{key}{value:g}" for key, value in one.items()) for one in settings)
             found.append((setup.model_copy(update=changed), dict(zip(names, settings, strict=True))))
         return found

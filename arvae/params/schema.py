@@ -94,9 +94,10 @@ class Network(Section):
 class Hyperparameters(Section):
     """The loss of one model on one kind of data (paper, section 3 and Table 1).
 
-    gamma is the weight of what regularizes the attributes: L_AR (vae), the likelihood of the slopes (glsr),
-    or the adversary that takes the attributes out of the code (fader). clip: the gradient of all weights is
-    scaled down to this norm where it is longer; null: never.
+    gamma is the weight of what regularizes the attributes: L_AR (vae; semisupervised: of labelled examples),
+    the likelihood of the slopes (glsr), the squared error of a regression (regression) or of the dimension
+    itself (value), or the adversary that takes the attributes out of the code (fader). clip: the gradient of
+    all weights is scaled down to this norm where it is longer; null: never.
     """
 
     objective: Objective
@@ -163,9 +164,7 @@ class Schedule(Section):
     def _complete(self) -> Self:
         given = {self.peak is not None, self.warmup is not None}
         if given != {self.schedule == "one-cycle"}:
-            raise ValueError(
-                "schedule: one-cycle needs both peak and warmup; schedule: constant takes neither"
-            )
+            raise ValueError("schedule: one-cycle needs both peak and warmup; constant takes neither")
         if self.hold and (self.warmup is None or self.warmup + self.hold >= 1):
             raise ValueError(
                 f"hold: {self.hold} is the share of the steps at the peak of a one-cycle schedule, and must "

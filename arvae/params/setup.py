@@ -76,8 +76,7 @@ def network_of(
             raise ValueError(f"{where}.{what} names {', '.join(twice)} more than once; give each once")
     if len(attributes) != len(dimensions):
         raise ValueError(
-            f"{where}: {len(attributes)} attributes but {len(dimensions)} dimensions; "
-            "give one dimension for each attribute"
+            f"{where}: {len(attributes)} attributes but {len(dimensions)} dimensions; give one for each"
         )
     if beyond := [dimension for dimension in dimensions if dimension >= latent_dim]:
         raise ValueError(

@@ -85,8 +85,9 @@ class TrainedModel:
             facts = manifest(prepared)
             model = cls.of(setup, run, network, facts_of(facts))
         except checkpoints.DamagedError as error:
-            remedy = "git checkout" if folder.name == SHIPPED.name else f"dvc repro -f train@{folder.name}"
-            raise ModelError(f"{error}: make it again with `{remedy}`") from error
+            remedy = paths.remedy("train", folder, command="dvc repro -f")
+            remedy = f"`git checkout {within(path)}`" if folder.name == SHIPPED.name else remedy
+            raise ModelError(f"{error}: make it again with {remedy}") from error
         model = dataclasses.replace(model, origin=f"trained here: {within(path)}")
         key = f"{_VERSION} {sha256(path)} {facts['files']['test.npz']['sha256']}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
@@ -145,9 +146,7 @@ class TrainedModel:
         if name in self.regularized:
             return self.regularized[name]
         if self.information is None:
-            raise ModelError(
-                f"the dimension most informative for {name} is not known yet: load the model, or `fitted`"
-            )
+            raise ModelError(f"the best dimension for {name} is not known yet: load the model, or `fitted`")
         return int(metrics.choose_dimensions(self.information)[self.attribute_names.index(name)])
 
     def pair(self, a: str, b: str) -> tuple[int, int]:
@@ -182,14 +181,10 @@ class TrainedModel:
         x: examples as the data set gives them: images (n, h, w), bool or bytes 0..255, or measures (n, 24).
         attributes (n, k): what a Fader network's decoder is given; None: measured on x.
         """
-        size, parts = _BATCH[self.setup.kind], []
+        size, empty = _BATCH[self.setup.kind], torch.empty(0, self.setup.latent_dim)
         with torch.inference_mode():
-            for start in range(0, len(x), size):
-                parts.append(self.network.encode(self._inputs(x[start : start + size])))
-            empty = torch.empty(0, self.setup.latent_dim)
-            mean, log_std = (
-                torch.cat(side).float() for side in zip(*(parts or [(empty, empty)]), strict=True)
-            )
+            parts = [self.network.encode(self._inputs(x[i : i + size])) for i in range(0, len(x), size)]
+            mean, log_std = (torch.cat(one).float() for one in zip(*parts or [(empty, empty)], strict=True))
             std = log_std.exp()
             if self.has_inputs:
                 if attributes is None and not self.measurable:

@@ -31,7 +31,7 @@ def find(name: str, run: str | None = None, home: Path | None = None) -> tuple[P
         raise ModelError(
             f"no trained model {name!r}{'' if run is None else f' with a {run}'} (trained here: "
             f"{', '.join(there) or 'none'}): "
-            f"train it with `dvc repro train@{name if '-' in name else name + '-arvae'}`"
+            f"train it with {paths.remedy('train', home, *names if '-' in name else names[1:])}"
         )
     runs = sorted((path.stem for path in folder.glob("*.safetensors")), key=lambda run: (len(run), run))
     if run is not None and run not in runs:
@@ -45,7 +45,7 @@ def manifest(prepared: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ModelError(
             f"the range of each control is measured on {prepared.name}, which is not in {prepared}: "
-            f"make it with `dvc repro data@{prepared.name}`"
+            f"make it with {paths.remedy('data', prepared)}"
         )
     return read_json(path)
 

@@ -81,7 +81,8 @@ def train(
     """
     runs, data, root = check_runs(runs, setup), Path(dataset_directory), Path(checkpoint_root)
     if not (data / "manifest.json").is_file():
-        raise DataError(f"no prepared data set in {data}: make it with `dvc repro data@{setup.dataset}`")
+        command = paths.remedy("data", data, setup.dataset)
+        raise DataError(f"no prepared data set in {data}: make it with {command}")
     directory = Path(directory) if directory is not None else paths.root() / "data" / "models" / setup.name
     training = _Training(setup, data, plan(setup.engine), log)
     jobs: dict[str, _Job] = {}
@@ -206,6 +207,8 @@ class _Training:
         self._look(job)
         job.outcome = outcome
         if outcome["status"] == "failed":
+            # `batches` looks for the key among the data sets'; which attributes, is said with the networks.
+            outcome["message"] = outcome["message"].replace("correct datasets.", "correct networks.")
             self.log(f": {job.name} FAILED: {outcome['message']}")
 
     def publish(self, run: Run, job: _Job, directory: Path) -> RunResult:

@@ -48,15 +48,10 @@ class ProcessExecutor(concurrent.futures.ThreadPoolExecutor):
         return super().submit(self._run, text)
 
     def _run(self, text: str) -> str:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "arvae.training", str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            env=worker_environment(self.threads),
-        )
+        command = [sys.executable, "-m", "arvae.training", str(os.getpid())]
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        environment = worker_environment(self.threads)
+        process = subprocess.Popen(command, text=True, errors="replace", env=environment, **pipes)
         self.running.add(process)
         if self.closed:
             process.kill()

@@ -14,6 +14,7 @@ import pandas as pd
 from arvae.datasets import examples, sprites
 from arvae.datasets.contract import Dataset
 from arvae.files import read_json, write_text
+from arvae.paths import remedy
 from arvae.trained import TrainedModel, as_shown
 from compendium import labels
 from compendium.figures import animation, images, style
@@ -55,7 +56,7 @@ def load(home: Path, data: Dataset, model: str) -> Side:
     paths = [home / "reports" / "metrics" / f"{setup}.json", home / "data" / "codes" / f"{setup}.npz"]
     for path in paths:
         if not path.is_file():
-            raise FileNotFoundError(f"there is no {path}: run `dvc repro evaluate@{setup}` first")
+            raise FileNotFoundError(f"there is no {path}: run {remedy('evaluate', home, setup)}")
     report = read_json(paths[0])
     run, result = next(iter(report["runs"].items()))
     with np.load(paths[1], allow_pickle=False) as file:

@@ -16,18 +16,22 @@ CODE = ("arvae", "compendium", "notebooks", "params.yaml", "requirements.lock")
 
 
 def commit(home: Path) -> str:
-    """The last commit that touched the code, its day, and whether the code was changed since.
+    """The last commit that touched the code or the parameters of `home`, its day, and whether either was
+    changed since.
 
     The same code gives the same words, however often the site is built.
     """
 
+    root = paths.project(home)
+    deciding = [*CODE, (home.resolve() / "params.yaml").relative_to(root).as_posix()]
+
     def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=home, capture_output=True, text=True, check=True)
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
     try:
-        last = git("log", "-1", "--format=%h of %cs", "--abbrev=10", "--", *CODE)
-        changed = git("status", "--porcelain", "--untracked-files=all", "--", *CODE)
+        last = git("log", "-1", "--format=%h of %cs", "--abbrev=10", "--", *deciding)
+        changed = git("status", "--porcelain", "--untracked-files=all", "--", *deciding)
         if last:
             return f"commit {last}" + (" with later changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
