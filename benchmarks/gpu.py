@@ -3,12 +3,16 @@
     python -m benchmarks.gpu -o gpu.md              all of it, sized for less than ten minutes
     python -m benchmarks.gpu --learn 0 mnist        speed of one network only
     python -m benchmarks.gpu --device cpu           the processor in the GPU's place: does the script work?
+    python -m benchmarks.gpu --train overnight dsprites-arvae -o gpu.md     whole experiments, see below
 
 To be run first wherever a GPU is at hand: none has been measured yet. Speed: steps of the engine's loop on
 random data, by as many one-thread processes as cores on the processor, by 1, 2 and 4 processes on the GPU,
 with its steps recorded as CUDA graphs (engine.graphs) and not; runs are not stacked into one network
 (docs/machines.md). Learning (needs data/prepared): the same number of steps with every seed on both; the
 scores must agree within the seeds' noise (`benchmarks.speed.agreement`), else the exit status is 1.
+
+Whole experiments: --train HOME trains the named experiments (none: all) of `.` or overnight/ at its scale on
+the GPU, into its checkpoints, and writes weights to data/gpu/<setup> and scores beside the committed ones.
 """
 
 import argparse
@@ -25,7 +29,7 @@ from arvae import machine, models, paths
 from arvae.datasets.contract import Dataset
 from arvae.files import write_text
 from arvae.training.executors import worker_environment
-from benchmarks import speed
+from benchmarks import experiments, speed
 
 NAMES = ("mnist", "dsprites", "bach", "folk")
 HEAD = ["network", "processor", "GPU", "ratio", "best on the GPU", "learned"]
@@ -104,7 +108,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", default=NAMES, help=f"of {', '.join(NAMES)}; none: all")
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(NAMES)}, or experiments; none: all")
+    parser.add_argument("--train", type=Path, metavar="HOME", help="whole experiments of . or overnight/")
     parser.add_argument(
         "--device", default="cuda", choices=["cuda", "cpu"], help="cpu: try the script without a GPU"
     )
@@ -133,8 +138,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     gpu = torch.cuda.get_device_name() if given.device == "cuda" else "none: the processor in its place"
     here = machine.describe()
-    rows, details = [HEAD, ["---"] * len(HEAD)], []
-    for name in given.names:
+    if given.train:
+        home, output = given.train.resolve(), paths.root() / "data" / "gpu"
+        found = experiments.run(home, given.names, given.device, output)
+        return _told(gpu, here, [experiments.HEAD, *found.rows], found.lines, given.output)
+    rows, details = [HEAD], []
+    for name in given.names or NAMES:
         cpu = rate(name, "cpu", False, machine.cores(), given.steps)
         best, processes, graphs = fastest(name, given.device, given.steps, given.at_once)
         how = f"{processes} process{'es' if processes > 1 else ''}{', graphs' if graphs else ''}"
@@ -142,13 +151,18 @@ def main(arguments: list[str] | None = None) -> int:
         wrong = any("NOT EQUAL" in line for line in lines)
         alike = "not tried" if not lines else "NOT EQUAL" if wrong else "equal"
         rows.append([name, f"{cpu:,.0f}/s", f"{best:,.0f}/s", f"{best / cpu:.2f}", how, alike])
-        details += [f"* {name}, {one}" for one in lines]
-        print(" | ".join(rows[-1]), *details[len(details) - len(lines) :], sep="\n", flush=True)
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        details += [f"{name}, {one}" for one in lines]
+        print(" | ".join(rows[-1]), *lines, sep="\n", flush=True)
+    return _told(gpu, here, rows, details, given.output)
+
+
+def _told(gpu: str, here: dict, rows: list[list[str]], lines: list[str], output: Path | None) -> int:
+    """Print the table and the lines below it, and write them to `output`; 1 where something is not equal."""
+    table = "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
     title = f"{gpu} against {here['name']}, {here['cores']} cores; PyTorch {here['torch']}"
-    text = "\n\n".join([title, table, "\n".join(details)]).strip() + "\n"
-    if given.output:
-        write_text(given.output, text)
+    text = "\n\n".join([title, table, "\n".join(f"* {line}" for line in lines)]).strip() + "\n"
+    if output:
+        write_text(output, text)
     print(f"\n{text}", end="")
     return int("NOT EQUAL" in text)
 

@@ -1,10 +1,16 @@
 """The benchmark: both paths train and are judged alike, and what is printed follows from the numbers."""
 
+import json
+
 import pytest
 import torch
+from ruamel.yaml import YAML
 
-from benchmarks import gpu, speed
+from arvae import evaluation, params, paths
+from benchmarks import experiments, gpu, speed
 from tests.small import music_dataset
+
+ROOT = paths.root(__file__)
 
 
 def test_both_paths_learn_and_are_judged_by_the_same_scores(tmp_path):
@@ -107,6 +113,39 @@ def test_the_comparison_with_a_gpu_runs_to_its_table_with_the_processor_in_its_p
     row = next(line for line in text.splitlines() if line.startswith("| bach"))
     assert row.endswith("| equal |") and row.count("/s") == 2
     assert "* bach, scc: processor" in text and text.count("difference +0.000: equal") >= 4
+
+
+@pytest.mark.slow
+def test_a_whole_experiment_is_trained_and_put_beside_the_committed_scores(tmp_path, capsys, monkeypatch):
+    dataset = music_dataset()
+    dataset.save(tmp_path / "data" / "prepared" / "bach")
+    given = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+    given["scale"] = "smoke"
+    with (tmp_path / "params.yaml").open("w") as file:
+        YAML().dump(given, file)
+    monkeypatch.chdir(tmp_path)
+    found = experiments.run(tmp_path, ["bach-arvae"], "cpu", tmp_path / "data" / "gpu")
+    assert found.rows[0][0] == "bach-arvae" and found.rows[0][-1] == "not committed"
+    assert (tmp_path / "data" / "gpu" / "bach-arvae" / "seed0.safetensors").is_file()
+    setup = params.load(tmp_path / "params.yaml").setup("bach", "arvae")
+    items = evaluation.pick(dataset, 500)
+    scores = evaluation.study(setup, dataset, items, tmp_path / "data" / "gpu" / "bach-arvae")
+    scores = scores.assign(reconstruction_accuracy=scores.reconstruction_accuracy_percent / 100)
+    runs = {row.run: {name: getattr(row, name) for name in experiments.SCORES} for row in scores.itertuples()}
+    path = tmp_path / "reports" / "metrics" / "bach-arvae.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"runs": runs}))
+    again = experiments.run(
+        tmp_path, ["bach-arvae"], "cpu", tmp_path / "data" / "gpu"
+    )  # reused, now compared
+    assert again.rows[0][-1] == "equal" and sum("difference +0.000" in line for line in again.lines) == 5
+    wrong = {name: one | {"mig": one["mig"] + 0.5} for name, one in runs.items()}
+    path.write_text(json.dumps({"runs": wrong}))
+    assert (
+        experiments.run(tmp_path, ["bach-arvae"], "cpu", tmp_path / "data" / "gpu").rows[0][-1] == "NOT EQUAL"
+    )
+    with pytest.raises(params.ParamsError, match="no experiment mnsit at .*: choose of dsprites-"):
+        experiments.run(tmp_path, ["mnsit"], "cpu", tmp_path / "data" / "gpu")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
