@@ -102,6 +102,23 @@ def _span(scores: dict[str, float], percent: bool = False) -> str:
     return " to ".join(f"{value} ({name})" for name, value in shown.items())
 
 
+def of_beta(reports: Reports, dataset: str) -> str:
+    """What beta alone explains: R² and reconstruction of the paper's baseline, the fair one and AR-VAE; ""
+    where the two baselines are one, or one has not been run."""
+    models = ("betavae", fair(reports, dataset), "arvae")
+    if len(set(models)) < 3 or any(f"{dataset}-{model}" not in reports for model in models):
+        return ""
+    predicts, right = (
+        [_mean(reports, dataset, model, name) for model in models]
+        for name in ("interpretability", "reconstruction_accuracy")
+    )
+    return (
+        f"What β alone explains: from the paper's baseline to the one with AR-VAE's β, R² goes from "
+        f"{predicts[0]:.2f} to {predicts[1]:.2f} and reconstruction accuracy from {100 * right[0]:.1f} to "
+        f"{100 * right[1]:.1f} %; AR-VAE has {predicts[2]:.2f} and {100 * right[2]:.1f} %."
+    )
+
+
 def everywhere(reports: Reports, name: str) -> str:
     """Whether AR-VAE's runs are higher than the baseline's of the same seeds, over all data sets."""
     table, said = scalars(reports, [name]), {}

@@ -60,6 +60,14 @@ def test_the_fair_baseline_differs_in_the_regularization_alone(reports):
     assert table.loc["R²"].to_dict() == {"MNIST": "0.75 (0.60)", "Folk tunes": "0.90 (0.20)"}
 
 
+def test_what_beta_alone_explains_is_said_where_both_baselines_were_run(reports):
+    assert findings.of_beta(reports, "folk") == findings.of_beta(reports, "mnist") == ""
+    reports["mnist-betavae1"] = report("mnist", "betavae1", 1, 0, [scores(0.6, rebuilt=0.96)])
+    text = findings.of_beta(reports, "mnist")
+    assert "R² goes from 0.45 to 0.60 and reconstruction accuracy from 95.0 to 96.0 %" in text
+    assert text.endswith("AR-VAE has 0.75 and 95.0 %.")
+
+
 def test_sentences_follow_from_the_numbers(reports):
     text = findings.sentences(reports, {})
     assert "higher in every run on MNIST; higher (one run) on Folk tunes" in text

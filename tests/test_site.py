@@ -263,6 +263,8 @@ def test_a_page_has_its_contents_beside_it_and_files_to_load(home):
     assert loaded == ["../notebooks/results.ipynb", "../tables/claims.csv"]
     assert soup.select_one(".runs").get_text().startswith("2 runs of each model, scale smoke")
     assert soup.select_one("[property='og:title']")["content"] == soup.h1.get_text()
+    told = soup.select_one("[property='og:description']")["content"]
+    assert " ".join(soup.article.p.get_text().split()).startswith(told.removesuffix(" ..."))
 
 
 def test_pages_say_how_many_runs_they_rest_on(home):
@@ -607,6 +609,7 @@ def test_pages_can_be_searched_sorted_and_turned(home):
         tab.wait("document.querySelector('.strip')")
         tab.run("document.querySelector('.turn button').click()")
         assert tab.run("document.querySelector('.turn button').textContent") == "Play"
+        assert tab.run("document.querySelector('.turn a').href").endswith("traversals.gif")  # opens larger
         tab.run("(s => { s.value = 8; s.oninput(); })(document.querySelector('.turn input'))")
         assert tab.run("document.querySelector('.strip').style.backgroundPositionY") == "100%"
         tab.call(

@@ -1,6 +1,7 @@
 """Puts a page in order: numbered captions, code and logs at its foot, its sections, explained words."""
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ def arranged(
     _moving(soup, folder)
     _anchors(soup)
     texts = _texts(soup)
-    first = next((p.get_text(" ", strip=True) for p in soup.find_all("p") if not p.find_parent("figure")), "")
+    first = next((p.get_text() for p in soup.find_all("p") if not p.find_parent("figure")), "")
     if glossary:
         _explain(soup, glossary, to_glossary)
     else:
@@ -49,7 +50,8 @@ def arranged(
             entry.parent["id"] = slug(entry.get_text())
     sections = [(str(h["id"]), h.get_text()) for h in soup.find_all("h2")]
     decoded = soup.decode(formatter="minimal")
-    return Arranged(decoded, appendix, sections, re.sub(r"\s+", " ", first)[:300], texts)
+    description = textwrap.shorten(first, 300, placeholder=" ...")
+    return Arranged(decoded, appendix, sections, description, texts)
 
 
 def slug(words: str) -> str:

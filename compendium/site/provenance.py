@@ -85,7 +85,8 @@ def sources(home: Path) -> dict[str, str]:
         ]
         rows.append(f"| {' | '.join(cells)} |")
     kept = sorted(path.stem for path in (paths.project(home) / "data" / "weights").glob("*.safetensors"))
-    said = f" Trained weights of {', '.join(kept)} are in [data/weights](data/weights)." if kept else ""
+    each = [f"[{name}](data/weights/{name}.safetensors) ([card](data/weights/{name}.md))" for name in kept]
+    said = f" Trained weights: {', '.join(each)}." if kept else ""
     return {"sources": "\n".join(rows), "weights": said}
 
 

@@ -34,7 +34,8 @@ for (const image of all("img[data-strip]")) {
   const dress = () => {
     view.style.cssText = `aspect-ratio:${image.naturalWidth}/${image.naturalHeight};max-width:min(${image.width || image.naturalWidth}px, ${90 * image.naturalWidth / image.naturalHeight}vh);`
       + `background-image:url("${image.dataset.strip}");background-size:100% ${100 * (last + 1)}%`;
-    image.closest("a")?.replaceWith(view, make("p", {className: "turn"}, button, " −4 ", slider, " +4"));
+    const link = image.closest("a"), larger = make("a", {href: link?.href, textContent: "Open larger"});
+    link?.replaceWith(view, make("p", {className: "turn"}, button, " −4 ", slider, " +4 ", larger));
     show();
     play(!still.matches);
   };
