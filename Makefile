@@ -41,7 +41,7 @@ overnight: $(VENV)/ready
 test: $(VENV)/ready
 	$(BIN)/python -m pytest $(ARGS)
 
-# Whole pipelines, killed, starved and compared: a quarter of an hour, before a release.
+# Whole pipelines, killed, starved and compared: some twenty minutes, before a release.
 test-slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
