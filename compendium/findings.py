@@ -152,7 +152,7 @@ def _stays(reports: Reports, dataset: str) -> str:
     return text
 
 
-def _weak(reports: Reports) -> tuple[str, str]:
+def weak(reports: Reports) -> tuple[str, str]:
     """Which attributes do not rise along their dimension, and of which a requested value is reached hardly
     more often than by leaving an item as it is; "" if none."""
     falls, misses = [], {}
@@ -219,17 +219,17 @@ def sentences(reports: Reports, shorter: Reports) -> str:
     if not regression and shorter:
         regression = _regression(shorter, f"At scale {next(iter(shorter.values()))['scale']}, plain")
     predicts = [_span(_scores(reports, "interpretability", model)) for model in ("arvae", "baseline")]
-    falls, missed = _weak(reports)
-    weak = f" Exceptions: {falls}." if falls else ""
+    falls, missed = weak(reports)
+    exceptions = f" Exceptions: {falls}." if falls else ""
     if missed:
-        weak += f" Requested values of {missed} are reached hardly more often than without an edit."
+        exceptions += f" Requested values of {missed} are reached hardly more often than without an edit."
     return f"""\
 1. **One latent dimension predicts the attribute.** On test data, a single dimension predicts an attribute
    with an R² of {predicts[0]}; without the regularization, {predicts[1]}. AR-VAE is
    {everywhere(reports, "interpretability")}.{unfair}{regression}
 2. **Changing that dimension changes the attribute in the output.** From −4 to 4, the rank correlation between
    the dimension and the attribute measured on the output is {_span(follows)}; for the baseline's best
-   dimension, in whichever direction it runs, {_span(baseline)}.{same}{weak}
+   dimension, in whichever direction it runs, {_span(baseline)}.{same}{exceptions}
 3. **Other things change as well.** The chosen attribute accounts for
    {_span(_scores(reports, "selectivity"), percent=True)} of the change in all attributes, in part
    because attributes are correlated. What remains: {"; ".join(stays)}.{cost}"""
@@ -239,7 +239,7 @@ def abstract(reports: Reports) -> str:
     """What the method does, how much better than the fair baseline it is, and what it does not do."""
     predicts = [_span(_scores(reports, "interpretability", model)) for model in ("arvae", "baseline")]
     others = {name: 1 - share for name, share in _scores(reports, "selectivity").items()}
-    falls, _ = _weak(reports)
+    falls, _ = weak(reports)
     return f"""\
 On test data, a regularized dimension predicts its attribute with an R² of {predicts[0]}; without the
 regularization, the best dimension does with {predicts[1]}. But attributes do not change one at a time:

@@ -54,10 +54,10 @@ ITEMS = (
     Item("Outputs over two dimensions", [f"{_EACH}/plane.png"], labels.DATASETS),
     Item("Examples and their reconstructions", [f"{_EACH}/reconstructions.png"], labels.DATASETS),
     Item("Ten runs of full length in every setup",
-         reason="available with `scale: paper`; the laptop scale trains fewer and shorter runs"),
+         reason="available with `scale: paper` and ten `seeds`; ours are fewer and shorter"),
     Item("Image runs that continue from one another", reason="not repeated: our runs start from scratch"),
     Item("Folk tunes of thesession.org",
-         reason="used where it can be reached; otherwise music21's own collections"),
+         reason="used on request (`source: thesession`); ours are music21's own collections"),
     Item("Splits in which a measure and its transpositions may be on both sides",
          reason="not repeated: split by tune; measures seen in training are scored separately"),
 )  # fmt: skip

@@ -245,8 +245,8 @@ def few(reports: Reports) -> str:
     if least_runs >= statistics.FEW:
         return f"{told} Intervals are 95 % bootstrap intervals; p is exact, over all data sets."
     return (
-        f"{told} With fewer than {statistics.FEW} runs there is no interval and no claim is said to hold: "
-        "only the runs are shown, and whether they all point in the same direction."
+        f"{told} Where there are fewer than {statistics.FEW} there is no interval and no claim is said to "
+        "hold: only the runs are shown, and whether they all point in the same direction."
     )
 
 
