@@ -278,6 +278,16 @@ def test_pages_say_how_many_runs_they_rest_on(home):
     assert not page(home, "your-own-data").select(".runs")
 
 
+def test_the_front_page_names_the_scale_of_the_results_that_it_shows(home):
+    shutil.copytree(home / "reports" / "metrics", home / "overnight" / "reports" / "metrics")
+    for path in (home / "overnight" / "reports" / "metrics").iterdir():
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"scale": "overnight"}))
+    site.build(home)
+    front = BeautifulSoup((home / "reports" / "index.html").read_text(), "html.parser")
+    assert "scale overnight" in front.select_one(".made").get_text()
+    assert "scale smoke" in page(home, "results").select_one(".made").get_text()
+
+
 def test_words_of_the_glossary_are_explained_where_they_occur(home):
     assert len(building.glossary()) > 20 and "above 1" in building.glossary()["DMIG"]
     table = nbformat.v4.new_output("display_data", {"text/html": "<table><tr><td>DMIG</td></tr></table>"})
@@ -773,6 +783,14 @@ def test_committed_reports_make_pages_that_are_right_in_a_browser(tmp_path, view
     assert size < 1_500_000, f"the front page and its pictures and sounds have {size:,} bytes"
     with browser.running(PROGRAM) as address:
         right_everywhere(address, tmp_path / "reports", views)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(PROGRAM is None, reason="NO BROWSER: the pages were not looked at (install chromium)")
+@pytest.mark.parametrize("reports", ["overnight/reports", "studies/reports"])
+def test_the_pages_of_the_other_pipelines_are_right_in_a_browser(reports):
+    with browser.running(PROGRAM) as address:
+        right_everywhere(address, ROOT / reports, VIEWS)
 
 
 def front_page(home: Path) -> list[str]:

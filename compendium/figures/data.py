@@ -140,8 +140,8 @@ def closest(attributes: np.ndarray, names: Sequence[str]) -> str:
         return f"No two attributes are related: no correlation exceeds {UNRELATED} in size."
     return (
         f"The most closely related attributes are {labels.plain(names[j])} and {labels.plain(names[i])} "
-        f"({labels.signed(rho[i, j], 2)}): to that extent, no method can change one "
-        "without the other."
+        f"({labels.signed(rho[i, j], 2)}): to change one without the other is to leave the data's usual "
+        "combinations."
     )
 
 

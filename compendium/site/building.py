@@ -14,6 +14,7 @@ from pygments.formatters import HtmlFormatter
 
 from arvae import machine, paths
 from arvae.files import write_text
+from compendium import findings
 from compendium.site import order, provenance
 from compendium.site.arrange import Arranged, arranged
 from compendium.site.checking import REPORTS_LIMIT, SiteError, check
@@ -145,6 +146,9 @@ def build(
     for page in pages[1:]:
         menu.setdefault(page.group, []).append(page)
     code, metrics = provenance.commit(home), provenance.metrics(reports)
+    shown = metrics  # on the front page: its numbers are those of the longest trainings
+    if reports == home / "reports":
+        shown = provenance.metrics(findings.longest(home, list(metrics)) / "reports")
     sites = {name: paths.project(home) / name for name in ("reports", OVERNIGHT, STUDIES)}
     front = {sites[STUDIES]: "Further studies", sites[OVERNIGHT]: "Overnight report"}.get(reports, "Overview")
     shared = {
@@ -178,7 +182,7 @@ def build(
     for number, page in enumerate(pages):
         target = reports / page.file
         setup = order.setup(page.name)
-        about = provenance.made_by(metrics, setup, code)
+        about = provenance.made_by(metrics if number else shown, setup, code)
         written[target] = environment.get_template("page.html.j2").render(
             shared, page=page, before=pages[number - 1] if number else None,
             after=pages[number + 1] if number + 1 < len(pages) else None,
