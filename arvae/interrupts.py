@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable
 from types import FrameType, TracebackType
 
-from arvae.paths import OutsideError
-
 STAGE = (
     "Interrupted. Finished stages, downloads and the last checkpoint of every run are kept: "
     "the same command goes on from there"
@@ -65,7 +63,7 @@ def in_commands() -> None:
 
 
 def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A command that was started outside the project says so in one line; all else is a traceback."""
-    if isinstance(error, OutsideError):
+    """What is missing or may not be written is said in one line; all else is a traceback."""
+    if isinstance(error, OSError):
         return print(error, file=sys.stderr)
     sys.__excepthook__(kind, error, trace)

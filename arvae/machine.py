@@ -52,7 +52,7 @@ def write(home: Path, notebook: Path, seconds: float, log: Sequence[str]) -> Non
     log: what its cells tagged `log` printed, line by line.
     """
     reports = next((folder for folder in notebook.resolve().parents if folder.name == "reports"), None)
-    if reports is None:
+    if reports is None or not reports.is_relative_to(home.resolve()):
         return
     commit = None
     with contextlib.suppress(OSError, subprocess.CalledProcessError):  # no git, or no commit

@@ -33,6 +33,7 @@ from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
+from zmq import ZMQError
 
 from arvae import interrupts, machine, params, paths
 from arvae.files import BARRED, MAKE_ROOM, atomic_write
@@ -40,6 +41,7 @@ from arvae.params.faults import unknown
 from arvae.progress import clock
 
 START = 300  # seconds that a kernel may take to start: much, for a busy machine
+SOCKETS = f"arvae-{os.getpid()}-"  # how the names of this process's folders of sockets begin
 REMEDY = f"{MAKE_ROOM}, and run `dvc repro` again"
 # Errors of the disk as Python ("[Errno 28] No space left ...") and safetensors ("os error 28") name them.
 _DISK = re.compile(rf"(?:Errno|os error) (?:{'|'.join(map(str, BARRED))})\b")
@@ -84,6 +86,8 @@ def run(
     home = paths.root(target.parent)
     params.load(home / "params.yaml")
     typed = _typed(source, values)
+    if source.resolve() == target.resolve():
+        raise NotebookError(f"{source} would be overwritten: give the executed notebook another name")
     target.parent.mkdir(parents=True, exist_ok=True)
     # The project's own folder comes first, so that an experiment in a copy imports that copy.
     first = str(paths.project(home))
@@ -93,7 +97,7 @@ def run(
     print(f"{target.stem}: running {source.name}", file=log, flush=True)
     fault: str | None = None
     log_lines: list[str] = []
-    sockets = tempfile.TemporaryDirectory(prefix=_sockets())  # not shared by two in one folder
+    sockets = tempfile.TemporaryDirectory(prefix=SOCKETS)  # not shared by two in one folder
     unseen: tuple[str, str] | None = None  # an error that the kernel could not write into the notebook itself
     try:
         papermill.execute_notebook(
@@ -125,7 +129,7 @@ def run(
     except DeadKernelError:
         fault = "its kernel died (killed, or out of memory?); run `dvc repro` again: what is finished is kept"
         unseen = "DeadKernel", fault
-    except RuntimeError as error:
+    except (RuntimeError, ZMQError) as error:
         fault = f"its kernel did not start ({error}): run `dvc repro` again"
     except OSError as error:
         fault = f"{error}: {REMEDY}"
@@ -135,7 +139,8 @@ def run(
             if target.exists():
                 log_lines = _normalise(target, bool(fault), unseen)
         except (OSError, ValueError) as error:  # half a notebook, then: the disk is full
-            target.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                target.unlink(missing_ok=True)
             fault = fault or f"{target} could not be written ({error}): {REMEDY}"
     if fault:
         kept = f"\nThe notebook so far is kept in {target}" if target.exists() else ""
@@ -163,10 +168,14 @@ def _typed(source: Path, values: dict[str, str]) -> dict[str, Any]:
 
 def _declared(source: Path) -> dict[str, str]:
     """The types in the `parameters` cell: as annotated (papermill knows no `|`), else the default's."""
-    cells = nbformat.read(source, as_version=4).cells
-    texts = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    try:
+        cells = nbformat.read(source, as_version=4).cells
+        texts = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+        body = ast.parse("\n".join(texts)).body
+    except (ValueError, SyntaxError, nbformat.ValidationError) as error:
+        raise NotebookError(f"{source} is no notebook, or its parameters no Python: {error}") from error
     found = {}
-    for node in ast.parse("\n".join(texts)).body:
+    for node in body:
         if isinstance(node, ast.AnnAssign):
             found[ast.unparse(node.target)] = ast.unparse(node.annotation).strip("'")
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
@@ -190,9 +199,7 @@ def _cast(kind: str, text: str) -> Any:
 def _normalise(path: Path, failed: bool, error: tuple[str, str] | None = None) -> list[str]:
     """Remove from an executed notebook what differs between two equal runs; of one that failed keep the logs.
 
-    Returns the lines of the logs that were removed.
-
-    error: (name, message) to show below the cell that ran last.
+    Returns the removed lines of the logs. error: (name, message) to show below the cell that ran last.
     """
     notebook = nbformat.read(path, as_version=4)
     if error:
@@ -219,13 +226,8 @@ def _normalise(path: Path, failed: bool, error: tuple[str, str] | None = None) -
     return log
 
 
-def _sockets() -> str:
-    """How the names of this process's folders of sockets begin."""
-    return f"arvae-{os.getpid()}-"
-
-
 def _give_up(target: Path) -> None:
-    for folder in Path(tempfile.gettempdir()).glob(f"{_sockets()}*"):
+    for folder in Path(tempfile.gettempdir()).glob(f"{SOCKETS}*"):
         shutil.rmtree(folder, ignore_errors=True)
     _normalise(target, True, ("Interrupted", interrupts.STAGE))
 

@@ -4,10 +4,6 @@ import re
 from pathlib import Path
 
 
-class OutsideError(FileNotFoundError):
-    """There is no project here; a command of this project says so in one line, and where to go."""
-
-
 def _nearest(here: Path, name: str) -> Path | None:
     return next((folder for folder in (here, *here.parents) if (folder / name).is_file()), None)
 
@@ -21,7 +17,7 @@ def root(start: Path | str | None = None) -> Path:
     here = Path(start or Path.cwd()).resolve()
     if found := _nearest(here, "params.yaml"):
         return found
-    raise OutsideError(f"no params.yaml in {here} nor in a folder above it: run this from inside the project")
+    raise FileNotFoundError(f"no params.yaml in {here} or above it: run this from inside the project")
 
 
 def project(start: Path | str | None = None) -> Path:

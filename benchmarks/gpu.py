@@ -25,7 +25,7 @@ from pathlib import Path
 
 import torch
 
-from arvae import machine, models, paths
+from arvae import machine, models, params, paths, training
 from arvae.datasets.contract import Dataset
 from arvae.files import write_text
 from arvae.training.executors import worker_environment
@@ -122,6 +122,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--graphs", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
+    if unknown := [] if given.train else [name for name in given.names if name not in NAMES]:
+        parser.error(f"unknown {' '.join(unknown)}: there are {', '.join(NAMES)}")
     prepared = (given.data or paths.root() / "data" / "prepared").resolve()
     if given.child:
         (name,), how = given.names, (given.device, given.graphs)
@@ -140,7 +142,11 @@ def main(arguments: list[str] | None = None) -> int:
     here = machine.describe()
     if given.train:
         home, output = given.train.resolve(), paths.root() / "data" / "gpu"
-        found = experiments.run(home, given.names, given.device, output)
+        try:
+            found = experiments.run(home, given.names, given.device, output)
+        except (params.ParamsError, training.TrainingError) as error:
+            print(error, file=sys.stderr)
+            return 1
         return _told(gpu, here, [experiments.HEAD, *found.rows], found.lines, given.output)
     rows, details = [HEAD], []
     for name in given.names or NAMES:

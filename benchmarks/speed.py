@@ -315,6 +315,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if unknown := [name for name in given.names if name not in NAMES]:  # not `choices`: it refuses none
         parser.error(f"unknown {' '.join(unknown)}: there are {', '.join(NAMES)}")
+    if given.rounds < 1:
+        parser.error(f"--rounds {given.rounds}: at least 1")
     prepared = (given.data or paths.root() / "data" / "prepared").resolve()
     if given.child:
         (name,) = given.names

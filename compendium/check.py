@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from arvae import machine, params, paths
+from arvae import machine, paths
 from compendium import pipeline, weights
 
 RESULTS = tuple(
@@ -112,7 +112,8 @@ def values(text: str, path: str) -> dict[str, Any]:
             except (TypeError, ValueError):
                 found[place] = value
 
-    walk("", list(csv.DictReader(text.splitlines())) if path.endswith(".csv") else json.loads(text))
+    table = path.endswith(".csv")  # whose first line may be a caption
+    walk("", list(csv.DictReader(text.splitlines()[text.startswith("#") :])) if table else json.loads(text))
     return found
 
 
@@ -171,7 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         return together(home) or (strict(home) if given else 0)
-    except (RuntimeError, params.ParamsError) as error:
+    except (RuntimeError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -7,15 +7,21 @@ that a stage is defined once and a data set is one entry of params.yaml.
 import io
 import json
 import posixpath
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from arvae import params, paths
-from arvae.files import atomic_write
+from arvae.files import write_text
+from arvae.params.faults import unknown
 
+KEYS = ("in", "each", "desc", "notebook", "code", "params", "deps", "outs", "committed", "metrics", "plots")
+KEYS += ("then",)
 HEADER = (
     "# Written by `python -m compendium.pipeline` from pipeline.yaml and params.yaml: edit those, not this.\n"
 )
@@ -24,13 +30,20 @@ HEADER = (
 def written(home: Path) -> dict[str, str]:
     """The text of each pipeline's file, by its path from the project's root."""
     definition = YAML(typ="safe").load((home / "pipeline.yaml").read_text(encoding="utf-8"))
+    pipelines = definition["pipelines"]
+    for stage, body in definition["stages"].items():
+        for names, known in ((body, [*KEYS, *pipelines]), (body["in"], pipelines)):
+            if odd := next((name for name in names if name not in known), None):
+                raise params.ParamsError(unknown(f"pipeline.yaml: {stage}", odd, known))
     files = {}
-    for name, own in definition["pipelines"].items():
+    for name, own in pipelines.items():
         given = params.load(home / own["home"] / "params.yaml")
         text, items = json.dumps(definition["stages"]), _items(given, name)
         scale = {"scale": given.scale if own["home"] else "${scale}"}
         for key, value in (own | scale).items():
             text = text.replace(f"<{key}>", value)
+        if odd := re.search(r"<\w+>", text):
+            raise params.ParamsError(f"pipeline.yaml: nothing is called {odd[0]}")
         stages = {
             stage: _stage(
                 body | {"deps": [*body.get("deps", ()), *body.get(name, ())]}, definition["code"], items, own
@@ -122,20 +135,22 @@ def _dumped(value: Any) -> str:
     return text.getvalue()
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Write the files that are stale; exit status 1 with the reason where params.yaml is unsound."""
+    if arguments:
+        print(f"there are no arguments, but: {' '.join(arguments)}", file=sys.stderr)
+        return 2
     home = paths.project()
     try:
         files = written(home)
-    except params.ParamsError as error:
-        print(error, file=sys.stderr)
+    except (params.ParamsError, YAMLError, KeyError) as error:
+        print(f"pipeline.yaml: no {error}" if isinstance(error, KeyError) else error, file=sys.stderr)
         return 1
     for name in stale(home):
-        with atomic_write(home / name) as temporary:
-            temporary.write_text(files[name], encoding="utf-8")
+        write_text(home / name, files[name])
         print(f"{name} written")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

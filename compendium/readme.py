@@ -72,10 +72,17 @@ def rewritten(text: str, tables: dict[str, str]) -> str:
 
 def main(arguments: list[str]) -> int:
     """Exit status 1 where --check finds a table that is not the reports'."""
+    if set(arguments) - {"--check"}:
+        print(f"there is only --check, not {' '.join(arguments)}", file=sys.stderr)
+        return 2
     home = paths.project()
     path = home / "README.md"
     old = path.read_text(encoding="utf-8")
-    new = rewritten(old, blocks(home))
+    try:
+        new = rewritten(old, blocks(home))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
     if new == old:
         return 0
     if "--check" in arguments:

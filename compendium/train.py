@@ -72,14 +72,14 @@ def main(arguments: list[str]) -> int:
     """Exit status 1 with the reasons where a setup could not be trained; the others are kept."""
     name, root = (arguments or ["main"])[0], paths.project()
     pipelines = YAML(typ="safe").load((root / "pipeline.yaml").read_text(encoding="utf-8"))["pipelines"]
-    if name not in pipelines:
-        print(f"there is no pipeline {name!r}; there are: {', '.join(pipelines)}", file=sys.stderr)
+    if name not in pipelines or len(arguments) > 1:
+        print(f"no pipeline {' '.join(arguments)!r}; there are: {', '.join(pipelines)}", file=sys.stderr)
         return 1
     home = root / pipelines[name]["home"]
     try:
         jobs = wanted(params.load(home / "params.yaml"), name)
         faults = train(jobs, home)
-    except (params.ParamsError, OSError) as error:
+    except (ValueError, OSError) as error:
         faults = [str(error)]
     print("\n".join(faults), file=sys.stderr, end="\n" * bool(faults))
     return 1 if faults else 0

@@ -141,8 +141,8 @@ def stale(project: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """python -m compendium.weights [HOME]: ship what was trained there (default: the project)."""
-    home = paths.root(arguments[0] if arguments else None)
+    """python -m compendium.weights [HOME]: ship what was trained in the project or in a folder of it."""
+    home = paths.project() / "".join(arguments[:1])
     try:
         for dataset in params.load(home / "params.yaml").datasets:
             sample(dataset, home)

@@ -10,6 +10,14 @@ from arvae.music import coding as music
 from arvae.trained import TrainedModel
 
 PARAMS = params.load(paths.root(__file__) / "params.yaml")
+HEAD = "X:1\nT:a tune\nM:4/4\nL:1/4\nK:C\n"
+
+
+def abc(folder, body, head=HEAD, name="tune.abc"):
+    """A tune in ABC, as a file."""
+    path = folder / name
+    path.write_text(head + body + "\n")
+    return path
 
 
 def sprites_dataset(train=256, validation=64, test=80):

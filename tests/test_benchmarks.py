@@ -36,8 +36,11 @@ def test_its_commands_go_through_the_data_sets_that_are_asked_for(command, names
     speed.main(command.split())
     asked = {"speed": "--steps 0" not in command, "profile": "--prof" in command, "learn": "--l" in command}
     assert done == [(part, name) for name in names for part, wanted in asked.items() if wanted]
+    for unsound in (["bahc"], ["--rounds", "0"]):
+        with pytest.raises(SystemExit):
+            speed.main(unsound)
     with pytest.raises(SystemExit):
-        speed.main(["bahc"])
+        gpu.main(["--device", "cpu", "bahc"])
 
 
 def test_a_step_is_timed_on_random_data():

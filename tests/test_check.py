@@ -26,6 +26,8 @@ def results(tmp_path):
     write_json(reports / "metrics" / "a.json", {"runs": {"seed0": {"scc": 0.5, "mig": None}}, "model": "x"})
     (reports / "training").mkdir()
     (reports / "training" / "a.csv").write_text("step,loss\n1,2.0\n2,1.0\n")
+    (reports / "tables").mkdir()
+    (reports / "tables" / "b.csv").write_text("# One, one, one\nmetric,one\nscc,0.5\n")
     (reports / "index.html").write_text("<p>one</p>\n")
     (tmp_path / "dvc.lock").write_text("schema: '2.0'\n")
     machine.write(tmp_path, reports / "notebooks" / "a.ipynb", 1.5, ["a line"])
@@ -48,6 +50,7 @@ def test_numbers_that_moved_are_told_with_how_far(results, capsys):
         {"runs": {"seed0": {"scc": 0.75, "mig": 0.1}}, "model": "x"},
     )
     (results / "reports" / "training" / "a.csv").write_text("step,loss\n1,2.5\n2,1.125\n")
+    (results / "reports" / "tables" / "b.csv").write_text("# One, one, one\nmetric,one\nscc,0.25\n")
     (results / "reports" / "index.html").write_text("<p>two</p>\n")
     (results / "reports" / "new.svg").write_text("<svg/>")
     (results / "dvc.lock").unlink()
@@ -56,13 +59,16 @@ def test_numbers_that_moved_are_told_with_how_far(results, capsys):
         "1 of 1 numbers moved; the furthest is runs.seed0.scc, 0.5 -> 0.75; 1 values that are no numbers"
     )
     assert found["reports/training/a.csv"] == "2 of 4 numbers moved; the furthest is 0.loss, 2 -> 2.5"
+    assert found["reports/tables/b.csv"] == "1 of 1 numbers moved; the furthest is 0.one, 0.5 -> 0.25"
     assert found["reports/index.html"] == "differs" and found["dvc.lock"] == "missing here"
-    assert found["reports/new.svg"] == "not committed" and len(found) == 5
-    assert check.strict(results) == 1 and "5 files are not as committed" in capsys.readouterr().out
+    assert found["reports/new.svg"] == "not committed" and len(found) == 6
+    assert check.strict(results) == 1 and "6 files are not as committed" in capsys.readouterr().out
 
 
 def test_a_notebook_outside_of_reports_is_not_recorded(tmp_path):
     machine.write(tmp_path, tmp_path / "out.ipynb", 1.0, [])
+    home = tmp_path / "reports" / "project"
+    machine.write(home, home / "out.ipynb", 1.0, [])
     assert list(tmp_path.iterdir()) == []
 
 

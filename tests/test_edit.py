@@ -26,6 +26,7 @@ from arvae.trained import Control, ModelError, TrainedModel
 from arvae.training import checkpoints
 from arvae.training.runs import Run, describe
 from compendium.playground import effects
+from tests.small import HEAD, abc
 
 torch.set_num_threads(1)
 ROOT = paths.root(__file__)
@@ -256,14 +257,6 @@ def test_the_report_has_before_wished_and_after():
 
 
 # ---------------------------------------------------------------- melodies from files
-
-HEAD = "X:1\nT:a tune\nM:4/4\nL:1/4\nK:C\n"
-
-
-def abc(folder, body, head=HEAD, name="tune.abc"):
-    path = folder / name
-    path.write_text(head + body + "\n")
-    return path
 
 
 # ---------------------------------------------------------------- pictures

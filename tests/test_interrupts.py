@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from arvae import interrupts, paths
@@ -51,8 +52,8 @@ def test_a_notebook_is_left_with_what_it_had_shown(project, number):  # noqa: F8
     check_said(seconds, output, interrupts.STAGE)
     kept = (project / "out.ipynb").read_text()
     assert "before" in kept and "Interrupted" in kept and "papermill" not in kept
-    kernels = subprocess.run(["pgrep", "-f", str(project)], capture_output=True, text=True, check=False)
-    assert not kernels.stdout, "a kernel goes on"
+    kernels = [one for one in psutil.process_iter(["cwd"]) if one.info["cwd"] == str(project)]
+    assert not kernels, "a kernel goes on"
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -16,17 +16,11 @@ from arvae.music import coding as music
 from arvae.music import files as scores
 from arvae.music import keys, notation
 from tests.conftest import ROOT
+from tests.small import HEAD, abc
 
 INPUTS = ROOT / "tests" / "inputs" / "music"
 SCALE = np.array([60, 62, 64, 65, 67, 69, 71, 72])
 ANY_PITCH = music.Vocabulary(0, 127)
-HEAD = "X:1\nT:a tune\nM:4/4\nL:1/4\nK:C\n"
-
-
-def abc(folder, body, head=HEAD, name="tune.abc"):
-    path = folder / name
-    path.write_text(head + body + "\n")
-    return path
 
 
 def notes(measures):

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 import nbformat
@@ -280,11 +281,40 @@ def test_a_missing_notebook_is_named(project):
         notebook.run(project / "none.ipynb", project / "out.ipynb", {})
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b"\xe9", b"<<<<<<< HEAD\n"])
+def test_a_broken_notebook_is_refused(project, content):
+    (project / "bad.ipynb").write_bytes(content)
+    with pytest.raises(notebook.NotebookError, match=r"bad\.ipynb is no notebook"):
+        notebook.run(project / "bad.ipynb", project / "out.ipynb", {})
+
+
+def test_parameters_that_are_no_python_are_refused(project):
+    with pytest.raises(notebook.NotebookError, match="its parameters no Python"):
+        notebook.run(write(project, ("a: int = (", ["parameters"])), project / "out.ipynb", {})
+
+
+def test_a_notebook_is_not_overwritten_by_its_own_results(project):
+    source = write(project, ("1", []))
+    before = source.read_text()
+    with pytest.raises(notebook.NotebookError, match="would be overwritten"):
+        notebook.run(source, project / "nowhere" / ".." / source.name, {})
+    assert source.read_text() == before
+
+
+def test_a_folder_for_sockets_whose_name_is_too_long_is_named(project, monkeypatch):
+    folder = project / ("x" * 100)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    with pytest.raises(notebook.NotebookError, match="x" * 100):
+        notebook.run(write(project, ("1", [])), project / "out.ipynb", {}, log=io.StringIO())
+
+
 def test_a_warning_does_not_tell_where_libraries_are_installed(project):
     text = "print('/some/place/lib/python3.11/site-packages/scipy/x.py:1: RuntimeWarning: y')"
     notebook.run(write(project, (text, [])), project / "out.ipynb", {}, log=io.StringIO())
     said = nbformat.read(project / "out.ipynb", as_version=4).cells[-1].outputs[0].text
     assert said.startswith("site-packages/scipy/x.py:1: RuntimeWarning")
-    notebook.run(write(project, (text, ["log"])), project / "out.ipynb", {}, log=io.StringIO())
+    out = project / "reports" / "out.ipynb"
+    notebook.run(write(project, (text, ["log"])), out, {}, log=io.StringIO())
     kept = [path.read_text() for path in project.rglob("machine/*.json")]
-    assert not any("/some/place" in one for one in kept)
+    assert kept and not any("/some/place" in one for one in kept)

@@ -145,10 +145,6 @@ def pool():
     return rows
 
 
-def bars_of(content):
-    return re.split(r"[|\n]", content.decode())
-
-
 @pytest.mark.parametrize(
     "name", ["03_options_before_wish.abc", "10_tie_after_edited_measure.abc", "14_pickup_and_endings.abc",
              "18b_third_ending.abc", "07_key_with_accidentals.abc", "23_repeat_counts.abc",

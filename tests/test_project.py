@@ -23,7 +23,7 @@ import arvae
 from arvae import files, paths, progress
 from arvae.trained import ModelError
 from arvae.trained.weights import find
-from compendium import check, pipeline, readme, train
+from compendium import check, pipeline, readme, train, weights
 from docs import architecture
 from tests.conftest import dvc, dvc_project
 
@@ -350,7 +350,9 @@ def _names(source):
             yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
 
 
-@pytest.mark.parametrize("stage", ["data", "train", "evaluate", "comparison", "site"])
+@pytest.mark.parametrize(
+    "stage", ["data", "train", "evaluate", "comparison", "playground", "tutorial", "site"]
+)
 def test_a_stage_depends_on_every_module_that_decides_its_results(stage):
     (body,) = [body for file, name, body in stages() if (file, name) == ("dvc.yaml", stage)]
     name = re.findall(r"notebooks/\w+\.ipynb", body["cmd"])[0]
@@ -416,9 +418,38 @@ def bare(tmp_path):
     return tmp_path
 
 
+def test_a_typo_in_the_definition_of_the_pipelines_is_named(bare, monkeypatch, capsys):
+    monkeypatch.chdir(bare)
+    text = (bare / "pipeline.yaml").read_text()
+    for old, new, said in (
+        ("    outs:", "    outz:", "'outz'"),
+        ("in: [main,", "in: [mian,", "did you mean main"),
+        ("<home>data", "<hme>data", "<hme>"),
+        ("code: train", "code: trian", "trian"),
+        ("stages:", "stages: [", "pipeline.yaml"),
+    ):
+        (bare / "pipeline.yaml").write_text(text.replace(old, new, 1))
+        assert pipeline.main([]) == 1 and said in capsys.readouterr().err
+    (bare / "pipeline.yaml").unlink()
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "compendium.pipeline"]
+    done = subprocess.run(command, cwd=bare, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "pipeline.yaml" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_commands_refuse_arguments_that_they_do_not_know(bare, monkeypatch, capsys):
+    monkeypatch.chdir(bare)
+    before = {path: path.read_bytes() for path in bare.rglob("*") if path.is_file()}
+    assert [readme.main(["--chek"]), pipeline.main(["--check"]), train.main(["studies", "x"])] == [2, 2, 1]
+    said = capsys.readouterr().err
+    assert "--chek" in said and "--check" in said and "'studies x'" in said
+    assert weights.main(["overnite"]) == 1 and "overnite" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in bare.rglob("*") if path.is_file()} == before
+
+
 def test_commands_find_the_whole_project_from_the_folder_of_a_pipeline(bare, monkeypatch, capsys):
     monkeypatch.chdir(bare / "overnight")
-    assert pipeline.main() == 0 and capsys.readouterr().out == ""
+    assert pipeline.main([]) == 0 and capsys.readouterr().out == ""
     assert check.main([]) == 1 and "there is no dvc.lock" in capsys.readouterr().out
     monkeypatch.setattr(readme, "blocks", lambda home: {"results": str(home)})
     assert readme.main([]) == 0 and f"\n{bare}\n" in (bare / "README.md").read_text()
@@ -472,20 +503,21 @@ def test_check_forgives_only_what_a_fresh_clone_cannot_have():
     ]
 
 
+REPORTS = ("reports", "studies/reports", "overnight/reports")
+
+
 def test_no_report_tells_where_it_was_made():
-    books = [path for name in ("reports", "studies/reports") for path in (ROOT / name).rglob("*.ipynb")]
-    books += [
-        path for name in ("reports", "studies/reports") for path in (ROOT / name).glob("machine/*.json")
-    ]
-    assert len(books) > 100
-    place = re.compile(r"PosixPath\(|\"/(home|root|tmp|Users)/|/site-packages/")
+    books = [path for name in REPORTS for path in (ROOT / name).rglob("*.ipynb")]
+    books += [path for name in REPORTS for path in (ROOT / name).glob("machine/*.json")]
+    assert len(books) > 200
+    place = re.compile(r"PosixPath\(|\"/(home|root|tmp|Users|work)/|/site-packages/")
     told = [book.name for book in books if place.search(book.read_text())]
     assert told == []
 
 
 def test_no_report_holds_ids_drawn_at_random():
     """As those of pandas' Styler: the same run is to give the same bytes."""
-    books = [path for name in ("reports", "studies/reports") for path in (ROOT / name).rglob("*.ipynb")]
-    assert len(books) > 20
+    books = [path for name in REPORTS for path in (ROOT / name).rglob("*.ipynb")]
+    assert len(books) > 100
     for path in books:
         assert not re.search(r'id=\\"T_[0-9a-f]{5}', path.read_text(encoding="utf-8")), path

@@ -4,6 +4,7 @@ params = load()
 setup = params.setup("mnist", "arvae")     # all that decides one training: data set x model at a scale
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +27,23 @@ def load(path: Path | str | None = None) -> Params:
     A file with the key `base` has what stands in that one, beside it, but for what it says itself.
     """
     path = Path(path) if path is not None else paths.root() / "params.yaml"
-    return checked(Params, _read(path), path.name)
+    return checked(Params, _read(path), os.path.relpath(path))
 
 
 def _read(path: Path) -> dict[str, Any]:
+    shown = os.path.relpath(path)
     try:
         raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
-        raise ParamsError(f"{path.name} is not in UTF-8 ({error}): save it as UTF-8") from error
+        raise ParamsError(f"{shown} is not in UTF-8 ({error}): save it as UTF-8") from error
     except YAMLError as error:
-        raise ParamsError(f"{path.name} is not valid YAML and must be corrected: {error}") from error
+        raise ParamsError(f"{shown} is not valid YAML and must be corrected: {error}") from error
     if not isinstance(raw, dict):
-        raise ParamsError(f"{path.name} holds {type(raw).__name__}: it must be a mapping of keys to values")
+        raise ParamsError(f"{shown} holds {type(raw).__name__}: it must be a mapping of keys to values")
     if (base := raw.pop("base", None)) is None:
         return raw
-    if not (below := path.parent / str(base)).is_file():
-        raise ParamsError(f"{path}: base: there is no file {base}; name the parameters that hold below these")
+    if not (below := path.parent / str(base)).is_file() or below.samefile(path):
+        raise ParamsError(f"{shown}: base: there is no file {base}; name the parameters below these")
     return _merged(_read(below), raw)
 
 

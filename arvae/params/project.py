@@ -32,9 +32,9 @@ class Params(schema.Section):
 
     scale: schema.Scale
     seeds: schema.Seeds
-    datasets: dict[str, schema.DatasetParams]
+    datasets: dict[schema.DatasetName, schema.DatasetParams]
     networks: dict[str, schema.Network]
-    models: dict[str, schema.ModelByKind]
+    models: dict[schema.ModelName, schema.ModelByKind]
     models_of: Annotated[dict[str, schema.Names], Field(alias="setups")]
     classifier: schema.ClassifierParams
     studies: schema.Studies
@@ -82,6 +82,8 @@ class Params(schema.Section):
             for name in names:
                 if name not in known:
                     raise ValueError(unknown(f"studies.{where}", name, known))
+        if len(self.directions) < len(self.studies.directions):
+            raise ValueError("studies.directions: two setups of one data set; give one of them")
         for dataset, model, kind in map(known.get, self.studies.directions):
             if getattr(self.models[model], kind).gamma:
                 raise ValueError(f"studies.directions: {dataset}-{model} has gamma; give a model without one")
@@ -98,6 +100,11 @@ class Params(schema.Section):
             raise ValueError(f"datasets.{name}: this is the name of a kind; give the data set another")
         if source.like is not None and source.like not in catalogue.data_sets():
             raise ValueError(unknown(f"datasets.{name}.like", source.like, catalogue.data_sets()))
+        facts = catalogue.data_sets().get(source.like or name)
+        if facts is None and source.folder is None:
+            raise ValueError(f"datasets.{name}: no known data set: give a folder, or what it is `like`")
+        if facts is not None and facts.kind != source.kind:
+            raise ValueError(f"datasets.{name}.kind: {source.like or name} has kind {facts.kind}; give that")
         for attribute in source.own:
             if attribute not in (functions := catalogue.own_attributes()):
                 raise ValueError(unknown(f"datasets.{name}.own", attribute, functions))

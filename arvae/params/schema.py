@@ -33,6 +33,9 @@ def _distinct(values: tuple) -> tuple:
 
 
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+# In names of files, commands and stages; in <data set>-<model> the last hyphen parts the two.
+ModelName = Annotated[str, Field(pattern=r"^\w+$")]
+DatasetName = Annotated[str, Field(pattern=r"^\w[\w-]*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, strict=False), AfterValidator(_distinct)]
 Bound = Annotated[float, Field(allow_inf_nan=False)] | None
@@ -258,13 +261,13 @@ class Tuning(Section):
     """
 
     share: Annotated[float, Field(gt=0, le=1)]
-    weights: dict[str, dict[Literal["beta", "gamma", "delta"], Values]]
+    weights: dict[str, Annotated[dict[Literal["beta", "gamma", "delta"], Values], Field(min_length=1)]]
 
 
 class Studies(Section):
     """What goes further than the main comparison: the pipeline of studies/dvc.yaml."""
 
-    datasets: dict[str, DatasetParams]
+    datasets: dict[DatasetName, DatasetParams]
     setups: dict[str, Names]
     grid: Grid
     directions: Annotated[tuple[str, ...], Field(strict=False)] = ()

@@ -90,8 +90,6 @@ def _table(name: str, source: schema.DatasetParams) -> tuple[str, ...]:
     """The attributes of a folder of pictures, from its attributes.csv, and those added to them."""
     from arvae.datasets import custom  # only here: it takes a while to import
 
-    if source.folder is None:
-        raise ParamsError(f"datasets.{name} is not a known data set and has no folder; give it one")
     try:
         _, names, *_ = custom.read_table(absolute(source.folder) / custom.TABLE)
     except ValueError as error:
