@@ -33,7 +33,6 @@ from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
-from zmq import ZMQError
 
 from arvae import interrupts, machine, params, paths
 from arvae.files import BARRED, MAKE_ROOM, atomic_write
@@ -42,6 +41,7 @@ from arvae.progress import clock
 
 START = 300  # seconds that a kernel may take to start: much, for a busy machine
 SOCKETS = f"arvae-{os.getpid()}-"  # how the names of this process's folders of sockets begin
+LONGEST = 70  # characters of the folder for temporary files: a socket's whole name has at most 103 (macOS)
 REMEDY = f"{MAKE_ROOM}, and run `dvc repro` again"
 # Errors of the disk as Python ("[Errno 28] No space left ...") and safetensors ("os error 28") name them.
 _DISK = re.compile(rf"(?:Errno|os error) (?:{'|'.join(map(str, BARRED))})\b")
@@ -97,6 +97,8 @@ def run(
     print(f"{target.stem}: running {source.name}", file=log, flush=True)
     fault: str | None = None
     log_lines: list[str] = []
+    if len(folder := tempfile.gettempdir()) > LONGEST:
+        raise NotebookError(f"{folder} is too long a name for sockets below it: set TMPDIR to a shorter one")
     sockets = tempfile.TemporaryDirectory(prefix=SOCKETS)  # not shared by two in one folder
     unseen: tuple[str, str] | None = None  # an error that the kernel could not write into the notebook itself
     try:
@@ -129,7 +131,7 @@ def run(
     except DeadKernelError:
         fault = "its kernel died (killed, or out of memory?); run `dvc repro` again: what is finished is kept"
         unseen = "DeadKernel", fault
-    except (RuntimeError, ZMQError) as error:
+    except RuntimeError as error:
         fault = f"its kernel did not start ({error}): run `dvc repro` again"
     except OSError as error:
         fault = f"{error}: {REMEDY}"

@@ -5,7 +5,8 @@ DVC compares the hashes in dvc.lock with the files here. On a fresh clone the fi
 was not made by the committed code, data or parameters.
 
 --strict, after `dvc repro`: are the results here those that are committed, to the byte? On the same kind of
-processor they are, all but reports/machine; on another it is said how far each file's numbers moved.
+processor they are, all but reports/machine; on another it is said how far each file's numbers moved (and what
+else of the committed results belonged to the old ones).
 """
 
 import csv
@@ -171,7 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"unknown {' '.join(unknown)}: there is only --strict", file=sys.stderr)
         return 2
     try:
-        return together(home) or (strict(home) if given else 0)
+        return max(together(home), strict(home) if given else 0)
     except (RuntimeError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -144,7 +144,8 @@ def main(arguments: Sequence[str] = ()) -> int:
     try:
         files = written(home)
     except (params.ParamsError, YAMLError, KeyError) as error:
-        print(f"pipeline.yaml: no {error}" if isinstance(error, KeyError) else error, file=sys.stderr)
+        print("" if isinstance(error, params.ParamsError) else "pipeline.yaml: ", end="", file=sys.stderr)
+        print(f"there is no {error}" if isinstance(error, KeyError) else error, file=sys.stderr)
         return 1
     for name in stale(home):
         write_text(home / name, files[name])

@@ -53,7 +53,7 @@ def test_a_notebook_is_left_with_what_it_had_shown(project, number):  # noqa: F8
     kept = (project / "out.ipynb").read_text()
     assert "before" in kept and "Interrupted" in kept and "papermill" not in kept
     kernels = [one for one in psutil.process_iter(["cwd"]) if one.info["cwd"] == str(project)]
-    assert not kernels, "a kernel goes on"
+    assert not psutil.wait_procs(kernels, timeout=5)[1], "a kernel goes on"
 
 
 @pytest.mark.parametrize("number", SIGNALS)
