@@ -45,12 +45,9 @@ LONGEST = 70  # characters of the folder for temporary files: a socket's whole n
 REMEDY = f"{MAKE_ROOM}, and run `dvc repro` again"
 # Errors of the disk as Python ("[Errno 28] No space left ...") and safetensors ("os error 28") name them.
 _DISK = re.compile(rf"(?:Errno|os error) (?:{'|'.join(map(str, BARRED))})\b")
-CASTS = {
-    "str": str,
-    "int": int,
-    "float": float,
-    "bool": lambda text: {"true": True, "false": False}[text.lower()],
-}
+TRUTH = {"true": True, "false": False}
+CASTS = {"str": str, "int": int, "float": float, "bool": lambda text: TRUTH[text.lower()]}
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 class NotebookError(RuntimeError):
@@ -84,7 +81,7 @@ def run(
         ParamsError: params.yaml is unsound.
     """
     home = paths.root(target.parent)
-    params.load(home / "params.yaml")
+    engine = params.load(home / "params.yaml").engine
     typed = _typed(source, values)
     if source.resolve() == target.resolve():
         raise NotebookError(f"{source} would be overwritten: give the executed notebook another name")
@@ -93,6 +90,8 @@ def run(
     first = str(paths.project(home))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [first, os.environ.get("PYTHONPATH")]))
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+    # The last digits of a sum depend on how many threads share it: not on how many cores there are.
+    os.environ |= dict.fromkeys(THREADS, str(engine.threads))
     start = time.monotonic()
     print(f"{target.stem}: running {source.name}", file=log, flush=True)
     fault: str | None = None
