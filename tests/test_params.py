@@ -131,12 +131,15 @@ def test_a_file_may_change_some_of_those_above_it(tmp_path):
     path.write_text(
         f"base: {ROOT / 'params.yaml'}\nmodels: {{arvae: {{images: {{gamma: 3.0}}}}}}\nsceeds: 1\n"
     )
-    with pytest.raises(params.ParamsError, match="did you mean seeds"):
+    with pytest.raises(params.ParamsError, match=f"{tmp_path.name}/params.yaml (?s:.*)did you mean seeds"):
         params.load(path)
     path.write_text(path.read_text().replace("sceeds: 1", "seeds: [7]"))
     given = params.load(path)
     assert (given.models["arvae"].images.gamma, given.models["arvae"].images.beta) == (3.0, 1.0)
     assert given.seeds == (7,)
+    path.write_text("base: params.yaml\n")  # itself
+    with pytest.raises(params.ParamsError, match="there is no file params.yaml"):
+        params.load(path)
 
 
 def test_a_data_set_more_may_name_its_folder_from_the_projects_root(raw, tmp_path, monkeypatch):
