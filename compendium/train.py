@@ -73,7 +73,8 @@ def main(arguments: list[str]) -> int:
     name, root = (arguments or ["main"])[0], paths.project()
     pipelines = YAML(typ="safe").load((root / "pipeline.yaml").read_text(encoding="utf-8"))["pipelines"]
     if name not in pipelines or len(arguments) > 1:
-        print(f"there is no pipeline {' '.join(arguments)!r}; there are: {', '.join(pipelines)}", file=sys.stderr)
+        wrong = " ".join(arguments)
+        print(f"there is no pipeline {wrong!r}; there are: {', '.join(pipelines)}", file=sys.stderr)
         return 1
     home = root / pipelines[name]["home"]
     try:
