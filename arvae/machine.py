@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Sequence
 from importlib import metadata
@@ -20,14 +21,22 @@ FOLDER = "machine"
 
 
 def describe() -> dict[str, Any]:
-    """Where this runs: processor, cores it may use, system, versions of Python and torch."""
-    return {
+    """Where this runs: processor, cores it may use, system, versions of Python and torch, the GPU if any."""
+    found = {
         "name": processor(),
         "cores": cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "torch": metadata.version("torch"),
     }
+    return found | {"gpu": gpu()} if shutil.which("nvidia-smi") else found
+
+
+def gpu() -> str | None:
+    """The name of the GPU that torch computes on; None where it sees none."""
+    import torch  # a second, which a stage need not spend where there is no such thing
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def cores() -> int:

@@ -4,8 +4,12 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from arvae import evaluation, params, training
+import pandas as pd
+from joblib import Parallel, delayed
+
+from arvae import evaluation, machine, params, training
 from arvae.datasets.contract import Dataset
 from arvae.files import read_json
 from benchmarks import speed
@@ -23,8 +27,8 @@ class Outcome:
     lines: list[str]
 
 
-def run(home: Path, names: Sequence[str], device: str, output: Path) -> Outcome:
-    """Train the experiments of the pipeline at `home` on `device`, as many runs at once as the engine takes.
+def run(home: Path, names: Sequence[str], device: str, output: Path, at_once: int) -> Outcome:
+    """Train the experiments of the pipeline at `home` on `device`, `at_once` runs at once; measure them.
 
     names: setups (dsprites-arvae) or data sets; none: all. Scale and seeds are those of the home's
     params.yaml, finished runs are kept in its checkpoints, and weights and histories go to output/<setup>. A
@@ -33,7 +37,7 @@ def run(home: Path, names: Sequence[str], device: str, output: Path) -> Outcome:
     given = params.load(home / "params.yaml")
     every = train.wanted(given, "main")
     jobs = [
-        (setup.model_copy(update={"engine": setup.engine.model_copy(update={"device": device})}), runs)
+        (_with(setup, device=device, workers=at_once), runs)
         for setup, runs in every
         if not names or setup.name in names or setup.dataset in names
     ]
@@ -44,11 +48,16 @@ def run(home: Path, names: Sequence[str], device: str, output: Path) -> Outcome:
     if faults := train.train(jobs, home):
         raise training.TrainingError("\n".join(faults))
     outcome = Outcome([], [f"all together: {time.perf_counter() - began:,.0f} s"])
-    for setup, runs in jobs:
-        prepared, directory = home / "data" / "prepared" / setup.dataset, output / setup.name
-        results = training.train(setup, prepared, runs, home / "data" / "checkpoints", directory=directory)
-        data = Dataset.load(prepared, setup.dataset)
-        measured = evaluation.study(setup, data, evaluation.pick(data, given.evaluation.codes), directory)
+    prepared, kept = home / "data" / "prepared", home / "data" / "checkpoints"
+    trained = [
+        training.train(setup, prepared / setup.dataset, runs, kept, directory=output / setup.name)
+        for setup, runs in jobs
+    ]
+    tables = Parallel(machine.cores())(
+        delayed(_measured)(_with(setup, device="cpu"), prepared, given.evaluation.codes, output)
+        for setup, _ in jobs
+    )
+    for (setup, _), results, measured in zip(jobs, trained, tables, strict=True):
         lines = _beside(home / "reports" / "metrics" / f"{setup.name}.json", measured, device)
         verdict = "NOT EQUAL" if any("NOT EQUAL" in line for line in lines) else "equal"
         seconds = ", ".join(f"{one.seconds:,.0f}" for one in results)
@@ -60,7 +69,17 @@ def run(home: Path, names: Sequence[str], device: str, output: Path) -> Outcome:
     return outcome
 
 
-def _beside(path: Path, measured, device: str) -> list[str]:
+def _with(setup: params.Setup, **engine: Any) -> params.Setup:
+    return setup.model_copy(update={"engine": setup.engine.model_copy(update=engine)})
+
+
+def _measured(setup: params.Setup, prepared: Path, codes: int, output: Path) -> pd.DataFrame:
+    """The scores of its runs, computed on the processor, as `dvc repro` does."""
+    data = Dataset.load(prepared / setup.dataset, setup.dataset)
+    return evaluation.study(setup, data, evaluation.pick(data, codes), output / setup.name)
+
+
+def _beside(path: Path, measured: pd.DataFrame, device: str) -> list[str]:
     """A line a score, committed and new; none where nothing is committed."""
     if not path.is_file():
         return []

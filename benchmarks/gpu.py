@@ -5,23 +5,25 @@
     python -m benchmarks.gpu --device cpu           the processor in the GPU's place: does the script work?
     python -m benchmarks.gpu --train overnight dsprites-arvae -o gpu.md     whole experiments, see below
 
-To be run first wherever a GPU is at hand: none has been measured yet. Speed: steps of the engine's loop on
-random data, by as many one-thread processes as cores on the processor, by 1, 2 and 4 processes on the GPU,
-with its steps recorded as CUDA graphs (engine.graphs) and not; runs are not stacked into one network
-(docs/machines.md). Learning (needs data/prepared): the same number of steps with every seed on both; the
-scores must agree within the seeds' noise (`benchmarks.speed.agreement`), else the exit status is 1.
+Speed: steps of the engine's loop on random data, by as many one-thread processes as cores on the processor,
+by 1, 4 and 8 processes on the GPU, with its steps recorded as CUDA graphs (engine.graphs) and not; runs are
+not stacked into one network (docs/machines.md, where results stand). All processes start at once and wait
+for their turn. Learning (needs data/prepared): the same number of steps with every seed on both; the scores
+must agree within the seeds' noise (`benchmarks.speed.agreement`), else the exit status is 1.
 
 Whole experiments: --train HOME trains the named experiments (none: all) of `.` or overnight/ at its scale on
 the GPU, into its checkpoints, and writes weights to data/gpu/<setup> and scores beside the committed ones.
 """
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -35,23 +37,26 @@ NAMES = ("mnist", "dsprites", "bach", "folk")
 HEAD = ["network", "processor", "GPU", "ratio", "best on the GPU", "learned"]
 
 
-def child(device: str, graphs: bool, name: str, steps: int) -> dict[str, float]:
-    """In a process of its own: examples a second."""
+def child(device: str, graphs: bool, name: str, turns: Iterable[str]) -> Iterator[str]:
+    """In a process of its own: "ready", then for each turn (how many seconds) examples a second."""
     setup = speed.setup_of(name, "fast", device=device, graphs=graphs)
     run = speed.trainer(setup, speed.random_data(setup), 0, 10**6)
-    for _ in range(2 * speed.WARM_UP):  # memory, choice of kernels, recording
-        run._one_step()
-    _wait(device)
-    began = time.perf_counter()
-    for _ in range(steps):
-        run._one_step()
-    _wait(device)
-    return {"rate": setup.batch_size * steps / (time.perf_counter() - began)}
 
+    def steps(count: int) -> None:
+        for _ in range(count):
+            run._one_step()
+        if device == "cuda":
+            torch.cuda.synchronize()
 
-def _wait(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
+    steps(4 * speed.WARM_UP)  # memory, choice of kernels, recording
+    yield "ready"
+    at_a_time = 20 if device == "cuda" else 1
+    for seconds in turns:
+        began, count = time.perf_counter(), 0
+        while (took := time.perf_counter() - began) < float(seconds):
+            steps(at_a_time)
+            count += at_a_time
+        yield json.dumps(setup.batch_size * count / took)
 
 
 def child_learn(
@@ -68,25 +73,64 @@ def child_learn(
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    """A fresh one-thread process of this script that prints its outcome as a last line of JSON."""
+    """A fresh one-thread process of this script."""
     command = [sys.executable, "-m", "benchmarks.gpu", "--child", *arguments]
-    return subprocess.Popen(
-        command, env=worker_environment(1), stdout=subprocess.PIPE, text=True, cwd=paths.root()
-    )
+    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    return subprocess.Popen(command, env=worker_environment(1), text=True, cwd=paths.root(), **pipes)
 
 
-def rate(name: str, device: str, graphs: bool, processes: int, steps: int) -> float:
-    """Examples a second of so many processes at once, all together."""
-    how = ["--device", device, "--steps", str(steps), *(["--graphs"] if graphs else [])]
-    return sum(speed.answer(one)["rate"] for one in [start(name, *how) for _ in range(processes)])
+class Timed:
+    """A process of `child`, which waits for its turns."""
+
+    def __init__(self, name: str, device: str, graphs: bool) -> None:
+        self.process = start(name, "--device", device, *(["--graphs"] if graphs else []))
+
+    def said(self) -> str:
+        """Its next line; RuntimeError where it has ended."""
+        if line := self.process.stdout.readline():
+            return line.strip()
+        raise RuntimeError(
+            f"{' '.join(map(str, self.process.args))} ended with {self.process.wait()}; see above"
+        )
+
+    def turn(self, seconds: float) -> None:
+        """Have it train for so long; `said` then gives its rate."""
+        print(seconds, file=self.process.stdin, flush=True)
 
 
-def fastest(name: str, device: str, steps: int, at_once: Sequence[int]) -> tuple[float, int, bool]:
-    """On the GPU: examples a second, with how many processes, and with graphs or not."""
-    ways = [
-        (count, graphs) for count in at_once for graphs in ([False, True] if device == "cuda" else [False])
-    ]
-    return max((rate(name, device, graphs, count, steps), count, graphs) for count, graphs in ways)
+def rates(
+    name: str, device: str, seconds: float, at_once: Sequence[int]
+) -> tuple[float, dict[tuple[int, bool], float]]:
+    """Examples a second, all processes together: on the processor; on the GPU by (processes, graphs)."""
+    with contextlib.ExitStack() as stack:
+
+        def several(count: int, *how: Any) -> list[Timed]:
+            found = [Timed(name, *how) for _ in range(count)]
+            for one in found:
+                stack.enter_context(one.process)
+                stack.callback(one.process.kill)
+            return found
+
+        modes = [False, True] if device == "cuda" else [False]
+        cores = several(machine.cores(), "cpu", False)
+        ways = {graphs: several(max(at_once), device, graphs) for graphs in modes}
+        for one in cores:
+            one.said()
+        for graphs, those in list(ways.items()):
+            try:
+                for one in those:
+                    one.said()
+            except RuntimeError as error:
+                print(f"{name}{', graphs' * graphs}: {error}", file=sys.stderr, flush=True)
+                ways.pop(graphs)
+
+        def together(those: list[Timed]) -> float:
+            for one in those:
+                one.turn(seconds)
+            return sum(float(one.said()) for one in those)
+
+        cpu = together(cores)
+        return cpu, {(n, graphs): together(ways[graphs][:n]) for graphs in ways for n in at_once}
 
 
 def learned(
@@ -113,9 +157,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--device", default="cuda", choices=["cuda", "cpu"], help="cpu: try the script without a GPU"
     )
-    parser.add_argument("--steps", type=int, default=60, help="timed steps a process")
+    parser.add_argument("--seconds", type=float, default=3.0, help="timed, in each way")
     parser.add_argument("--learn", type=int, default=300, metavar="STEPS", help="to learn in; 0: time only")
-    parser.add_argument("--at-once", type=int, nargs="+", default=[1, 2, 4], help="processes on the GPU")
+    parser.add_argument("--at-once", type=int, nargs="+", default=[1, 4, 8], help="processes on the GPU")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--data", type=Path, help="where the prepared data sets are: data/prepared")
     parser.add_argument("-o", "--output", type=Path, help="write the table here too")
@@ -127,39 +171,44 @@ def main(arguments: list[str] | None = None) -> int:
     prepared = (given.data or paths.root() / "data" / "prepared").resolve()
     if given.child:
         (name,), how = given.names, (given.device, given.graphs)
-        learns = "--learn" in sys.argv
-        outcome = (
-            child_learn(*how, name, given.learn, given.seeds[0], prepared)
-            if learns
-            else child(*how, name, given.steps)
-        )
-        print(json.dumps(outcome))
+        if "--learn" in sys.argv:
+            print(json.dumps(child_learn(*how, name, given.learn, given.seeds[0], prepared)))
+            return 0
+        for line in child(*how, name, iter(sys.stdin.readline, "")):
+            print(line, flush=True)
         return 0
     if given.device == "cuda" and not torch.cuda.is_available():
         print("no CUDA device here; --device cpu tries the script without one", file=sys.stderr)
         return 1
-    gpu = torch.cuda.get_device_name() if given.device == "cuda" else "none: the processor in its place"
+    gpu = machine.gpu() if given.device == "cuda" else "none: the processor in its place"
     here = machine.describe()
     if given.train:
         home, output = given.train.resolve(), paths.root() / "data" / "gpu"
         try:
-            found = experiments.run(home, given.names, given.device, output)
+            found = experiments.run(home, given.names, given.device, output, max(given.at_once))
         except (params.ParamsError, training.TrainingError) as error:
             print(error, file=sys.stderr)
             return 1
         return _told(gpu, here, [experiments.HEAD, *found.rows], found.lines, given.output)
     rows, details = [HEAD], []
     for name in given.names or NAMES:
-        cpu = rate(name, "cpu", False, machine.cores(), given.steps)
-        best, processes, graphs = fastest(name, given.device, given.steps, given.at_once)
-        how = f"{processes} process{'es' if processes > 1 else ''}{', graphs' if graphs else ''}"
+        cpu, found = rates(name, given.device, given.seconds, given.at_once)
+        if not found:
+            return 1
+        (processes, graphs), best = max(found.items(), key=lambda pair: pair[1])
+        how = _way(processes, graphs)
         lines = learned(name, given.device, graphs, given.learn, given.seeds, prepared) if given.learn else []
         wrong = any("NOT EQUAL" in line for line in lines)
         alike = "not tried" if not lines else "NOT EQUAL" if wrong else "equal"
         rows.append([name, f"{cpu:,.0f}/s", f"{best:,.0f}/s", f"{best / cpu:.2f}", how, alike])
-        details += [f"{name}, {one}" for one in lines]
+        speeds = ", ".join(f"{_way(*way)} {rate:,.0f}" for way, rate in found.items())
+        details += [f"{name}, examples a second on the GPU: {speeds}", *(f"{name}, {one}" for one in lines)]
         print(" | ".join(rows[-1]), *lines, sep="\n", flush=True)
     return _told(gpu, here, rows, details, given.output)
+
+
+def _way(processes: int, graphs: bool) -> str:
+    return f"{processes} process{'es' if processes > 1 else ''}{', graphs' if graphs else ''}"
 
 
 def _told(gpu: str, here: dict, rows: list[list[str]], lines: list[str], output: Path | None) -> int:

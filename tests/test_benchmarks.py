@@ -100,7 +100,8 @@ def test_equal_means_within_the_noise_of_seeds():
 
 def test_a_process_of_the_comparison_with_a_gpu_times_and_learns(tmp_path):
     music_dataset().save(tmp_path / "bach")
-    assert gpu.child("cpu", False, "bach", 1)["rate"] > 0
+    ready, *rates = gpu.child("cpu", False, "bach", ["0.01", "0.01"])
+    assert ready == "ready" and len(rates) == 2 and all(float(rate) > 0 for rate in rates)
     found = gpu.child_learn("cpu", False, "bach", 2, 0, tmp_path)
     assert found == speed.child_learn("fast", "bach", 2, 0, tmp_path)  # the same run, where there is no GPU
 
@@ -108,13 +109,14 @@ def test_a_process_of_the_comparison_with_a_gpu_times_and_learns(tmp_path):
 @pytest.mark.slow
 def test_the_comparison_with_a_gpu_runs_to_its_table_with_the_processor_in_its_place(tmp_path, capsys):
     music_dataset().save(tmp_path / "bach")
-    how = ["bach", "--device", "cpu", "--steps", "1", "--learn", "2", "--seeds", "0"]
-    how += ["--at-once", "1", "--data", str(tmp_path), "-o", str(tmp_path / "gpu.md")]
+    how = ["bach", "--device", "cpu", "--seconds", "0.1", "--learn", "2", "--seeds", "0"]
+    how += ["--at-once", "1", "2", "--data", str(tmp_path), "-o", str(tmp_path / "gpu.md")]
     assert gpu.main(how) == 0  # the same on both: the same to the last digit
     text = (tmp_path / "gpu.md").read_text()
     assert text in capsys.readouterr().out and "PyTorch" in text
     row = next(line for line in text.splitlines() if line.startswith("| bach"))
     assert row.endswith("| equal |") and row.count("/s") == 2
+    assert "* bach, examples a second on the GPU: 1 process " in text and ", 2 processes " in text
     assert "* bach, scc: processor" in text and text.count("difference +0.000: equal") >= 4
 
 
@@ -127,7 +129,7 @@ def test_a_whole_experiment_is_trained_and_put_beside_the_committed_scores(tmp_p
     with (tmp_path / "params.yaml").open("w") as file:
         YAML().dump(given, file)
     monkeypatch.chdir(tmp_path)
-    found = experiments.run(tmp_path, ["bach-arvae"], "cpu", tmp_path / "data" / "gpu")
+    found = experiments.run(tmp_path, ["bach-arvae"], "cpu", tmp_path / "data" / "gpu", 2)
     assert found.rows[0][0] == "bach-arvae" and found.rows[0][-1] == "not committed"
     assert (tmp_path / "data" / "gpu" / "bach-arvae" / "seed0.safetensors").is_file()
     setup = params.load(tmp_path / "params.yaml").setup("bach", "arvae")
@@ -139,16 +141,17 @@ def test_a_whole_experiment_is_trained_and_put_beside_the_committed_scores(tmp_p
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"runs": runs}))
     again = experiments.run(
-        tmp_path, ["bach-arvae"], "cpu", tmp_path / "data" / "gpu"
+        tmp_path, ["bach-arvae"], "cpu", tmp_path / "data" / "gpu", 2
     )  # reused, now compared
     assert again.rows[0][-1] == "equal" and sum("difference +0.000" in line for line in again.lines) == 5
     wrong = {name: one | {"mig": one["mig"] + 0.5} for name, one in runs.items()}
     path.write_text(json.dumps({"runs": wrong}))
     assert (
-        experiments.run(tmp_path, ["bach-arvae"], "cpu", tmp_path / "data" / "gpu").rows[0][-1] == "NOT EQUAL"
+        experiments.run(tmp_path, ["bach-arvae"], "cpu", tmp_path / "data" / "gpu", 2).rows[0][-1]
+        == "NOT EQUAL"
     )
     with pytest.raises(params.ParamsError, match="no experiment mnsit at .*: choose of dsprites-"):
-        experiments.run(tmp_path, ["mnsit"], "cpu", tmp_path / "data" / "gpu")
+        experiments.run(tmp_path, ["mnsit"], "cpu", tmp_path / "data" / "gpu", 2)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
