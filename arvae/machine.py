@@ -8,7 +8,6 @@ import contextlib
 import datetime
 import os
 import platform
-import shutil
 import subprocess
 from collections.abc import Sequence
 from importlib import metadata
@@ -22,14 +21,9 @@ FOLDER = "machine"
 
 def describe() -> dict[str, Any]:
     """Where this runs: processor, cores it may use, system, versions of Python and torch, the GPU if any."""
-    found = {
-        "name": processor(),
-        "cores": cores(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "torch": metadata.version("torch"),
-    }
-    return found | {"gpu": gpu()} if shutil.which("nvidia-smi") else found
+    found = {"name": processor(), "cores": cores(), "system": f"{platform.system()} {platform.machine()}"}
+    found |= {"python": platform.python_version(), "torch": metadata.version("torch")}
+    return found | {"gpu": gpu()} if Path("/proc/driver/nvidia").exists() else found
 
 
 def gpu() -> str | None:

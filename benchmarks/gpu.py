@@ -6,7 +6,7 @@
     python -m benchmarks.gpu --train overnight dsprites-arvae -o gpu.md     whole experiments, see below
 
 Speed: steps of the engine's loop on random data, by as many one-thread processes as cores on the processor,
-by 1, 4 and 8 processes on the GPU, with its steps recorded as CUDA graphs (engine.graphs) and not; runs are
+by 1 and 4 processes on the GPU, with its steps recorded as CUDA graphs (engine.graphs) and not; runs are
 not stacked into one network (docs/machines.md, where results stand). All processes start at once and wait
 for their turn. Learning (needs data/prepared): the same number of steps with every seed on both; the scores
 must agree within the seeds' noise (`benchmarks.speed.agreement`), else the exit status is 1.
@@ -159,7 +159,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--seconds", type=float, default=3.0, help="timed, in each way")
     parser.add_argument("--learn", type=int, default=300, metavar="STEPS", help="to learn in; 0: time only")
-    parser.add_argument("--at-once", type=int, nargs="+", default=[1, 4, 8], help="processes on the GPU")
+    parser.add_argument("--at-once", type=int, nargs="+", default=[1, 4], help="processes on the GPU")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--data", type=Path, help="where the prepared data sets are: data/prepared")
     parser.add_argument("-o", "--output", type=Path, help="write the table here too")
