@@ -7,7 +7,8 @@ import torch
 from ruamel.yaml import YAML
 
 from arvae import evaluation, params, paths
-from benchmarks import experiments, gpu, speed
+from benchmarks import experiments, gpu, playground, speed
+from tests.browser import chromium
 from tests.small import music_dataset
 
 ROOT = paths.root(__file__)
@@ -157,3 +158,18 @@ def test_a_whole_experiment_is_trained_and_put_beside_the_committed_scores(tmp_p
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_the_comparison_says_so(capsys):
     assert gpu.main([]) == 1 and "no CUDA device here" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_playground_is_timed_decoder_by_decoder(capsys):
+    if chromium() is None:
+        pytest.skip("no Chromium here: the page's speed was NOT measured")
+    assert playground.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines][-2:] == ["folk", "bach"] and len(lines) == 10
+    assert all(float(line.split(" ms")[0].split()[-1]) > 0 for line in lines)
+
+
+def test_a_page_that_is_not_there_is_named(tmp_path, capsys):
+    assert playground.main([str(tmp_path / "page.html")]) == 1
+    assert "no page" in (said := capsys.readouterr().err) or "no Chromium" in said
