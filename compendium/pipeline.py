@@ -28,7 +28,15 @@ HEADER = (
 
 
 def written(home: Path) -> dict[str, str]:
-    """The text of each pipeline's file, by its path from the project's root."""
+    """The text of each pipeline's file, by its path from the project's root. ParamsError for what is wrong."""
+    try:
+        return _written(home)
+    except (YAMLError, KeyError) as error:
+        why = f"there is no {error}" if isinstance(error, KeyError) else error
+        raise params.ParamsError(f"pipeline.yaml: {why}") from error
+
+
+def _written(home: Path) -> dict[str, str]:
     definition = YAML(typ="safe").load((home / "pipeline.yaml").read_text(encoding="utf-8"))
     pipelines = definition["pipelines"]
     for stage, body in definition["stages"].items():
@@ -143,9 +151,8 @@ def main(arguments: Sequence[str] = ()) -> int:
     home = paths.project()
     try:
         files = written(home)
-    except (params.ParamsError, YAMLError, KeyError) as error:
-        print("" if isinstance(error, params.ParamsError) else "pipeline.yaml: ", end="", file=sys.stderr)
-        print(f"there is no {error}" if isinstance(error, KeyError) else error, file=sys.stderr)
+    except params.ParamsError as error:
+        print(error, file=sys.stderr)
         return 1
     for name in stale(home):
         write_text(home / name, files[name])

@@ -430,6 +430,7 @@ def test_a_typo_in_the_definition_of_the_pipelines_is_named(bare, monkeypatch, c
     ):
         (bare / "pipeline.yaml").write_text(text.replace(old, new, 1))
         assert pipeline.main([]) == 1 and said in capsys.readouterr().err
+        assert check.main([]) == 1 and said in capsys.readouterr().err
     (bare / "pipeline.yaml").unlink()
     environ = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "compendium.pipeline"]
