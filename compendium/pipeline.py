@@ -28,7 +28,7 @@ HEADER = (
 
 
 def written(home: Path) -> dict[str, str]:
-    """The text of each pipeline's file, by its path from the project's root. ParamsError for what is wrong."""
+    """The text of each pipeline's file, by its path from the root. ParamsError for what is wrong."""
     try:
         return _written(home)
     except (YAMLError, KeyError) as error:
