@@ -26,6 +26,8 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
+# A check of addresses that jsonschema imports where there is one: no notebook needs it, and it takes seconds.
+sys.modules.setdefault("rfc3987_syntax", None)
 import nbformat
 import papermill
 import psutil
@@ -45,8 +47,7 @@ LONGEST = 70  # characters of the folder for temporary files: a socket's whole n
 REMEDY = f"{MAKE_ROOM}, and run `dvc repro` again"
 # Errors of the disk as Python ("[Errno 28] No space left ...") and safetensors ("os error 28") name them.
 _DISK = re.compile(rf"(?:Errno|os error) (?:{'|'.join(map(str, BARRED))})\b")
-TRUTH = {"true": True, "false": False}
-CASTS = {"str": str, "int": int, "float": float, "bool": lambda text: TRUTH[text.lower()]}
+CASTS = {"str": str, "int": int, "float": float, "bool": lambda t: {"true": True, "false": False}[t.lower()]}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
