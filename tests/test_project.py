@@ -215,7 +215,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     top = (
         {name.split(".")[0] for name in names}
         - set(sys.stdlib_module_names)
-        - {"arvae", "compendium", "benchmarks"}
+        - {"arvae", "compendium", "benchmarks", "tests"}
     )
     used = {canonicalize_name(OF.get(name, name)) for name in top}
     wanted = [*declared()["dependencies"], *declared()["optional-dependencies"]["all"]]
