@@ -21,6 +21,7 @@ function patched({ ending, content, place, options }, before, after, tempo) {
 }
 const PATCHES = {
   ".abc": { read: (text) => readAbcTune(chooseTune(abcTunes(text), null, () => {})), patch: patchAbc },
+  ".musicxml": { read: (text) => musicXmlScore(xmlRoot(text)), patch: patchMusicXml },
 };
 
 /**
@@ -118,4 +119,112 @@ function tieAbc(tokens, wanted, edit) {
   const last = [...tokens].reverse().find(({ kind }) => SOUNDING.includes(kind) || kind === "tie");
   if (last?.kind === "tie" && !wanted) edit(last.start, last.end, "");
   else if (last && last.kind !== "tie" && wanted) edit(last.end, last.end, "-");
+}
+
+// ---------------------------------------------------------------- MusicXML
+
+const XML_LATER = ["editorial", "footnote", "level", "voice", "staff", "sound", "listening"]; // what stands behind an <offset>
+
+/** The file with these bars of its part number `place` written anew; what else stands in them keeps its place and its time. */
+function patchMusicXml(text, place, bars, pace) {
+  const root = xmlRoot(text), { node, staff, many } = musicXmlParts(root)[place], measures = children(node, "measure"), ready = [];
+  if (root.localName !== "score-partwise" || many > 1) throw new UnkeptError("its notes stand among those of other staves");
+  if (pace) paceMusicXml(root, ...pace);
+  let divisions = fraction(1), key = Key.of(0), by = {};
+  for (const measure of measures) {
+    for (const item of children(measure, "attributes")) {
+      const given = xmlNumber(textOf(item, "divisions"));
+      if (+given) divisions = given;
+      key = xmlKey(item) ?? key;
+      by = xmlTranspose(item, by);
+    }
+    ready.push({ divisions, key, transpose: by[staff] ?? by[""] ?? 0 });
+  }
+  const lengths = [...bars].flatMap(([index, { glyphs }]) => glyphs.map(({ length }) => fraction(length, 12).times(ready[index].divisions)));
+  const factor = lengths.reduce((all, { under }) => fraction(all, under).over * under, 1); // the least common multiple
+  for (const item of factor > 1 ? node.querySelectorAll("divisions, duration, offset") : []) {
+    item.textContent = xmlPlain(unkeptNumber(item).times(factor));
+  }
+  for (const [index, { start, glyphs: sounding }] of bars) {
+    const own = ready[index], glyphs = raised(sounding, -own.transpose);
+    fillMeasure(measures[index], start, glyphs, own.key, own.divisions.times(factor));
+    for (const [beside, kind, wanted] of [[index - 1, "start", glyphs[0].tiedBefore], [index + 1, "stop", glyphs[glyphs.length - 1].tied]]) {
+      const notes = measures[beside] && !bars.has(beside) ? children(measures[beside], "note") : [];
+      if (notes.length) tieMusicXml(notes[kind === "start" ? notes.length - 1 : 0], kind, wanted);
+    }
+  }
+  const [, , doctype = ""] = /^\s*(<\?xml[^>]*>)?\s*(<!DOCTYPE[^>[]*>)?/.exec(text);
+  return `<?xml version="1.0" encoding="utf-8"?>\n${doctype && `${doctype}\n`}${new XMLSerializer().serializeToString(root)}\n`;
+}
+const xmlPlain = (number) => (number.under === 1 ? String(number) : String(Number((+number).toPrecision(6))));
+const xmlMade = (like, tag, attributes = {}) => {
+  const made = document.createElementNS(like.namespaceURI, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+};
+function unkeptNumber(item) {
+  try {
+    return xmlNumber(item.textContent);
+  } catch (error) { // an <offset>, which no reader looked at
+    throw new UnkeptError(error.message);
+  }
+}
+
+/** Let it have that tempo for the given one, and others in proportion. */
+function paceMusicXml(root, tempo, given) {
+  if (!given && root.querySelector("per-minute")) throw new UnkeptError("its tempo is not one that sounds");
+  if (!given) root.querySelector("measure").prepend(xmlMade(root, "sound", { tempo: rounded(tempo) }));
+  const faster = (text) => text.replace(/\d+(\.\d+)?/g, (found) => rounded((found * tempo) / (given || tempo)));
+  for (const sign of root.querySelectorAll("per-minute")) sign.textContent = faster(sign.textContent);
+  for (const sound of root.querySelectorAll("sound[tempo]")) sound.setAttribute("tempo", faster(sound.getAttribute("tempo")));
+}
+
+/** Put glyphs in the place of a bar's notes; what else stands there keeps its time, lyrics their order. */
+function fillMeasure(measure, start, glyphs, key, divisions) {
+  const notes = children(measure, "note").filter((note) => !child(note, "grace"));
+  const voice = notes.map((note) => textOf(note, "voice")).find((own) => own !== null) ?? "1";
+  const sung = notes.map((note) => children(note, "lyric")).filter((lyrics) => lyrics.length), waiting = [], content = [];
+  let now = fraction(0);
+  for (const item of measure.children) {
+    const tag = item.localName;
+    if (tag === "backup" || tag === "forward" || tag === "note") {
+      const step = xmlNumber(textOf(item, "duration")).by(divisions);
+      if (tag !== "note" || !(child(item, "grace") || child(item, "chord"))) now = tag === "backup" ? now.minus(step) : now.plus(step);
+    } else {
+      const last = tag === "barline" && (item.getAttribute("location") ?? "right") === "right";
+      waiting.push([last ? Infinity : now.times(12).plus(start), item]);
+    }
+  }
+  waiting.sort(([a], [b]) => Number(a > b) - Number(a < b));
+  const written = xmlBar(glyphs, key, divisions, voice).join(""), space = measure.namespaceURI ? ` xmlns="${names(measure.namespaceURI)}"` : "";
+  const nodes = [...xmlRoot(`<measure${space}>${written}</measure>`).children];
+  const singing = nodes.filter((_, i) => glyphs[i].symbol >= 0 && !glyphs[i].tiedBefore);
+  sung.forEach((lyrics, i) => singing[i]?.append(...lyrics));
+  nodes.forEach((node, i) => {
+    const { at, length } = glyphs[i];
+    while (waiting.length && waiting[0][0] < at + length) {
+      const [time, item] = waiting.shift(), moves = ["harmony", "direction"].includes(item.localName);
+      if (time > at && moves && !child(item, "offset")) { // it is meant so much later than where it stands
+        const offset = xmlMade(item, "offset");
+        offset.textContent = xmlPlain(time.minus(at).times(divisions).by(12));
+        item.insertBefore(offset, [...item.children].find((one) => XML_LATER.includes(one.localName)) ?? null);
+      }
+      content.push(item);
+    }
+    content.push(node);
+  });
+  measure.replaceChildren(...content, ...waiting.map(([, item]) => item));
+}
+
+/** Let a note be tied to its neighbour, or no longer. */
+function tieMusicXml(note, kind, wanted) {
+  const all = [note, ...children(note, "notations")].flatMap((parent) => [...parent.children]);
+  const ties = all.filter((one) => ["tie", "tied"].includes(one.localName) && one.getAttribute("type") === kind);
+  if (!wanted) ties.forEach((tie) => tie.remove());
+  if (!wanted || ties.length) return;
+  const duration = child(note, "duration");
+  if (!duration) throw new UnkeptError("a grace note stands where a note is to be tied");
+  duration.after(xmlMade(note, "tie", { type: kind }));
+  const notations = child(note, "notations") ?? note.insertBefore(xmlMade(note, "notations"), child(note, "lyric"));
+  notations.prepend(xmlMade(note, "tied", { type: kind }));
 }

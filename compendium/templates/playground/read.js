@@ -34,8 +34,10 @@ async function readMelody(name, bytes, vocabulary, given = {}) {
     if (given.tune != null && ending !== ".abc") throw new Refusal(`${name}: --tune is for ABC files with several tunes`);
     const offer = (found) => { choices = found; };
     if (ENDINGS.midi.includes(ending)) score = readMidi(bytes);
-    else if (ENDINGS.musicxml.includes(ending)) score = await readMusicXml(bytes);
-    else {
+    else if (ENDINGS.musicxml.includes(ending)) {
+      source = { ending: ".musicxml", content: await musicXmlText(bytes) };
+      score = musicXmlScore(xmlRoot(source.content));
+    } else {
       source = { ending: ".abc", content: chooseTune(abcTunes(abcText(bytes)), given.tune ?? null, offer) };
       score = readAbcTune(source.content);
     }

@@ -33,7 +33,8 @@ function glyphsOf(row, following, cuts) {
     const edges = [start, ...cuts.filter((at) => start < at && at < end), end], note = symbol >= 0;
     const parts = edges.slice(1).flatMap((to, k) => cut(edges[k], to, triplets, !note));
     return parts.map(({ start: at, length, value }, part) => ({ symbol, at, length, value, tiedBefore: note && (part > 0 || joined),
-      tied: note && (part < parts.length - 1 || (following && i === row.length - 1)), anew: symbol === REST && part === 0 && row[i - 1]?.symbol < 0 }));
+      tied: note && (part < parts.length - 1 || (following && i === row.length - 1)),
+      anew: symbol === REST && part === 0 && row[i - 1]?.symbol < 0 }));
   });
 }
 
