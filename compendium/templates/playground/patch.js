@@ -8,11 +8,11 @@ class UnkeptError extends Error {}
 /**
  * The file with measures `after` for `before`, as they sound, and another tempo (null: its own; later ones change in proportion).
  * source: what a melody was read from: {ending, content, place: of its part, options: [monophonic, quantize]}; of ABC, content is the
- * one tune. Raises UnkeptError, or TuneError, where it cannot be.
+ * one tune, of MIDI base64. Raises UnkeptError, or TuneError, where it cannot be.
  */
 function patched({ ending, content, place, options }, before, after, tempo) {
   const { read, patch } = PATCHES[ending], score = read(content), part = score.parts[place];
-  const made = patch(content, place, rewritten(part, before, after), tempo && [tempo, score.tempo]), again = read(made);
+  const made = patch(content, place, rewritten(part, before, after), tempo && [tempo, score.tempo], part, after), again = read(made);
   if (tempo && Math.abs((again.tempo ?? 0) / tempo - 1) > 0.01) throw new UnkeptError("its tempo is not written in numbers");
   if (again.parts.length !== score.parts.length) throw new UnkeptError("the part would have no notes");
   const sounding = (measures) => toNotes(measures).map(({ pitch, start, length }) => [pitch, start, length]).join();
@@ -22,6 +22,7 @@ function patched({ ending, content, place, options }, before, after, tempo) {
 const PATCHES = {
   ".abc": { read: (text) => readAbcTune(chooseTune(abcTunes(text), null, () => {})), patch: patchAbc },
   ".musicxml": { read: (text) => musicXmlScore(xmlRoot(text)), patch: patchMusicXml },
+  ".mid": { read: (content) => readMidi(typeof content === "string" ? bytesOf(content) : content), patch: patchMidi },
 };
 
 /**
@@ -227,4 +228,68 @@ function tieMusicXml(note, kind, wanted) {
   duration.after(xmlMade(note, "tie", { type: kind }));
   const notations = child(note, "notations") ?? note.insertBefore(xmlMade(note, "notations"), child(note, "lyric"));
   notations.prepend(xmlMade(note, "tied", { type: kind }));
+}
+
+// ---------------------------------------------------------------- MIDI
+
+/** A number or a fraction to the nearest whole one, a half to the even one, as Python rounds. */
+function evenly(number) {
+  const whole = Math.round(number);
+  return whole - number === 0.5 && whole % 2 ? whole - 1 : whole;
+}
+
+/** The file with other notes in these bars of its part number `place`; every other event stays, to the tick. A note that starts before
+ * such a bar ends where it is wanted to. after: every measure of the part as it is to be. */
+function patchMidi(content, place, bars, pace, part, after) {
+  const bytes = bytesOf(content), { type, division, tracks } = midiTracks(bytes), inside = [];
+  const laid = fullBars(part.bars), [starts, ends] = edgesOf(laid);
+  if (!bars.size && !pace) return bytes; // to the byte, where the command line would put its events in order
+  if (division >= 0x8000) throw new UnkeptError("its time is counted in frames");
+  const ticks = (quarters) => quarters.times(division), within = (at) => inside.some(([first, last]) => first <= at && at < last);
+  laid.bars.forEach((bar, i) => {
+    const own = bars.get(part.bars.indexOf(bar));
+    if (!own) return;
+    if (own.start < starts[i] % MEASURE) throw new UnkeptError("a note starts before the first bar does");
+    inside.push([bar.start, bar.start.plus(bar.length)].map((at) => ticks(at.minus(EARLY))));
+  });
+  const time = (at) => { // quarter notes from the start of the part, of a place in the measures
+    const i = ends.findIndex((end) => at < end), bar = i < 0 ? laid.bars.length - 1 : i;
+    return laid.bars[bar].start.plus(fraction(at - starts[bar], 12));
+  };
+  const wanted = toNotes(after).map(({ pitch, start, length }) => [ticks(time(start)), ticks(time(start + length)), pitch]);
+  if (pace) paceMidi(tracks, ...pace);
+  const parts = tracks.flatMap((events) => {
+    const sounding = events.filter(({ kind }) => kind === "note"), end = events[events.length - 1]?.time ?? 0;
+    const channels = [...new Set(sounding.map(({ channel }) => channel))].sort((a, b) => a - b);
+    const all = channels.map((channel) => ({ events, channel, notes: midiNotes(sounding.filter((one) => one.channel === channel), end) }));
+    return all.filter(({ notes }) => notes.length);
+  });
+  const { events, channel, notes } = parts[place], isOwn = (one) => one.kind === "note" && one.channel === channel;
+  const others = events.filter((one) => !isOwn(one)), struck = events.filter((one) => isOwn(one) && one.on);
+  const loud = new Map(struck.map(({ time: at, pitch, velocity }) => [`${at} ${pitch}`, velocity]));
+  const usual = [...loud.values()].sort((a, b) => a - b)[loud.size >> 1];
+  const played = wanted.filter(([start]) => within(start)).map(([start, end, pitch]) => [evenly(start), evenly(end), pitch, usual]);
+  for (const [start, until, pitch] of notes.filter(([at]) => !within(at))) {
+    let end = until;
+    for (const [first] of inside) {
+      if (!(start < first && first < end - ticks(EARLY))) continue;
+      const own = wanted.find(([from, to, other]) => other === pitch && from < first && first < to);
+      end = Math.min(end, evenly(own ? own[1] : first.plus(ticks(EARLY))));
+    }
+    played.push([start, end, pitch, loud.get(`${start} ${pitch}`)]);
+  }
+  const ranked = [...others.map((one) => ({ ...one, rank: 1 })), ...played.flatMap(([start, end, pitch, velocity]) => [
+    { time: start, rank: 2, raw: [0x90 | channel, pitch, velocity] }, { time: end, rank: 0, raw: [0x80 | channel, pitch, 64] }])];
+  tracks[tracks.indexOf(events)] = ranked.sort((a, b) => a.time - b.time || a.rank - b.rank);
+  return packMidi(type, division, tracks.map((track) => {
+    const end = track.reduce((last, { time: at }) => Math.max(last, at), 0);
+    return [...track.filter(({ kind }) => kind !== "end").map(({ time: at, raw }) => ({ at, bytes: raw })), midiMeta(end, 0x2f, [])];
+  }));
+}
+
+/** Let it have that tempo for the given one, and others in proportion. */
+function paceMidi(tracks, tempo, given) {
+  const tempi = tracks.flat().filter(({ kind }) => kind === "tempo"), sign = (length) => midiMeta(0, 0x51, midiBig(length, 3)).bytes;
+  if (!tempi.length) tracks[0].unshift({ time: 0, kind: "tempo", raw: sign(evenly(60e6 / tempo)) });
+  for (const one of tempi) one.raw = sign(Math.min(evenly((one.tempo * (given || tempo)) / tempo), 0xffffff));
 }

@@ -33,8 +33,10 @@ async function readMelody(name, bytes, vocabulary, given = {}) {
     }
     if (given.tune != null && ending !== ".abc") throw new Refusal(`${name}: --tune is for ABC files with several tunes`);
     const offer = (found) => { choices = found; };
-    if (ENDINGS.midi.includes(ending)) score = readMidi(bytes);
-    else if (ENDINGS.musicxml.includes(ending)) {
+    if (ENDINGS.midi.includes(ending)) {
+      score = readMidi(bytes);
+      source = { ending: ".mid", content: base64(bytes) };
+    } else if (ENDINGS.musicxml.includes(ending)) {
       source = { ending: ".musicxml", content: await musicXmlText(bytes) };
       score = musicXmlScore(xmlRoot(source.content));
     } else {

@@ -38,29 +38,34 @@ function glyphsOf(row, following, cuts) {
   });
 }
 
-/** Notes -> a standard MIDI file, 480 ticks a quarter note, as Uint8Array; signs: see besideOf. As `encode` in write_midi.py has it,
- * chord symbols are markers, syllables lyric events in which a space ends a word, and each further verse has its own track. */
-function midiFile(notes, beatsPerMinute, { title = "", key = null, length = 0, signs = {} } = {}) {
-  const tempo = Math.round(60e6 / beatsPerMinute), big = (number, size) => Array.from({ length: size }, (_, i) => (number >> (8 * (size - 1 - i))) & 255);
-  const digitsOf = (value) => {
-    const digits = [value & 127];
-    for (let rest = value >> 7; rest > 0; rest >>= 7) digits.unshift((rest & 127) | 128);
-    return digits;
-  };
+const midiBig = (number, size) => Array.from({ length: size }, (_, i) => (number >> (8 * (size - 1 - i))) & 255);
+function midiDigits(value) {
+  const digits = [value & 127];
+  for (let rest = value >> 7; rest > 0; rest >>= 7) digits.unshift((rest & 127) | 128);
+  return digits;
+}
+const midiMeta = (at, kind, bytes) => ({ at, bytes: [0xff, kind, ...midiDigits(bytes.length), ...bytes] });
+/** Tracks of {at: ticks, bytes}, in order -> a MIDI file, as Uint8Array. */
+function packMidi(type, division, tracks) {
   const ascii = (word) => [...word].map((letter) => letter.charCodeAt(0));
-  const meta = (at, kind, bytes) => ({ at: at * 40, bytes: [0xff, kind, ...digitsOf(bytes.length), ...bytes] });
-  const text = (at, kind, words) => meta(at, kind, [...new TextEncoder().encode(words)]);
-  const chunk = (events) => {
+  const chunks = tracks.map((events) => {
     let now = 0;
-    const bytes = [...events, meta(Math.max(length, ...events.map(({ at }) => at / 40)), 0x2f, [])].flatMap(({ at, bytes: own }) => {
-      const step = digitsOf(at - now);
+    const bytes = events.flatMap(({ at, bytes: own }) => {
+      const step = midiDigits(at - now);
       now = at;
       return [...step, ...own];
     });
-    return [...ascii("MTrk"), ...big(bytes.length, 4), ...bytes];
-  };
-  const head = [...(title ? [text(0, 3, title)] : []), meta(0, 0x51, big(tempo, 3)), meta(0, 0x58, [4, 2, 24, 8]),
-    ...(key ? [meta(0, 0x59, [key.fifths & 255, key.mode === "minor" ? 1 : 0])] : [])];
+    return [...ascii("MTrk"), ...midiBig(bytes.length, 4), ...bytes];
+  });
+  return Uint8Array.from([ascii("MThd"), midiBig(6, 4), ...[type, tracks.length, division].map((number) => midiBig(number, 2)), ...chunks].flat());
+}
+
+/** Notes -> a standard MIDI file, 480 ticks a quarter note, as Uint8Array; signs: see besideOf. As `encode` in write_midi.py has it,
+ * chord symbols are markers, syllables lyric events in which a space ends a word, and each further verse has its own track. */
+function midiFile(notes, beatsPerMinute, { title = "", key = null, length = 0, signs = {} } = {}) {
+  const tempo = Math.round(60e6 / beatsPerMinute), text = (at, kind, words) => midiMeta(at * 40, kind, [...new TextEncoder().encode(words)]);
+  const head = [...(title ? [text(0, 3, title)] : []), midiMeta(0, 0x51, midiBig(tempo, 3)), midiMeta(0, 0x58, [4, 2, 24, 8]),
+    ...(key ? [midiMeta(0, 0x59, [key.fifths & 255, key.mode === "minor" ? 1 : 0])] : [])];
   const beside = [], verses = {};
   for (const [m, own] of Object.entries(signs)) {
     const from = m * MEASURE, onsets = notes.filter(({ start }) => start >= from && start < from + MEASURE);
@@ -78,8 +83,9 @@ function midiFile(notes, beatsPerMinute, { title = "", key = null, length = 0, s
   ]).sort((a, b) => a.at - b.at || a.bytes[0] - b.bytes[0]);
   const [first = [], ...further] = Object.values(verses);
   const tracks = [[...head, ...[...beside, ...first, ...sounding].sort((a, b) => a.at - b.at)],
-    ...further.map((lyrics, i) => [text(0, 3, `Verse ${i + 2}`), ...lyrics])].map(chunk);
-  return Uint8Array.from([...ascii("MThd"), ...big(6, 4), ...big(tracks.length > 1 ? 1 : 0, 2), ...big(tracks.length, 2), ...big(480, 2), ...tracks.flat()]);
+    ...further.map((lyrics, i) => [text(0, 3, `Verse ${i + 2}`), ...lyrics])];
+  return packMidi(tracks.length > 1 ? 1 : 0, 480, tracks.map((events) =>
+    [...events, midiMeta(Math.max(40 * length, ...events.map(({ at }) => at)), 0x2f, [])]));
 }
 
 const typeOf = ({ hollow, stem, flags }) => (!stem ? "whole" : hollow ? "half" : ["quarter", "eighth", "16th", "32nd"][flags]);
