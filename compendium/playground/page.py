@@ -25,8 +25,8 @@ from compendium.playground.items import Item
 LIMIT = 15_000_000  # bytes
 SCRIPTS = (
     "page.js", "decoder.js", "encoder.js", "music.js", "key.js", "score.js", "abc.js", "midi.js",
-    "musicxml.js", "read.js", "write.js", "draw.js", "sound.js", "controls.js", "measure.js", "shape.js",
-    "digit.js", "picture.js", "strip.js", "melody.js",
+    "musicxml.js", "read.js", "write.js", "patch.js", "draw.js", "sound.js", "controls.js", "measure.js",
+    "shape.js", "digit.js", "picture.js", "strip.js", "melody.js",
 )  # fmt: skip
 NO_OWN = ("dsprites",)  # data sets whose panel takes nothing of one's own: no encoder is needed
 CHECKED = 3  # items of a model whose decoding by torch the page carries, to compare its own with

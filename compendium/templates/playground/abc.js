@@ -47,42 +47,62 @@ const abcField = (tune, letter) => new RegExp(`^${letter}:([^%\\n]*)`, "m").exec
 
 /** One tune: {title, parts, key, tempo}; its voices are the parts. */
 function readAbcTune(tune) {
+  const voices = abcVoices(tune);
+  const tempo = /(\d{1,2})\/(\d{1,2})\s*=\s*(\d{1,4}(?:\.\d{1,3})?)/.exec(abcField(tune, "Q") ?? "");
+  return {
+    title: abcField(tune, "T") ?? "", composer: abcField(tune, "C") ?? "", tempo: tempo ? (4 * tempo[1] * tempo[3]) / (Number(tempo[2]) || 4) : null,
+    parts: voices.map((voice) => voice.part(voices.length > 1)),
+  };
+}
+
+/** The voices that are the parts of a tune. */
+function abcVoices(tune) {
   if (tune.length > ABC_LARGEST) {
     throw new TuneError(BROKEN, `the tune has ${thousands(tune.length)} characters, it may have ${thousands(ABC_LARGEST)}: cut it`);
   }
   const reading = new AbcTune();
-  for (const [letter, line] of abcLines(tune)) {
+  for (const [letter, line, at] of abcLines(tune)) {
     if (letter) reading.field(letter, line);
-    else reading.music(line);
+    else reading.music(line, at);
   }
   if (reading.inHeader) throw new TuneError(BROKEN, "the tune has no field K:, which ends its header: write one such as K:C");
   const voices = [...reading.voices.values()];
   for (const voice of voices) voice.close();
-  const filled = voices.filter((voice) => voice.notes.length), several = filled.length ? filled : voices.slice(0, 1);
-  const tempo = /(\d{1,2})\/(\d{1,2})\s*=\s*(\d{1,4}(?:\.\d{1,3})?)/.exec(abcField(tune, "Q") ?? "");
-  return {
-    title: abcField(tune, "T") ?? "", composer: abcField(tune, "C") ?? "", tempo: tempo ? (4 * tempo[1] * tempo[3]) / (Number(tempo[2]) || 4) : null,
-    parts: several.map((voice) => voice.part(several.length > 1)),
-  };
+  const filled = voices.filter((voice) => voice.notes.length);
+  return filled.length ? filled : voices.slice(0, 1);
 }
 
+/** What a line w: has for the notes of each bar of the line above, of which there are so many: up to the bar line where it has one. */
+function abcSyllables(line, counts) {
+  const slots = line.match(ABC_SYLLABLE) ?? [];
+  return counts.map((count) => {
+    const own = [];
+    while (slots.length && own.length < count && slots[0] !== "|") own.push(slots.shift());
+    if (slots[0] === "|") slots.shift();
+    return own;
+  });
+}
+
+/** The tune's lines without comments: [letter of the field or "", the rest, where the line starts]. */
 function abcLines(tune) {
   const found = [];
-  let body = false, before = "";
+  let body = false, before = "", following = 0;
   for (let line of tune.split("\n")) {
+    const at = following + line.length - line.trimStart().length;
+    following += line.length + 1;
     const directive = /^%%\s*(?:abc-)?(propagate-accidentals\s+\w+)/.exec(line);
-    if (directive) found.push(["I", directive[1]]);
+    if (directive) found.push(["I", directive[1], at]);
     line = line.replace(/(?<!\\)%.*/, "").trim();
     const [letter, value, colon] = partition(line, ":");
     if (letter === "+" && before) {
-      found.push([before, "IKLMQV".includes(before) ? value.trim() : ""]);
+      found.push([before, "IKLMQV".includes(before) ? value.trim() : "", at]);
       continue;
     }
     let isField = colon && /^\p{L}$/u.test(letter);
     if (isField && body && "ABCDEFGabcdefgxz".includes(letter) && [":", "|", ""].includes(value.slice(0, 1))) isField = false;
     before = isField ? letter : "";
     body ||= letter === "K";
-    if (line) found.push(isField ? [letter, value.trim()] : ["", line]);
+    if (line) found.push(isField ? [letter, value.trim(), at] : ["", line, at]);
   }
   return found;
 }
@@ -94,7 +114,8 @@ class AbcVoice {
       name: "", key: {}, unit: null, metre: "none", nominal: fraction(0), propagate: "pitch", transpose: 0, percussion: false,
       now: fraction(0), barStart: fraction(0), barEnd: fraction(0), section: true, lastLength: fraction(0), written: fraction(0),
       startKey: null, broken: fraction(1), tuplet: fraction(1), tupletLeft: 0,
-    }, given, { notes: [], bars: [], accidentals: {}, last: {}, ties: {}, signs: noSigns(), line: new Map(), verse: 0 });
+    }, given, { notes: [], bars: [], accidentals: {}, last: {}, ties: {}, signs: noSigns(), line: new Map(), verse: 0,
+      tokens: [], sources: [] }); // of the bar under way; of all bars
   }
   fault(detail) { return new TuneError(BROKEN, `bar ${this.bars.length + 1} has ${detail}`); }
   length(written) {
@@ -203,6 +224,8 @@ class AbcVoice {
       this.bars.push({ number: String(this.bars.length + 1), start: this.barStart, length, nominal, metre, section: this.section });
       this.now = this.barStart = this.barEnd;
       this.section = false;
+      this.sources.push(this.tokens);
+      this.tokens = [];
     }
     this.section ||= section;
     this.accidentals = {};
@@ -226,19 +249,15 @@ class AbcVoice {
     signs.jumps ||= '!+"'.includes(whole[0]) && JUMP.test(whole);
     signs.marks ||= Boolean(chord) || ABC_MARK.test(whole);
   }
-  /** A line w: below a line of notes: a syllable a note, up to the bar line where it has one. */
+  /** A line w: below a line of notes: a syllable a note. */
   sing(words) {
-    const slots = words.match(ABC_SYLLABLE) ?? [], { lyrics } = this.signs, own = [];
+    const { lyrics } = this.signs, own = [], bars = [...this.line.values()];
     this.verse += 1;
-    for (const notes of this.line.values()) {
-      for (const [start, tied] of notes) {
-        if (!slots.length || slots[0] === "|") break;
-        const slot = slots.shift(), before = own[own.length - 1];
-        if (!"*_-".includes(slot)) own.push([start, this.verse, slot.replace(/\\-/g, "\u2011").replace(/~/g, " ")]);
-        else if (slot === "_" && !tied && before && !/[_-]$/.test(before[2])) before[2] += "_";
-      }
-      if (slots[0] === "|") slots.shift();
-    }
+    abcSyllables(words, bars.map((notes) => notes.length)).forEach((slots, bar) => slots.forEach((slot, place) => {
+      const [start, tied] = bars[bar][place], before = own[own.length - 1];
+      if (!"*_-".includes(slot)) own.push([start, this.verse, slot.replace(/\\-/g, "\u2011").replace(/~/g, " ")]);
+      else if (slot === "_" && !tied && before && !/[_-]$/.test(before[2])) before[2] += "_";
+    }));
     lyrics.push(...own);
   }
 }
@@ -334,7 +353,8 @@ class AbcTune {
     }
     if (asked) voice.transpose = octaves + moved;
   }
-  music(line) {
+  /** One line of notes, which starts `at` that character of the tune. */
+  music(line, at) {
     if (this.inHeader) return;
     let voice = this.voice(), position = 0;
     Object.assign(voice, { line: new Map(), verse: 0 });
@@ -342,6 +362,8 @@ class AbcTune {
       ABC_TOKEN.lastIndex = position;
       const match = ABC_TOKEN.exec(line);
       if (!match) throw voice.fault(`${quoted(line.slice(position, position + 12))}, which is no ABC: correct it`);
+      const { now, unit, key, transpose } = voice, text = match[0], start = at + position;
+      voice.tokens.push({ text, kind: abcKind(match), line: at, start, end: start + text.length, now, unit, key, transpose });
       position = ABC_TOKEN.lastIndex;
       if (match.groups.field) {
         this.field(match.groups.field, match.groups.value.trim());
@@ -353,6 +375,9 @@ class AbcTune {
     }
   }
 }
+
+/** What a token is: its first group, "words" (a chord symbol, an annotation), "" for signs and space. */
+const abcKind = ({ 0: text, groups }) => (text.startsWith('"') ? "words" : Object.keys(groups).find((kind) => groups[kind] !== undefined) ?? "");
 
 function abcToken(voice, match) {
   if (match.note) {

@@ -45,24 +45,25 @@ const table = (rows, triplet) => new Map(rows.map(([length, ...how]) => [length,
 const plainValues = table([[48, 1, 0, 0, 0], [36, 1, 1, 1, 0], [24, 1, 1, 0, 0], [18, 0, 1, 1, 0], [12, 0, 1, 0, 0],
   [9, 0, 1, 1, 1], [6, 0, 1, 0, 1], [3, 0, 1, 0, 2]], false);
 const tripletValues = table([[8, 0, 1, 0, 0], [6, 0, 1, 1, 1], [4, 0, 1, 0, 1], [3, 0, 1, 1, 2], [2, 0, 1, 0, 2], [1, 0, 1, 0, 3]], true);
-// Where in a measure a plain value longer than a sixteenth may stand; elsewhere it would hide the beat.
+// Where in a measure a plain value longer than a sixteenth may stand; elsewhere it would hide the beat. Rests have no dots, and
+// stand at multiples of their length.
 const places = new Map([[48, [0]], [36, [0, 12]], [24, [0, 12, 24]], [18, [0, 24, 6, 30]], [12, [0, 12, 24, 36, 6, 30]]]);
-const mayStand = (start, length) => plainValues.has(length)
-  && (places.get(length)?.includes(start) ?? start % 12 + length <= 12);
+const mayStand = (start, length, rest) => plainValues.has(length) && (rest ? !plainValues.get(length).dots && start % length === 0
+  : places.get(length)?.includes(start) ?? start % 12 + length <= 12);
 
 /** Cut start .. end, within a measure, into values that can be written, tied: [{start, length, value}]. */
-function cut(start, end, triplets) {
+function cut(start, end, triplets, rest = false) {
   if (start >= end) return [];
   const beat = Math.floor(start / 12), inside = triplets.has(beat);
   let stop = inside ? Math.min(end, 12 * beat + 12) : end;
   for (let later = beat + 1; !inside && later * 12 < stop; later++) if (triplets.has(later)) stop = later * 12;
-  const here = inside ? inTriplet(start, stop) : plain(start, stop);
-  return [...here, ...cut(stop, end, triplets)];
+  const here = inside ? inTriplet(start, stop) : plain(start, stop, rest);
+  return [...here, ...cut(stop, end, triplets, rest)];
 }
-function plain(start, end) {
-  if (mayStand(start, end - start)) return [{ start, length: end - start, value: plainValues.get(end - start) }];
+function plain(start, end, rest) {
+  if (mayStand(start, end - start, rest)) return [{ start, length: end - start, value: plainValues.get(end - start) }];
   const at = [24, 12, 6, 3].map((unit) => start - (start % unit) + unit).find((place) => start < place && place < end);
-  return [...plain(start, at), ...plain(at, end)];
+  return [...plain(start, at, rest), ...plain(at, end, rest)];
 }
 function inTriplet(start, end) {
   const fits = (length) => tripletValues.has(length);
@@ -102,9 +103,9 @@ function staffRow(notes, first, count, key, chosen, label) {
   return svg(wide + 1, height, `${label}, measures ${first + 1} to ${first + count}`, out);
 }
 
-/** The notes and rests of measure m as single written values: {at, length, value, note, spelled, step, sign, tied}; rests have
- * step null. tied: to what follows. cuts: where in the measure one must end. */
-function piecesOf(notes, m, key, cuts = []) {
+/** The notes and rests of measure m as single written values: {at, length, value, step, sign, tied}; rests have
+ * step null. tied: to what follows. */
+function piecesOf(notes, m, key) {
   const from = m * MEASURE, pieces = [], signs = {}, spans = [];
   let now = 0;
   for (const note of notes) {
@@ -117,15 +118,13 @@ function piecesOf(notes, m, key, cuts = []) {
   if (now < MEASURE) spans.push([now, MEASURE, null]);
   const triplets = new Set(spans.flatMap(([start]) => (start % 12 === 4 || start % 12 === 8 ? [Math.floor(start / 12)] : [])));
   for (const [start, end, note] of spans) {
-    const edges = [start, ...cuts.filter((at) => start < at && at < end), end];
-    const parts = edges.slice(1).flatMap((to, i) => cut(edges[i], to, triplets));
+    const parts = cut(start, end, triplets, !note);
     parts.forEach(({ start: at, length, value }, index) => {
-      const piece = { at, length, value, note, spelled: null, step: null, sign: "", tied: false };
+      const piece = { at, length, value, step: null, sign: "", tied: false };
       if (note) {
-        const spelled = piece.spelled = key.spell(note.pitch), before = index > 0 || note.start < from;
+        const spelled = key.spell(note.pitch), before = index > 0 || note.start < from;
         piece.step = STEPS.indexOf(spelled.step) + 7 * spelled.octave;
         piece.tied = index < parts.length - 1 || note.start + note.length > from + end;
-        piece.tiedBefore = before;
         if ((signs[piece.step] ?? key.alters[spelled.step]) !== spelled.alter && !before) piece.sign = SIGNS[spelled.alter] || "♮";
         if (!before) signs[piece.step] = spelled.alter;
       }

@@ -2,9 +2,15 @@
 // The melody's panel: a tune of any length, each measure with a code of its own; controls move the codes of all measures, of
 // some, or of one. A measure whose code nobody moved stays as it was written.
 
+const FORMATS = { ".mid": "MIDI", ".musicxml": "MusicXML", ".abc": "ABC" };
+// What a file has beside its notes, once a patch keeps it and once nothing does.
+const KEPT = { midi: "the instrument, controllers and bends stay, and measures you do not change keep their velocities; the other formats lose them.",
+  true: "measures you do not change keep their grace notes, ornaments, slurs and other marks; the other formats do not." };
 const MARKED = { midi: "Its instrument, velocities, controllers and bends", true: "Grace notes, ornaments, slurs and other marks of this file" };
+const UNLINKED = "The file itself is too long for a link: opened by one, the tune is written anew. ";
 const UNSAVED = " are not saved here; the command line (python -m arvae.edit) keeps them in measures it does not change, in a file of the same format.";
-const rounded = (tempo) => Math.round(100 * tempo) / 100;
+const LINKED = 20000; // characters of a file that a link takes along
+const carried = (melody) => (melody.source?.content?.length > LINKED ? { ...melody, source: { ...melody.source, content: null } } : melody);
 
 function melodyPanel(panel) {
   const { name } = panel, SLICE = 30, TEMPO = 110; // milliseconds of decoding before something is shown; quarter notes a minute
@@ -120,6 +126,7 @@ function melodyPanel(panel) {
     const original = given.original ?? given.measures, beside = style.beside?.codes[index];
     item = { name: given.name, title: given.title ?? given.name, original, shift: given.shift ?? 0, tempo: given.tempo ?? null,
       composer: given.composer ?? "", signs: given.signs ?? {}, marks: given.marks ?? false, filled: given.filled ?? [], transpose: given.transpose ?? 0,
+      source: given.source ?? null,
       z: given.z ? [...given.z] : [], other: given.z && beside ? [...beside] : [] };
     item.moved = item.shift + item.transpose; // how far the model reads it above how it is written
     item.key = given.key ?? estimateKey(transposed(original, -item.moved));
@@ -128,8 +135,9 @@ function melodyPanel(panel) {
     itemPicker.value = index;
     player.measures = original.length;
     setTempo(item.tempo);
-    const filled = FILLED.replace("{}", `measure${item.filled.length > 1 ? "s" : ""} ${inRanges(item.filled)}`);
-    unsaved.textContent = [item.marks ? MARKED[item.marks] + UNSAVED : "", item.filled.length ? `${filled[0].toUpperCase()}${filled.slice(1)}.` : ""].join(" ").trim();
+    item.pace = state.tempo; // where nobody moves it, the file's own stays as it is written
+    unsaved.textContent = notKept();
+    savedAs.textContent = "";
     const outside = original.flat().filter((symbol) => symbol >= 0 && !scale().has((symbol - item.moved + 144) % 12)).length;
     const rekeyed = Object.entries(item.signs).find(([, own]) => own.keys?.length); // in the order of measures
     keyLabel.lastChild.textContent = ` in key: ${item.key}${item.key.estimated ? ", estimated from its notes" : ""}; `
@@ -137,6 +145,14 @@ function melodyPanel(panel) {
       + (rekeyed ? `; ${REKEYED.replace("{}", Number(rekeyed[0]) + 1).replace("{}", item.key)}` : "");
     strip.reset(original.length);
     soon(draw);
+  }
+  /** What saving keeps and loses of the file, in words. */
+  function notKept() {
+    const { marks, source, filled } = item, whole = Boolean(source?.content);
+    const kept = !marks ? "" : whole ? `Saved as ${FORMATS[source.ending]}, ${KEPT[marks]}` : MARKED[marks] + UNSAVED;
+    const full = FILLED.replace("{}", `measure${filled.length > 1 ? "s" : ""} ${inRanges(filled)}.`);
+    const bars = !filled.length ? "" : whole ? `In the other formats, ${full}` : `${full[0].toUpperCase()}${full.slice(1)}`;
+    return `${source && !whole ? UNLINKED : ""}${kept} ${bars}`.trim();
   }
   /** Quarter notes a minute, null: not given; the slider shows what of it lies in its range. */
   function setTempo(value) {
@@ -188,9 +204,8 @@ function melodyPanel(panel) {
         ...(error.choices ?? []).map(([kind, value, text]) => again({ [kind]: value }, text))));
     }
   }
-  const isThat = (melody) => (one) => JSON.stringify(one) === JSON.stringify(melody);
   function addOwn(melody) {
-    const known = own.findIndex(isThat(melody));
+    const known = own.findIndex((one) => JSON.stringify(one) === JSON.stringify(melody));
     const place = known < 0 ? own.push(melody) - 1 : known;
     listItems();
     pickItem(style.items.length + place);
@@ -201,14 +216,15 @@ function melodyPanel(panel) {
     const shifts = Object.fromEntries(state.shifts.flatMap((row, m) => (touched(m) ? [[m, row.map((v) => Math.round(1e3 * v) / 1e3)]] : [])));
     const mine = state.item - style.items.length;
     return { style: state.style, item: state.item, shifts, chosen: state.chosen && [...state.chosen], inKey: state.inKey, beside: state.beside,
-      tempo: state.tempo, ...(mine >= 0 ? { own: { ...own[mine], key: own[mine].key && { ...own[mine].key } } } : {}) };
+      tempo: state.tempo, ...(mine >= 0 ? { own: { ...carried(own[mine]), key: own[mine].key && { ...own[mine].key } } } : {}) };
   }
   function restore({ style: wanted, item: index, shifts, chosen: measures, inKey, beside, tempo: beats, own: given }) {
     const playing = player.playing;
     if (wanted !== state.style) pickStyle(wanted);
     let place = index;
     if (given) {
-      let mine = own.findIndex(isThat(given));
+      const text = JSON.stringify(given), isThat = (one) => JSON.stringify(carried(one)) === text, at = index - style.items.length;
+      let mine = own[at] && isThat(own[at]) ? at : own.findIndex(isThat);
       if (mine < 0) {
         const { alters, tonic, mode, estimated } = given.key ?? {};
         mine = own.push({ ...given, key: given.key && new Key(alters, tonic, mode, estimated) }) - 1;
@@ -325,6 +341,7 @@ function melodyPanel(panel) {
   }
 
   // ---------------------------------------------------------------- to take home
+  /** By ending what is saved: content, type and, where the tune's own file cannot take it up, why. */
   function files() {
     const sounding = { original: item.original, beside: state.others }[state.hearing] ?? state.measures;
     const measures = asWritten(sounding, item.original, item.shift), beats = rounded(state.tempo);
@@ -333,12 +350,26 @@ function melodyPanel(panel) {
     const how = { title: item.title, key: item.key.moved(item.transpose), length: measures.length * MEASURE, signs };
     const written = { title: item.title, composer: item.composer, key: item.key, transpose: item.transpose, signs: item.signs };
     const asRead = transposed(measures, -item.transpose);
-    return { ".mid": [midiFile(toNotes(measures), state.tempo, how), "audio/midi"],
+    const made = { ".mid": [midiFile(toNotes(measures), state.tempo, how), "audio/midi"],
       ".musicxml": [musicXmlFile(asRead, beats, written), "application/vnd.recordare.musicxml+xml"],
       ".abc": [abcFile(asRead, beats, written), "text/vnd.abc"] };
+    if (item.source?.content) {
+      const own = made[item.source.ending];
+      try {
+        own[0] = patched(item.source, transposed(item.original, -item.shift), measures, state.tempo === item.pace ? null : state.tempo);
+      } catch (error) {
+        if (!(error instanceof UnkeptError || error instanceof TuneError)) throw error;
+        own.push(error.message);
+      }
+    }
+    return made;
   }
-  const unsaved = element("p.about", { role: "status" });
-  const save = (ending) => () => saveFile(...files()[ending], `${item.title} edited`, ending);
+  const unsaved = element("p.about", { role: "status" }), savedAs = element("p.about", { role: "status" });
+  const save = (ending) => () => {
+    const [content, type, fault] = files()[ending];
+    savedAs.textContent = fault ? `The ${FORMATS[ending]} file was written anew: what else is in yours cannot be kept (${fault}).` : "";
+    saveFile(content, type, `${item.title} edited`, ending);
+  };
 
   const root = element("section.panel.melody", { id: `panel-${name}`, "aria-label": panel.title },
     element("div.head", {}, element("h2", { text: panel.title }), element("span.tools", {}, ...history.buttons, button("Reset", reset))),
@@ -357,7 +388,7 @@ function melodyPanel(panel) {
     cost,
     element("div.board", {}, element("div.sliders", {}, ...sliders.map((one) => one.row),
       element("div.row", {}, button("Randomise", () => { randomise(sliders); done(); }),
-        ...[[".mid", "MIDI"], [".musicxml", "MusicXML"], [".abc", "ABC"]].map(([ending, text]) => button(`Save ${text}`, save(ending)))), unsaved), square.root));
+        ...Object.entries(FORMATS).map(([ending, text]) => button(`Save ${text}`, save(ending)))), unsaved, savedAs), square.root));
   // Anywhere on the page, or the browser would open the file in its place.
   const onFiles = (type, react) => document.addEventListener(type, (event) => {
     if (!event.dataTransfer?.types.includes("Files")) return;

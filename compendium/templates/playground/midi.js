@@ -8,7 +8,8 @@ const BREAKS = " \t\r\n\v\0/\\", MIDI_CHORD = new RegExp(`^(?:${data.grammar.mid
 const latin = (bytes) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 const bigEndian = (bytes) => bytes.reduce((number, byte) => number * 256 + byte, 0);
 
-function readMidi(bytes) {
+/** A file's {type, division, tracks: the events of each}, with the lengths that its tracks really have. */
+function midiTracks(bytes) {
   const text = latin(bytes), start = text.indexOf("MThd");
   if (!(start >= 0 && start <= 128) || bytes.length > MIDI_LARGEST) {
     const found = start >= 0 ? `${thousands(bytes.length)} bytes, it may have ${thousands(MIDI_LARGEST)}` : "it has no MIDI header";
@@ -16,7 +17,7 @@ function readMidi(bytes) {
   }
   const [header, ...chunks] = text.slice(start).split("MTrk");
   const type = bigEndian([...header.slice(8, 10)].map((c) => c.charCodeAt(0)));
-  let division = bigEndian([...header.slice(12, 14)].map((c) => c.charCodeAt(0)));
+  const division = bigEndian([...header.slice(12, 14)].map((c) => c.charCodeAt(0)));
   if (header.length < 14) throw new TuneError(BROKEN, "this is no MIDI file (it is cut short): export it again");
   const tracks = chunks.map((chunk) => {
     const raw = Uint8Array.from(chunk, (c) => c.charCodeAt(0)), body = raw.subarray(4), end = chunk.indexOf("\xff\x2f\x00", 4) - 4;
@@ -26,15 +27,20 @@ function readMidi(bytes) {
     return midiEvents(body.subarray(0, length));
   });
   if (!division) throw new TuneError(BROKEN, "this is no MIDI file (a quarter note has 0 ticks): export it again");
+  return { type, division, tracks };
+}
+
+function readMidi(bytes) {
+  const { type, division: given, tracks } = midiTracks(bytes);
   const tempo = tracks.flat().find((event) => event.kind === "tempo")?.tempo ?? 500000;
   const everything = tracks.flat(), texts = tracks.filter((track) => !track.some((event) => event.kind === "note")).map(syllablesOf);
-  division = fraction(division);
+  let division = fraction(given);
   if (division >= 0x8000) { // frames a second and ticks a frame
     const frames = 256 - (Number(division) >> 8), rate = frames === 29 ? fraction(30000, 1001) : fraction(frames);
     division = rate.times(Number(division) & 255).times(fraction(tempo, 1000000));
   }
-  const given = everything.filter((event) => event.kind === "key"), key = given[0]?.key ?? null;
-  const changes = given.filter((event) => event.time > 0 && event.key.fifths !== key.fifths).sort((a, b) => a.time - b.time);
+  const written = everything.filter((event) => event.kind === "key"), key = written[0]?.key ?? null;
+  const changes = written.filter((event) => event.time > 0 && event.key.fifths !== key.fifths).sort((a, b) => a.time - b.time);
   const keys = changes.slice(0, 1).map((event) => [fraction(event.time).by(division), String(event.key)]);
   const parts = [];
   for (const track of tracks) {
@@ -65,7 +71,7 @@ function readMidi(bytes) {
   return { title, parts, tempo: 60e6 / tempo };
 }
 
-/** The events of a track that matter, with their time in ticks. */
+/** The events of a track, with their time in ticks; raw: their bytes, running status written out. */
 function midiEvents(bytes) {
   const events = [];
   let at = 0, time = 0, running = 0;
@@ -89,7 +95,8 @@ function midiEvents(bytes) {
   };
   while (at < bytes.length) {
     time += variable();
-    let status = byte();
+    const from = at;
+    let status = byte(), event = { kind: "other" };
     if (status < 0x80) {
       if (!running) throw new TuneError(BROKEN, "this is no MIDI file (running status without last_status): export it again");
       at -= 1;
@@ -97,22 +104,25 @@ function midiEvents(bytes) {
     }
     if (status === 0xff) {
       const kind = byte(), data = block();
-      if (kind in TEXTS) events.push({ time, kind: TEXTS[kind], text: midiText(data) });
-      else if (kind === 0x51 && data.length >= 3) events.push({ time, kind: "tempo", tempo: bigEndian(data.subarray(0, 3)) });
-      else if (kind === 0x58 && data.length >= 2) events.push({ time, kind: "metre", top: data[0], bottom: 2 ** data[1] });
+      if (kind in TEXTS) event = { kind: TEXTS[kind], text: midiText(data) };
+      else if (kind === 0x51 && data.length >= 3) event = { kind: "tempo", tempo: bigEndian(data.subarray(0, 3)) };
+      else if (kind === 0x58 && data.length >= 2) event = { kind: "metre", top: data[0], bottom: 2 ** data[1] };
+      else if (kind === 0x2f) event = { kind: "end" };
       else if (kind === 0x59 && data.length === 2 && Math.abs((data[0] << 24) >> 24) <= 7 && data[1] < 2) { // sharps, minor
-        events.push({ time, kind: "key", key: Key.of((data[0] << 24) >> 24, data[1] ? "minor" : "major") });
-      } else events.push({ time, kind: "other" });
+        event = { kind: "key", key: Key.of((data[0] << 24) >> 24, data[1] ? "minor" : "major") };
+      }
     } else if (status >= 0xf0) {
       if (status === 0xf0 || status === 0xf7) block();
       else at += { 0xf1: 1, 0xf2: 2, 0xf3: 1 }[status] ?? 0;
-      events.push({ time, kind: "other" });
     } else {
       running = status;
-      const high = status >> 4, first = Math.min(byte(), 127), second = high === 0xc || high === 0xd ? 0 : Math.min(byte(), 127);
-      if (high === 8 || high === 9) events.push({ time, kind: "note", channel: status & 15, pitch: first, on: high === 9 && second > 0, marks: high === 9 && second > 0 && second !== VELOCITY });
-      else events.push({ time, kind: "other", channel: status & 15, marks: high !== 12 || first > 0 }); // all but the piano
+      const high = status >> 4, channel = status & 15, short = high === 0xc || high === 0xd, first = Math.min(byte(), 127);
+      const second = short ? 0 : Math.min(byte(), 127), on = high === 9 && second > 0;
+      if (high === 8 || high === 9) event = { kind: "note", channel, pitch: first, on, velocity: second, marks: on && second !== VELOCITY };
+      else event = { kind: "other", channel, marks: high !== 12 || first > 0 }; // all but the piano
+      event.raw = short ? [status, first] : [status, first, second];
     }
+    events.push({ time, raw: bytes.subarray(from, at), ...event });
   }
   return events;
 }

@@ -5,21 +5,25 @@ const { types: XML_TYPES, chords: KINDS } = data.grammar;
 const XML_MARKS = "grace, notations > :not(tied, tuplet), direction-type > :not(metronome)"; // not in what is saved
 const FINE = 24, XML_LARGEST = 12 << 20;
 
-async function readMusicXml(bytes) {
+/** A file's text, unpacked, in the encoding by which it can be parsed. */
+async function musicXmlText(bytes) {
   let content = bytes;
   if (bytes[0] === 0x50 && bytes[1] === 0x4b) content = await unzipScore(bytes);
   const start = (content[0] << 8) | content[1], label = start === 0xfffe ? "utf-16le" : start === 0xfeff ? "utf-16be" : null;
   const declared = /^<\?xml[^>]*encoding=["']([\w.-]+)/.exec(latin(content.subarray(0, 200)).replace(/^[\xef\xbb\xbf\0\s]*/, ""))?.[1];
-  let document = null;
   for (const encoding of [label, label ? null : declared ?? "utf-8", "latin1"].filter(Boolean)) {
     try {
       const text = new TextDecoder(encoding, { fatal: true }).decode(content).replace(/^[\0\s]+|[\0\s]+$/g, "");
-      const parsed = new DOMParser().parseFromString(text, "text/xml");
-      if (!parsed.querySelector("parsererror")) { document = parsed; break; }
+      xmlRoot(text);
+      return text;
     } catch { /* another encoding */ }
   }
-  if (!document) throw new TuneError(BROKEN, "this is no MusicXML (it is not well-formed): export it again");
-  return musicXmlScore(document.documentElement);
+  throw new TuneError(BROKEN, "this is no MusicXML (it is not well-formed): export it again");
+}
+function xmlRoot(text) {
+  const parsed = new DOMParser().parseFromString(text, "text/xml");
+  if (parsed.querySelector("parsererror")) throw new TuneError(BROKEN, "this is no MusicXML (it is not well-formed): export it again");
+  return parsed.documentElement;
 }
 
 const children = (node, path) => path.split("/").reduce((nodes, tag) =>
@@ -27,7 +31,8 @@ const children = (node, path) => path.split("/").reduce((nodes, tag) =>
 const child = (node, path) => children(node, path)[0] ?? null;
 const textOf = (node, path, otherwise = null) => (child(node, path) ? child(node, path).textContent : otherwise);
 
-function musicXmlScore(root) {
+/** The staves that hold notes: {node: their <part>, staff, many: of how many in it, part}. */
+function musicXmlParts(root) {
   const parts = partwise(root), names = new Map([...root.getElementsByTagNameNS("*", "score-part")].map((e) => [e.getAttribute("id"), textOf(e, "part-name")]));
   const measures = parts.map((part) => xmlMeasures(part));
   const count = Math.min(...measures.map((bars) => bars.length));
@@ -37,11 +42,18 @@ function musicXmlScore(root) {
     const length = +longest ? longest : nodes[m].getAttribute("implicit") === "yes" ? fraction(0) : bars[0].nominal;
     for (const bar of bars) bar.length = later(bar.length, length);
   }
-  const found = parts.flatMap((part, i) => staves((names.get(part.getAttribute("id")) ?? "").trim() || `part ${i + 1}`, measures[i]));
+  return parts.flatMap((node, i) => {
+    const own = staves((names.get(node.getAttribute("id")) ?? "").trim() || `part ${i + 1}`, measures[i]);
+    return own.map(([staff, part]) => ({ node, staff, many: own.length, part }));
+  });
+}
+
+function musicXmlScore(root) {
+  const parts = musicXmlParts(root).map(({ part }) => part);
   const title = textOf(root, "work/work-title") || textOf(root, "movement-title") || "";
   const tempo = [...root.getElementsByTagNameNS("*", "sound")].map((sound) => sound.getAttribute("tempo")).find(Boolean) ?? "";
   const composer = children(root, "identification/creator").find((one) => one.getAttribute("type") === "composer")?.textContent ?? "";
-  return { title: title.trim(), composer: composer.trim(), parts: found, tempo: /^\d{1,9}(\.\d{0,9})?$/.test(tempo) ? Number(tempo) || null : null };
+  return { title: title.trim(), composer: composer.trim(), parts, tempo: /^\d{1,9}(\.\d{0,9})?$/.test(tempo) ? Number(tempo) || null : null };
 }
 
 function partwise(root) {
@@ -237,12 +249,12 @@ function staves(name, bars) {
       }
     });
     const percussion = bars.some((bar) => bar.unpitched.has(staff)), full = known.length > 1 ? `${name}, staff ${staff}` : name;
-    return {
+    return [staff, {
       name: percussion ? `${full} (percussion)` : full, notes, marks, percussion,
       bars: bars.map(({ number, length, nominal, metre, section }, i) => ({ number, start: starts[i], length, nominal, metre, section })),
       key: bars[0]?.key ?? null, signs: xmlSigns(bars, starts, staff),
       transpose: bars.length ? bars[0].transpose[staff] ?? bars[0].transpose[""] ?? 0 : 0,
-    };
+    }];
   });
 }
 

@@ -14,15 +14,15 @@ class Refusal extends Error {
 }
 
 /**
- * bytes of a file called `name` -> {measures, name, title, composer, shift, transpose, adapted, key, tempo, signs, marks}; key as
+ * bytes of a file called `name` -> {measures, name, title, composer, shift, transpose, adapted, key, tempo, signs, marks, source}; key as
  * written, null: not given; transpose: by how many semitones it sounds higher than written; signs: see besideOf; marks: whether it
- * has ornaments, slurs or the like ("midi": velocities or the like); filled: measures, from 0, that its bars do not fill. given: {part, tune, monophonic, transpose, quantize},
- * all optional. Raises Refusal.
+ * has ornaments, slurs or the like ("midi": velocities or the like); filled: measures, from 0, that its bars do not fill; source: see patched in
+ * patch.js. given: {part, tune, monophonic, transpose, quantize}, all optional. Raises Refusal.
  */
 async function readMelody(name, bytes, vocabulary, given = {}) {
   const dot = name.lastIndexOf("."), ending = dot > 0 ? name.slice(dot).toLowerCase() : "", stem = dot > 0 ? name.slice(0, dot) : name;
   const adapted = [];
-  let score, part, measures, choices = null;
+  let score, part, measures, source = null, choices = null;
   try {
     if (!Object.values(ENDINGS).flat().includes(ending)) {
       const all = Object.values(ENDINGS).flat().join(", ");
@@ -33,10 +33,18 @@ async function readMelody(name, bytes, vocabulary, given = {}) {
     }
     if (given.tune != null && ending !== ".abc") throw new Refusal(`${name}: --tune is for ABC files with several tunes`);
     const offer = (found) => { choices = found; };
-    if (ENDINGS.midi.includes(ending)) score = readMidi(bytes);
-    else if (ENDINGS.musicxml.includes(ending)) score = await readMusicXml(bytes);
-    else score = chooseTune(abcTunes(abcText(bytes)), given.tune ?? null, offer);
+    if (ENDINGS.midi.includes(ending)) {
+      score = readMidi(bytes);
+      source = { ending: ".mid", content: base64(bytes) };
+    } else if (ENDINGS.musicxml.includes(ending)) {
+      source = { ending: ".musicxml", content: await musicXmlText(bytes) };
+      score = musicXmlScore(xmlRoot(source.content));
+    } else {
+      source = { ending: ".abc", content: chooseTune(abcTunes(abcText(bytes)), given.tune ?? null, offer) };
+      score = readAbcTune(source.content);
+    }
     part = choosePart(score, given.part ?? null, offer);
+    if (source) Object.assign(source, { place: score.parts.indexOf(part), options: [Boolean(given.monophonic), Boolean(given.quantize)] });
     measures = melodyMeasures(part, Boolean(given.monophonic), Boolean(given.quantize));
   } catch (error) {
     if (!(error instanceof TuneError)) throw error;
@@ -52,17 +60,17 @@ async function readMelody(name, bytes, vocabulary, given = {}) {
   const { transpose = 0, key = null } = part;
   return { measures: transposed(measures, shift), name: stem, title: score.title || stem, shift, transpose, adapted, key,
     tempo: score.tempo, composer: score.composer ?? "", signs: besideOf(part), marks: part.signs?.marks ?? false,
-    filled: filledOf(part, measures.length) };
+    filled: filledOf(part, measures.length), source };
 }
 
 const transposed = (measures, by) => measures.map((measure) => measure.map((symbol) => (symbol >= 0 ? symbol + by : symbol)));
 
 /** Of an ABC file the one tune, or the one that is named by its X: number or its title. */
 function chooseTune(found, wanted, offer) {
-  if (wanted === null && found.length === 1) return readAbcTune(found[0]);
+  if (wanted === null && found.length === 1) return found[0];
   const names = found.map((text, i) => [abcField(text, "X") || String(i + 1), abcField(text, "T")]);
   const same = found.filter((_, i) => wanted !== null && names[i].includes(wanted));
-  if (same.length === 1) return readAbcTune(same[0]);
+  if (same.length === 1) return same[0];
   const words = names.map(([number, title]) => (title ? `${number} (${title})` : number));
   offer(names.map(([number], i) => ["tune", number, words[i]]));
   const what = wanted === null ? `${found.length} tunes` : `${same.length || "no"} tunes ${wanted}`;
