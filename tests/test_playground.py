@@ -916,7 +916,7 @@ OWN = {
     "spaced.musicxml": BARS.replace("<score-partwise>", "<score-partwise xmlns='urn:x' version='4.0'>"),
     "silent.musicxml": BARS.replace(' tempo="90"', "").replace(' tempo="60.5"', ""),
     "dotted.musicxml": BARS.replace("<offset>0", "<offset>x"),
-    "low.abc": SONG.replace("K:G\n", "K:G octave=-2\n"),
+    "tempo.abc": SONG.replace("Q:1/4=90", "Q:Lento"), "low.abc": SONG.replace("K:G\n", "K:G octave=-2\n"),
     "song.abc": SONG, "words.abc": WORDS, "voices.abc": VOICES, "tied.abc": TIED,
     "tunes.abc": f"L:1/8\nM:4/4\n\nX:1\nK:C\n{{g}}c8|\n\n{SONG.replace('X:1', 'X:2')}\n{WORDS}",
 }  # fmt: skip
@@ -963,7 +963,7 @@ PATCHES = """(async () => {
 
 
 def rows_of_notes(seed=3):
-    """Measures to put in, by turns: of few notes and of many; None: the tune's own."""
+    """Measures to put in, by turns: of few notes and of many, and of silence; None: the tune's own."""
     random = np.random.default_rng(seed)
     found = np.full((40, 24), music.CONTINUE)
     for row in found:
@@ -974,7 +974,16 @@ def rows_of_notes(seed=3):
         row[0] = row[0] if row[0] >= 0 or random.random() < 0.4 else music.REST
     pool = found.tolist()
     each = [[None] * place + [row] + [None] * (7 - place) for place, row in enumerate(pool[:8])]
-    return [*each, pool[8:9], [*pool[9:12], None], [None, pool[12], pool[13]], [pool[14], None], pool[15:]]
+    silence = [[music.REST, *[music.CONTINUE] * 23]]
+    return [
+        *each,
+        silence,
+        pool[8:9],
+        [*pool[9:12], None],
+        [None, pool[12], pool[13]],
+        [pool[14], None],
+        pool[15:],
+    ]
 
 
 def same_file(ending, found, expected):
