@@ -186,6 +186,15 @@ XML = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
+def test_what_no_reader_looked_at_may_be_wrong(tmp_path):
+    """A triplet makes the file's divisions finer, and every offset with them: this one is no number."""
+    harmony = "<harmony><root><root-step>C</root-step></root><kind>major</kind><offset>x</offset></harmony>"
+    (tmp_path / "song.musicxml").write_text(XML.replace("<note>", f"{harmony}<note>", 1))
+    tune = melody.read(tmp_path / "song.musicxml", music.Vocabulary(0, 127), part="Voice")
+    content, kept = tune.render(".musicxml", edited(tune, m0=[(0, 60), (2, 63), (4, 68), (6, 66), (18, 67)]))
+    assert "cannot be kept ('x' is no number)" in kept and files.musicxml._root(content) is not None
+
+
 def test_musicxml_keeps_everything_but_the_notes(tmp_path):
     (tmp_path / "song.musicxml").write_text(XML)
     tune = melody.read(tmp_path / "song.musicxml", music.Vocabulary(0, 127), part="Voice")

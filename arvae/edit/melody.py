@@ -109,7 +109,7 @@ class Melody:
                 before = music.transpose(self.measures, -self.shift)
                 changed = "the tempo and " * bool(tempo) + "the edited notes with their ornaments and slurs"
                 return source.patched(before, wanted, ending, tempo), f"all but {changed}"
-            except (UnkeptError, TuneError) as error:
+            except ValueError as error:  # UnkeptError, TuneError, or what no reader looked at is no number
                 kept = f"{kept or 'nothing'}: what else is in the file cannot be kept ({error})"
         if source and not sound and (filled := source.filled(len(measures))):
             listed = textwrap.shorten(span(filled), 60, placeholder=" ...")
