@@ -1233,6 +1233,27 @@ def test_in_key_chooses_as_the_command_line_does(tab, made):
 # ---------------------------------------------------------------- what a tool needs
 
 
+@pytest.mark.parametrize(
+    "changed",
+    ['{ ending: ".doc" }', "{ place: 9 }", '{ content: "no tune" }', "{ options: null }", "{ content: 7 }"],
+)
+def test_a_link_with_a_wrong_file_still_saves_the_tune(tab, changed):
+    opened(tab)
+    title, saved = tab.run(f"""(async () => {{
+        const panel = playground.panels.melody, state = panel.snapshot();
+        Object.assign(state.own.source, {changed});
+        panel.restore(JSON.parse(JSON.stringify(state)));
+        panel.select(1);
+        panel.sliders[2].moveTo(Number(panel.sliders[2].input.max));
+        await playground.settled();
+        const found = Object.fromEntries(Object.entries(panel.files()).map(([ending, [content, , fault]]) =>
+            [ending, [content.length, fault ?? null]]));
+        return [panel.item().title, found];
+    }})()""")
+    assert title == "The House" and min(size for size, _ in saved.values()) > 500
+    assert bool(saved[".abc"][1]) == (changed != '{ ending: ".doc" }')
+
+
 def test_undo_redo_reset_and_a_link_that_holds_it_all(tab, made):
     opened(tab)
     found = tab.run("""(async () => {

@@ -353,14 +353,11 @@ function melodyPanel(panel) {
     const made = { ".mid": [midiFile(toNotes(measures), state.tempo, how), "audio/midi"],
       ".musicxml": [musicXmlFile(asRead, beats, written), "application/vnd.recordare.musicxml+xml"],
       ".abc": [abcFile(asRead, beats, written), "text/vnd.abc"] };
-    if (item.source?.content) {
-      const own = made[item.source.ending];
-      try {
-        own[0] = patched(item.source, transposed(item.original, -item.shift), measures, state.tempo === item.pace ? null : state.tempo);
-      } catch (error) {
-        if (!(error instanceof UnkeptError || error instanceof TuneError)) throw error;
-        own.push(error.message);
-      }
+    const own = item.source?.content && made[item.source.ending];
+    try {
+      if (own) own[0] = patched(item.source, transposed(item.original, -item.shift), measures, state.tempo === item.pace ? null : state.tempo);
+    } catch (error) { // whatever it is (a link may hold anything): what is edited can be saved
+      own.push(error.message);
     }
     return made;
   }
