@@ -15,7 +15,7 @@ from arvae.edit import melody
 from arvae.edit.faults import EditError
 from arvae.music import abc, files, grid, midi, notation, score, write_abc, write_musicxml
 from arvae.music import coding as music
-from arvae.music.beside import Beside
+from arvae.music.beside import Beside, beside_of
 from arvae.music.keys import Key
 from tests.conftest import ROOT
 
@@ -193,6 +193,27 @@ def test_what_no_reader_looked_at_may_be_wrong(tmp_path):
     tune = melody.read(tmp_path / "song.musicxml", music.Vocabulary(0, 127), part="Voice")
     content, kept = tune.render(".musicxml", edited(tune, m0=[(0, 60), (2, 63), (4, 68), (6, 66), (18, 67)]))
     assert "cannot be kept ('x' is no number)" in kept and files.musicxml._root(content) is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ("CDEF|GABc|\n% verse\nw: a b c d e f g h", 0),  # the verse is not below its notes
+        ("CDEF|z4|GABc|\nw: a b c d|e f g h", 1),  # nothing is sung in a rest
+        ("CDEF|GA\nw: a b c d|e f\nBc|dcBA|\nw: g h|i j k l", 1),  # a bar on two lines
+    ],
+)
+def test_syllables_of_other_measures_stay_where_they_are(tmp_path, body, place):
+    """Where the lines of lyrics cannot be put back into their file, the tune is written anew, with them."""
+    (tmp_path / "song.abc").write_text(f"X:1\nM:4/4\nL:1/4\nK:C\n{body}\n")
+    tune = melody.read(tmp_path / "song.abc", music.Vocabulary(0, 127))
+    new = edited(tune, **{f"m{place}": [(0, 60), (3, 62), (6, 64), (9, 65), (12, 67), (15, 69), (18, 71)]})
+    content, kept = tune.render(".abc", new)
+    assert kept.endswith("cannot be kept (syllables of other measures would move)")
+    before = beside_of(tune.source.score.parts[0])
+    after = beside_of(files.read_score(content, ".abc").parts[0])
+    others = [m for m in range(len(new)) if m != place and m in before]
+    assert [after[m].lyrics for m in others] == [before[m].lyrics for m in others]
 
 
 def test_musicxml_keeps_everything_but_the_notes(tmp_path):

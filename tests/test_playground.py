@@ -918,6 +918,7 @@ OWN = {
     "dotted.musicxml": BARS.replace("<offset>0", "<offset>x"),
     "tempo.abc": SONG.replace("Q:1/4=90", "Q:Lento"), "low.abc": SONG.replace("K:G\n", "K:G octave=-2\n"),
     "song.abc": SONG, "words.abc": WORDS, "voices.abc": VOICES, "tied.abc": TIED,
+    "verse.abc": "X:1\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|\n% verse\nw: a b c d e f g h\nCDEF|\nw: i j k l\n",
     "tunes.abc": f"L:1/8\nM:4/4\n\nX:1\nK:C\n{{g}}c8|\n\n{SONG.replace('X:1', 'X:2')}\n{WORDS}",
 }  # fmt: skip
 READS = [{}, {"part": "1"}, {"part": "2"}, {"tune": "2"}]
@@ -1252,6 +1253,36 @@ def test_a_link_with_a_wrong_file_still_saves_the_tune(tab, changed):
     }})()""")
     assert title == "The House" and min(size for size, _ in saved.values()) > 500
     assert bool(saved[".abc"][1]) == (changed != '{ ending: ".doc" }')
+
+
+def test_what_a_file_cannot_keep_is_said_at_once(tab):
+    """Two staves in one part: nothing can be put back into them."""
+    text = SCORE.replace("</attributes>", "<staves>2</staves></attributes>", 1)
+    note = (
+        "<note><pitch><step>C</step><octave>3</octave></pitch><duration>1</duration><staff>2</staff></note>"
+    )
+    text = text.replace("</measure>", f"<backup><duration>1</duration></backup>{note}</measure>", 1)
+    said = tab.run(f"""(async () => {{
+        const panel = playground.panels.melody, bytes = new TextEncoder().encode({json.dumps(text)});
+        await panel.read("staves.musicxml", bytes, {{ part: "1" }});
+        await playground.settled();
+        return [...panel.root.querySelectorAll(".board .about")].map((one) => one.textContent).join();
+    }})()""")
+    assert "cannot be kept (its notes stand among those of other staves)." in said
+
+
+def test_a_long_tune_is_saved_as_it_will_be_shown(tab):
+    """Its measures are decoded over several frames: saving does not wait for them to be drawn."""
+    opened(tab, TUNE)
+    early, late = tab.run("""(async () => {
+        const panel = playground.panels.melody;
+        panel.choose(null);
+        for (const one of panel.sliders) one.moveTo(Number(one.input.min) * 0.7);
+        const early = panel.files()[".abc"][0];
+        await playground.settled();
+        return [early, panel.files()[".abc"][0]];
+    })()""")
+    assert early == late and early.count("|") > 30
 
 
 def test_undo_redo_reset_and_a_link_that_holds_it_all(tab, made):

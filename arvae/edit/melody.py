@@ -15,7 +15,7 @@ from arvae.edit.wishes import span
 from arvae.files import write_bytes
 from arvae.music import abc, audio, files, grid, keys, notation, patch_abc, patch_midi, patch_musicxml
 from arvae.music import coding as music
-from arvae.music.beside import beside_of
+from arvae.music.beside import Beside, beside_of
 from arvae.music.coding import CONTINUE, REST
 from arvae.music.grid import layout
 from arvae.music.keys import Key
@@ -63,8 +63,7 @@ class Melody:
     def scale(self) -> frozenset[int]:
         """The pitch classes of its key, as the model reads them."""
         moved = self.shift + self.transpose
-        own = self.measures[self.measures >= 0] - moved
-        return frozenset((pitch + moved) % 12 for pitch in self.key.scale(own))
+        return frozenset((p + moved) % 12 for p in self.key.scale(self.measures[self.measures >= 0] - moved))
 
     def in_key(self, only: Collection[int] = ()) -> str:
         """Which key that is, whether it is estimated, how the tune itself keeps to it, and whether it changes
@@ -83,10 +82,9 @@ class Melody:
         """
         kept = measures.copy()
         for place in range(1, min(len(kept), len(self.measures))):
-            if kept[place, 0] == CONTINUE and (kept[place] == self.measures[place]).all():
-                held = _last(self.measures[:place])
-                if held != _last(kept[:place]):
-                    kept[place, 0] = held
+            held = kept[place, 0] == CONTINUE and (kept[place] == self.measures[place]).all()
+            if held and (note := _last(self.measures[:place])) != _last(kept[:place]):
+                kept[place, 0] = note
         return music.transpose(kept, -self.shift)
 
     def render(self, ending: str, measures: np.ndarray, tempo: float | None = None) -> tuple[bytes, str]:
@@ -182,6 +180,10 @@ class Source:
             raise UnkeptError("the part would have no notes")
         if notation.notes(grid.measures(again[self.place], *self.options)) != notation.notes(after):
             raise UnkeptError("they would be read differently")
+        sung, now = beside_of(part), beside_of(again[self.place])
+        kept = np.flatnonzero((before == after).all(axis=1)).tolist()
+        if any(sung.get(m, Beside()).lyrics != now.get(m, Beside()).lyrics for m in kept):
+            raise UnkeptError("syllables of other measures would move")
         return content
 
 
@@ -240,8 +242,7 @@ def read(
     if quantize:
         adapted.append(f"{_moved(chosen)} of {len(chosen.notes)} onsets moved to the grid")
     if monophonic:
-        kept = int((measures >= 0).sum())
-        adapted.append(f"highest voice: {kept} of {len(chosen.notes)} notes kept")
+        adapted.append(f"highest voice: {(measures >= 0).sum()} of {len(chosen.notes)} notes kept")
     shift = _shift(measures, vocabulary, transpose, path.name)
     if shift:
         adapted.append(f"moved by {shift:+d} semitones into the model's range, and back in what is written")

@@ -155,8 +155,7 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 def _where(edited: Edited, rows: np.ndarray) -> str:
     """ " in measures 3-5, 7"; of many the first."""
-    text = textwrap.shorten(span(rows + 1), LISTED, placeholder=" ...")
-    return f" in {text}" if edited.music else ""
+    return f" in {textwrap.shorten(span(rows + 1), LISTED, placeholder=' ...')}" if edited.music else ""
 
 
 def _outcome(edited: Edited, number: int) -> list[str]:

@@ -148,11 +148,13 @@ function melodyPanel(panel) {
   }
   /** What saving keeps and loses of the file, in words. */
   function notKept() {
-    const { marks, source, filled } = item, whole = Boolean(source?.content);
-    const kept = !marks ? "" : whole ? `Saved as ${FORMATS[source.ending]}, ${KEPT[marks]}` : MARKED[marks] + UNSAVED;
+    const { marks, source, filled } = item, [, , fault] = (source?.content && files()[source.ending]) || [];
+    const whole = Boolean(source?.content) && !fault;
+    const kept = !marks ? "" : whole ? `Saved as ${FORMATS[source.ending]}, ${KEPT[marks]}`
+      : MARKED[marks] + (fault ? ` cannot be kept (${fault}).` : UNSAVED);
     const full = FILLED.replace("{}", `measure${filled.length > 1 ? "s" : ""} ${inRanges(filled)}.`);
     const bars = !filled.length ? "" : whole ? `In the other formats, ${full}` : `${full[0].toUpperCase()}${full.slice(1)}`;
-    return `${source && !whole ? UNLINKED : ""}${kept} ${bars}`.trim();
+    return `${source && !source.content ? UNLINKED : ""}${kept} ${bars}`.trim();
   }
   /** Quarter notes a minute, null: not given; the slider shows what of it lies in its range. */
   function setTempo(value) {
@@ -343,6 +345,7 @@ function melodyPanel(panel) {
   // ---------------------------------------------------------------- to take home
   /** By ending what is saved: content, type and, where the tune's own file cannot take it up, why. */
   function files() {
+    while (!decodeAll()); // a long tune is decoded over several frames
     const sounding = { original: item.original, beside: state.others }[state.hearing] ?? state.measures;
     const measures = asWritten(sounding, item.original, item.shift), beats = rounded(state.tempo);
     const without = ([m, own]) => [m, { ...own, chords: [] }]; // what is written of a transposing instrument sounds otherwise

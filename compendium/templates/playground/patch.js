@@ -17,6 +17,10 @@ function patched({ ending, content, place, options }, before, after, tempo) {
   if (again.parts.length !== score.parts.length) throw new UnkeptError("the part would have no notes");
   const sounding = (measures) => toNotes(measures).map(({ pitch, start, length }) => [pitch, start, length]).join();
   if (sounding(measuresOf(again.parts[place], ...options)) !== sounding(after)) throw new UnkeptError("they would be read differently");
+  const [sung, now] = [part, again.parts[place]].map(besideOf), lyrics = (signs, m) => String(signs[m]?.lyrics ?? "");
+  if (after.some((row, m) => String(row) === String(before[m]) && lyrics(sung, m) !== lyrics(now, m))) {
+    throw new UnkeptError("syllables of other measures would move");
+  }
   return made;
 }
 const PATCHES = {
