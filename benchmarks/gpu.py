@@ -1,6 +1,6 @@
 """A GPU against this machine's processor: how fast each network trains on both, and do both learn the same?
 
-    python -m benchmarks.gpu -o gpu.md              all of it, sized for less than ten minutes
+    python -m benchmarks.gpu -o gpu.md              all of it
     python -m benchmarks.gpu --learn 0 mnist        speed of one network only
     python -m benchmarks.gpu --device cpu           the processor in the GPU's place: does the script work?
     python -m benchmarks.gpu --train overnight dsprites-arvae -o gpu.md     whole experiments, see below
