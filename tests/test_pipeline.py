@@ -28,9 +28,9 @@ METRICS = ("interpretability", "mig", "modularity", "sap", "scc")
 
 
 @pytest.fixture(scope="module")
-def done(smoke_run):
-    """The copy after its first `dvc repro`."""
-    return smoke_run
+def done(smoke_run, tmp_path_factory):
+    """The project after its first `dvc repro`: a copy, since these tests change and kill what others read."""
+    return shutil.copytree(smoke_run, tmp_path_factory.mktemp("done") / "project", symlinks=True)
 
 
 def stages_of_status(folder):
@@ -66,19 +66,20 @@ def test_reports_tables_and_site_are_there(done):
         assert json.loads((reports / "scores" / f"{name}-arvae.json").read_text())
 
 
-def test_stages_read_only_what_they_declare(done):
+def test_stages_read_only_what_they_declare(smoke_run):
     """Else a stage's results depend on whether another has run before it, and two clones differ."""
+    project = smoke_run  # reads.txt names its files by their paths
     declared = {
-        name: [done / entry["path"] for entry in stage["deps"] + stage["outs"]]
-        for name, stage in yaml.safe_load((done / "dvc.lock").read_text())["stages"].items()
+        name: [project / entry["path"] for entry in stage["deps"] + stage["outs"]]
+        for name, stage in yaml.safe_load((project / "dvc.lock").read_text())["stages"].items()
     }
-    kept = [done / "data" / name for name in ("raw", "cache", "checkpoints")]  # what only saves time
-    kept += [done / "reports" / name for name in ("machine", "notebooks")]  # a stage writes its own there
+    kept = [project / "data" / name for name in ("raw", "cache", "checkpoints")]  # what only saves time
+    kept += [project / "reports" / name for name in ("machine", "notebooks")]  # a stage writes its own there
     found, undeclared = set(), set()
-    for line in (done.parent / "reads.txt").read_text().splitlines():
+    for line in (project.parent / "reads.txt").read_text().splitlines():
         stage, path = line.split("\t")
         path = Path(path)
-        if not any(path.is_relative_to(done / place) for place in ("data", "reports")):
+        if not any(path.is_relative_to(project / place) for place in ("data", "reports")):
             continue
         if path.name.startswith(".") or path.name in (
             "params.yaml",
@@ -87,7 +88,7 @@ def test_stages_read_only_what_they_declare(done):
             continue
         found.add(stage)
         if not any(path.is_relative_to(one) or one.is_relative_to(path) for one in declared[stage] + kept):
-            undeclared.add(f"{stage}: {path.relative_to(done)}")
+            undeclared.add(f"{stage}: {path.relative_to(project)}")
     assert found == declared.keys()
     assert sorted(undeclared) == []
 
