@@ -4,7 +4,6 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from joblib import Parallel, delayed
@@ -37,7 +36,7 @@ def run(home: Path, names: Sequence[str], device: str, output: Path, at_once: in
     given = params.load(home / "params.yaml")
     every = train.wanted(given, "main")
     jobs = [
-        (_with(setup, device=device, workers=at_once), runs)
+        (speed.with_engine(setup, device=device, workers=at_once), runs)
         for setup, runs in every
         if not names or setup.name in names or setup.dataset in names
     ]
@@ -54,7 +53,7 @@ def run(home: Path, names: Sequence[str], device: str, output: Path, at_once: in
         for setup, runs in jobs
     ]
     tables = Parallel(machine.cores())(
-        delayed(_measured)(_with(setup, device="cpu"), prepared, given.evaluation.codes, output)
+        delayed(_measured)(speed.with_engine(setup, device="cpu"), prepared, given.evaluation.codes, output)
         for setup, _ in jobs
     )
     for (setup, _), results, measured in zip(jobs, trained, tables, strict=True):
@@ -67,10 +66,6 @@ def run(home: Path, names: Sequence[str], device: str, output: Path, at_once: in
         )
         outcome.lines.extend(f"{setup.name}, {line}" for line in lines)
     return outcome
-
-
-def _with(setup: params.Setup, **engine: Any) -> params.Setup:
-    return setup.model_copy(update={"engine": setup.engine.model_copy(update=engine)})
 
 
 def _measured(setup: params.Setup, prepared: Path, codes: int, output: Path) -> pd.DataFrame:

@@ -74,12 +74,13 @@ def setup_of(name: str, path: str, **engine: Any) -> params.Setup:
     own = {"device": "cpu", "fast": path != "plain"}
     own |= {"precision": "float32"} if path == "fast-float32" else {}
     rate = {"learning_rate": RATES[setup.kind]}
-    return setup.model_copy(
-        update={
-            "engine": setup.engine.model_copy(update=own | engine),
-            "hyperparameters": setup.hyperparameters.model_copy(update=rate),
-        }
-    )
+    setup = setup.model_copy(update={"hyperparameters": setup.hyperparameters.model_copy(update=rate)})
+    return with_engine(setup, **own | engine)
+
+
+def with_engine(setup: params.Setup, **engine: Any) -> params.Setup:
+    """The same, run in another way."""
+    return setup.model_copy(update={"engine": setup.engine.model_copy(update=engine)})
 
 
 def trainer(setup: params.Setup, dataset: Dataset, seed: int, steps: int) -> loop.Trainer:

@@ -121,6 +121,18 @@ def test_the_comparison_with_a_gpu_runs_to_its_table_with_the_processor_in_its_p
     assert "* bach, scc: processor" in text and text.count("difference +0.000: equal") >= 4
 
 
+def test_a_network_that_fails_on_the_gpu_does_not_cost_the_others_their_rows(tmp_path, capsys, monkeypatch):
+    found = {"mnist": {}, "bach": {(1, False): 50.0}}
+    monkeypatch.setattr(gpu, "rates", lambda name, *_: (10.0, found[name]))
+    table = tmp_path / "gpu.md"
+    assert gpu.main(["mnist", "bach", "--device", "cpu", "--learn", "0", "-o", str(table)]) == 1
+    assert (
+        "| mnist | 10/s | FAILED |" in table.read_text()
+        and "| bach | 10/s | 50/s | 5.00 |" in table.read_text()
+    )
+    assert gpu.main(["bach", "--device", "cpu", "--learn", "0"]) == 0
+
+
 @pytest.mark.slow
 def test_a_whole_experiment_is_trained_and_put_beside_the_committed_scores(tmp_path, capsys, monkeypatch):
     dataset = music_dataset()
