@@ -2,8 +2,9 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from joblib import Parallel, delayed
@@ -26,8 +27,8 @@ class Outcome:
     lines: list[str]
 
 
-def run(home: Path, names: Sequence[str], device: str, output: Path, at_once: int) -> Outcome:
-    """Train the experiments of the pipeline at `home` on `device`, `at_once` runs at once; measure them.
+def run(home: Path, names: Sequence[str], output: Path, engine: Mapping[str, Any]) -> Outcome:
+    """Train the experiments of the pipeline at `home`, its engine changed by `engine`; measure them.
 
     names: setups (dsprites-arvae) or data sets; none: all. Scale and seeds are those of the home's
     params.yaml, finished runs are kept in its checkpoints, and weights and histories go to output/<setup>. A
@@ -36,7 +37,7 @@ def run(home: Path, names: Sequence[str], device: str, output: Path, at_once: in
     given = params.load(home / "params.yaml")
     every = train.wanted(given, "main")
     jobs = [
-        (speed.with_engine(setup, device=device, workers=at_once), runs)
+        (speed.with_engine(setup, **engine), runs)
         for setup, runs in every
         if not names or setup.name in names or setup.dataset in names
     ]
@@ -57,7 +58,7 @@ def run(home: Path, names: Sequence[str], device: str, output: Path, at_once: in
         for setup, _ in jobs
     )
     for (setup, _), results, measured in zip(jobs, trained, tables, strict=True):
-        lines = _beside(home / "reports" / "metrics" / f"{setup.name}.json", measured, device)
+        lines = _beside(home / "reports" / "metrics" / f"{setup.name}.json", measured, engine["device"])
         verdict = "NOT EQUAL" if any("NOT EQUAL" in line for line in lines) else "equal"
         seconds = ", ".join(f"{one.seconds:,.0f}" for one in results)
         rates = ", ".join(f"{one.last.get('examples_per_second', 0):,.0f}" for one in results)

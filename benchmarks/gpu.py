@@ -12,7 +12,8 @@ for their turn. Learning (needs data/prepared): the same number of steps with ev
 must agree within the seeds' noise (`benchmarks.speed.agreement`), else the exit status is 1.
 
 Whole experiments: --train HOME trains the named experiments (none: all) of `.` or overnight/ at its scale on
-the GPU, into its checkpoints, and writes weights to data/gpu/<setup> and scores beside the committed ones.
+the GPU, into its checkpoints, and writes weights to data/gpu/<setup> and scores beside the committed ones;
+with --graphs --at-once 1 in the way that was fastest on an H200.
 """
 
 import argparse
@@ -141,8 +142,11 @@ def learned(
     for place, recorded in (("cpu", False), (device, graphs)):
         how = ["--device", place, "--learn", str(steps), "--data", str(prepared)]
         how += ["--graphs"] if recorded else []
-        running = [start(name, *how, "--seeds", str(seed)) for seed in seeds]
-        sides.append([speed.answer(one) for one in running])
+        with contextlib.ExitStack() as stack:  # where one fails, the others end with it
+            running = [stack.enter_context(start(name, *how, "--seeds", str(seed))) for seed in seeds]
+            for one in running:
+                stack.callback(one.kill)
+            sides.append([speed.answer(one) for one in running])
     both = {score: [[one[score] for one in side] for side in sides] for score in sides[0][0]}
     return [f"{score}: {speed.agreement(*sides, ('processor', 'GPU'))}" for score, sides in both.items()]
 
@@ -163,7 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--data", type=Path, help="where the prepared data sets are: data/prepared")
     parser.add_argument("-o", "--output", type=Path, help="write the table here too")
-    parser.add_argument("--graphs", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--graphs", action="store_true", help="with --train: as CUDA graphs (engine.graphs)")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if unknown := [] if given.train else [name for name in given.names if name not in NAMES]:
@@ -185,7 +189,8 @@ def main(arguments: list[str] | None = None) -> int:
     if given.train:
         home, output = given.train.resolve(), paths.root() / "data" / "gpu"
         try:
-            found = experiments.run(home, given.names, given.device, output, max(given.at_once))
+            how = {"device": given.device, "workers": max(given.at_once), "graphs": given.graphs}
+            found = experiments.run(home, given.names, output, how)
         except (params.ParamsError, training.TrainingError) as error:
             print(error, file=sys.stderr)
             return 1
@@ -198,10 +203,16 @@ def main(arguments: list[str] | None = None) -> int:
             details.append(f"{name}: no process trained there, see the errors printed")
             continue
         (processes, graphs), best = max(found.items(), key=lambda pair: pair[1])
+        alike, lines = "not tried", []
+        if given.learn and not (prepared / name / "manifest.json").is_file():
+            lines = [f"no data at {prepared / name}, so learning was not tried: dvc repro data@{name}"]
+        elif given.learn:
+            try:
+                lines = learned(name, given.device, graphs, given.learn, given.seeds, prepared)
+                alike = "NOT EQUAL" if any("NOT EQUAL" in line for line in lines) else "equal"
+            except RuntimeError as error:
+                alike, lines = "FAILED", [str(error)]
         how = _way(processes, graphs)
-        lines = learned(name, given.device, graphs, given.learn, given.seeds, prepared) if given.learn else []
-        wrong = any("NOT EQUAL" in line for line in lines)
-        alike = "not tried" if not lines else "NOT EQUAL" if wrong else "equal"
         rows.append([name, f"{cpu:,.0f}/s", f"{best:,.0f}/s", f"{best / cpu:.2f}", how, alike])
         speeds = ", ".join(f"{_way(*way)} {rate:,.0f}" for way, rate in found.items())
         details += [f"{name}, examples a second on the GPU: {speeds}", *(f"{name}, {one}" for one in lines)]

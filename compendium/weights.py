@@ -2,14 +2,15 @@
 
 Of each data set the first run of AR-VAE and of beta-VAE, in float16, with all that turning needs (attributes,
 vocabulary, controls) and a model card; and a few test examples. `TrainedModel.load("folk")` takes the weights
-where nothing is trained, `datasets.at_hand("folk")` the examples where nothing is prepared. `stale` ties the
-weights to the reports and the code.
+where nothing is trained, `datasets.at_hand("folk")` the examples where nothing is prepared. `stale` ties all
+of it to the reports and the code.
 """
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +18,10 @@ from arvae import datasets, params, paths
 from arvae.files import read_json, sha256, write_text
 from arvae.trained import SHIPPED, ModelError, TrainedModel, manifest
 from arvae.training import checkpoints, runs
-from compendium.labels import dataset_label, model_label
+from compendium.labels import DATASETS, dataset_label, model_label
 
 MODELS = ("betavae", "arvae")
+SETUPS = tuple(f"{dataset}-{model}" for dataset in DATASETS for model in MODELS)
 LARGEST = 30_000_000  # bytes of the folder
 IMAGES, TUNES = 300, 60  # of the test split, for what shows some
 SCORES = {
@@ -36,8 +38,10 @@ _CARD = """# {name}
 |---|---|
 | Data | {title} ({source}) |
 | Licence of the data | {licence} |
+| Licence of the weights | MIT, as the code, as far as the licence of the data allows |
 | Regularized | {regularized} |
 | Scores of this run, test split | {scores} |
+| This file, SHA-256 | `{file}` |
 | Weights it was made from, SHA-256 | `{weights}` |
 | Prepared data, SHA-256 | `{data}` |
 | Code of training, SHA-256 | `{code}` |
@@ -62,7 +66,6 @@ def ship(name: str, home: Path) -> Path:
             tensors[key] = tensor.half()
     reports = (home / "reports").relative_to(paths.project(home))
     evaluated = read_json(home / "reports" / "metrics" / f"{name}.json")["runs"]
-    scores, dataset = evaluated[model.run], dataset_label(model.setup.dataset)
     said = {key: value for key, value in facts["provenance"].items() if key in _SAID}
     record |= {
         "name": model.run,
@@ -75,21 +78,25 @@ def ship(name: str, home: Path) -> Path:
     path = paths.project(home) / SHIPPED / f"{name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     checkpoints.write_tensors(path, tensors, record)
-    setup = model.setup
-    write_text(
-        path.with_suffix(".md"),
-        _CARD.format(
-            name=name, model=model_label(setup.model), dataset=dataset, seed=setup.seeds[0],
-            count="The only run" if len(evaluated) == 1 else f"One of {len(evaluated)} runs",
-            title=said.get("title", dataset), scale=setup.scale, epochs=setup.schedule.epochs,
-            source=said["source"], licence=said.get("licence", "not given"),
-            regularized=", ".join(f"{a} → z{d}" for a, d in model.regularized.items()) or "nothing",
-            scores=", ".join(f"{word} {scores[key]:.3f}" for key, word in SCORES.items()),
-            report=f"../../{reports.as_posix()}/pages/evaluate-{name}.html",
-            **{key: record[key] for key in ("weights", "data", "code")},
-        ),
-    )  # fmt: skip
+    write_text(path.with_suffix(".md"), card(path, record, evaluated))
     return path
+
+
+def card(path: Path, record: Mapping[str, Any], evaluated: Mapping[str, Any]) -> str:
+    """The model card of a file of weights; evaluated: the runs of its setup's report."""
+    setup, said = runs.setup_from(record["setup"]), record["facts"]["provenance"]
+    scores, dataset = evaluated[record["name"]], dataset_label(setup.dataset)
+    pairs = zip(setup.attributes, setup.dimensions, strict=True) if setup.hyperparameters.gamma else ()
+    return _CARD.format(
+        name=path.stem, model=model_label(setup.model), dataset=dataset, seed=setup.seeds[0],
+        count="The only run" if len(evaluated) == 1 else f"One of {len(evaluated)} runs",
+        title=said.get("title", dataset), scale=setup.scale, epochs=setup.schedule.epochs,
+        source=said["source"], licence=said.get("licence", "not given"),
+        regularized=", ".join(f"{name} → z{dimension}" for name, dimension in pairs) or "nothing",
+        scores=", ".join(f"{word} {scores[key]:.3f}" for key, word in SCORES.items()),
+        report=f"../../{record['reports']}/pages/evaluate-{path.stem}.html", file=sha256(path),
+        **{key: record[key] for key in ("weights", "data", "code")},
+    )  # fmt: skip
 
 
 def sample(name: str, home: Path) -> None:
@@ -122,18 +129,34 @@ def _origin(home: Path, name: str, model: TrainedModel) -> dict[str, str]:
     }
 
 
-def stale(project: Path) -> list[str]:
-    """What ties the shipped weights no longer to this project's reports and code, a line each."""
-    found = []
-    for path in sorted((project / SHIPPED).glob("*.safetensors")):
-        record = checkpoints.read_tensors(path)[1]
+def stale(project: Path, setups: Sequence[str] = SETUPS) -> list[str]:
+    """What of the shipped weights, cards and examples is missing, damaged, or not that of the project's
+    reports and code, a line each."""
+    folder, found = project / SHIPPED, []
+    there = {path.stem for path in folder.glob("*.safetensors")}
+    found += [f"{name}.safetensors: missing" for name in setups if name not in there]
+    for path in (folder / f"{name}.safetensors" for name in sorted(there)):
+        try:
+            record = checkpoints.read_tensors(path)[1]
+        except checkpoints.DamagedError as error:
+            found.append(f"{path.name}: {error}")
+            continue
         setup = runs.setup_from(record["setup"])
         report = project / record["reports"] / "metrics" / f"{path.stem}.json"
-        told = read_json(report)["provenance"].get("weights", {}) if report.is_file() else {}
-        if told.get(record["name"]) != record["weights"]:
+        told = read_json(report) if report.is_file() else {"provenance": {}}
+        if told["provenance"].get("weights", {}).get(record["name"]) != record["weights"]:
             found.append(f"{path.name}: not the run that {record['reports']} tells of")
+        elif not (text := path.with_suffix(".md")).is_file() or card(path, record, told["runs"]) != (
+            text.read_text(encoding="utf-8")
+        ):
+            found.append(f"{text.name}: not the card of these weights and their report")
         if record["code"] != runs.code_hash(setup.kind, setup.hyperparameters.objective, record["fast"]):
             found.append(f"{path.name}: the code of training has changed since")
+    for name in dict.fromkeys(name.rpartition("-")[0] for name in setups):
+        try:
+            datasets.load(name, folder / "samples" / name)
+        except datasets.DataError as error:
+            found.append(f"samples of {name}: {str(error).splitlines()[0]}")
     sizes = (path.stat().st_size for path in (project / SHIPPED).rglob("*") if path.is_file())
     if (size := sum(sizes)) > LARGEST:
         found.append(f"{SHIPPED}: {size:,} bytes, more than {LARGEST:,}")

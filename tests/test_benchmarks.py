@@ -133,6 +133,17 @@ def test_a_network_that_fails_on_the_gpu_does_not_cost_the_others_their_rows(tmp
     assert gpu.main(["bach", "--device", "cpu", "--learn", "0"]) == 0
 
 
+def test_without_data_or_where_learning_fails_the_speeds_are_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(gpu, "rates", lambda *_: (10.0, {(1, False): 50.0}))
+    assert gpu.main(["bach", "--device", "cpu", "--data", str(tmp_path)]) == 0
+    assert "| bach | 10/s | 50/s | 5.00 | 1 process | not tried |" in (said := capsys.readouterr().out)
+    assert "learning was not tried: dvc repro data@bach" in said
+    (tmp_path / "bach").mkdir()
+    (tmp_path / "bach" / "manifest.json").write_text("{}")  # no data: the processes that learn fail
+    assert gpu.main(["bach", "--device", "cpu", "--data", str(tmp_path), "--learn", "1"]) == 1
+    assert "| 1 process | FAILED |" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_a_whole_experiment_is_trained_and_put_beside_the_committed_scores(tmp_path, capsys, monkeypatch):
     dataset = music_dataset()
@@ -142,7 +153,8 @@ def test_a_whole_experiment_is_trained_and_put_beside_the_committed_scores(tmp_p
     with (tmp_path / "params.yaml").open("w") as file:
         YAML().dump(given, file)
     monkeypatch.chdir(tmp_path)
-    found = experiments.run(tmp_path, ["bach-arvae"], "cpu", tmp_path / "data" / "gpu", 2)
+    how = {"device": "cpu", "workers": 2, "graphs": False}
+    found = experiments.run(tmp_path, ["bach-arvae"], tmp_path / "data" / "gpu", how)
     assert found.rows[0][0] == "bach-arvae" and found.rows[0][-1] == "not committed"
     assert (tmp_path / "data" / "gpu" / "bach-arvae" / "seed0.safetensors").is_file()
     setup = params.load(tmp_path / "params.yaml").setup("bach", "arvae")
@@ -153,18 +165,15 @@ def test_a_whole_experiment_is_trained_and_put_beside_the_committed_scores(tmp_p
     path = tmp_path / "reports" / "metrics" / "bach-arvae.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"runs": runs}))
-    again = experiments.run(
-        tmp_path, ["bach-arvae"], "cpu", tmp_path / "data" / "gpu", 2
-    )  # reused, now compared
+    again = experiments.run(tmp_path, ["bach-arvae"], tmp_path / "data" / "gpu", how)  # reused, now compared
     assert again.rows[0][-1] == "equal" and sum("difference +0.000" in line for line in again.lines) == 5
     wrong = {name: one | {"mig": one["mig"] + 0.5} for name, one in runs.items()}
     path.write_text(json.dumps({"runs": wrong}))
     assert (
-        experiments.run(tmp_path, ["bach-arvae"], "cpu", tmp_path / "data" / "gpu", 2).rows[0][-1]
-        == "NOT EQUAL"
+        experiments.run(tmp_path, ["bach-arvae"], tmp_path / "data" / "gpu", how).rows[0][-1] == "NOT EQUAL"
     )
     with pytest.raises(params.ParamsError, match="no experiment mnsit at .*: choose of dsprites-"):
-        experiments.run(tmp_path, ["mnsit"], "cpu", tmp_path / "data" / "gpu", 2)
+        experiments.run(tmp_path, ["mnsit"], tmp_path / "data" / "gpu", how)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

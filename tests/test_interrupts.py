@@ -120,3 +120,23 @@ def test_a_strangers_command_keeps_its_own_handlers(tmp_path):
 def test_importing_the_package_changes_no_handler():
     code = "import signal; import arvae; assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_make_is_interrupted_as_it_makes_the_environment(tmp_path, number):
+    """As a terminal does it: the signal reaches make and all that it has started."""
+    place = tmp_path / "env"
+    command = ["make", f"VENV={place}", f"{place}/ready"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, env=environment(), start_new_session=True, **pipes) as process:
+        while not (place / "pyvenv.cfg").exists() and process.poll() is None:
+            time.sleep(0.05)
+        began = time.monotonic()
+        os.killpg(process.pid, number)
+        said = process.communicate(timeout=30)[0]
+    assert time.monotonic() - began < 2 and process.returncode
+    assert "Interrupted. What was downloaded is kept" in said and "Traceback" not in said, said
+    left = [
+        one for one in psutil.process_iter(["cmdline"]) if str(place) in " ".join(one.info["cmdline"] or [])
+    ]
+    assert not psutil.wait_procs(left, timeout=2)[1]

@@ -297,15 +297,34 @@ def test_shipped_weights_speak_where_nothing_is_trained_or_prepared(shipped, mon
 
 
 def test_shipped_weights_are_tied_to_the_report_of_their_run_and_to_the_code(shipped):
-    assert weights.stale(shipped) == []
+    setups = ("bach-betavae", "bach-arvae")
+    assert weights.stale(shipped, setups) == []
     path = shipped / "reports" / "metrics" / "bach-arvae.json"
     write_json(path, read_json(path) | {"provenance": {"weights": {"seed2": "0" * 64}}})
-    (line,) = weights.stale(shipped)
+    (line,) = weights.stale(shipped, setups)
     assert "bach-arvae.safetensors: not the run that reports tells of" in line
     path = shipped / "data" / "weights" / "bach-betavae.safetensors"
     tensors, record = read_tensors(path)
     write_tensors(path, tensors, record | {"code": "0" * 64})
-    assert "bach-betavae.safetensors: the code of training has changed" in weights.stale(shipped)[-1]
+    assert "bach-betavae.safetensors: the code of training has changed" in weights.stale(shipped, setups)[-1]
+
+
+def test_what_is_missing_edited_or_damaged_among_the_shipped_files_is_said(shipped):
+    folder, setups = shipped / "data" / "weights", ("bach-betavae", "bach-arvae")
+    assert [line for line in weights.stale(shipped) if not line.startswith("samples of ")] == [
+        f"{name}.safetensors: missing" for name in weights.SETUPS if name not in setups
+    ]
+    text = folder / "bach-arvae.md"
+    text.write_text(text.read_text().replace("interpretability 0.500", "interpretability 0.900"))
+    said = "bach-arvae.md: not the card of these weights and their report"
+    assert weights.stale(shipped, setups) == [said]
+    text.unlink()
+    assert weights.stale(shipped, setups) == [said]
+    weights.ship("bach-arvae", shipped)
+    for path in (folder / "samples" / "bach" / "test.npz", folder / "bach-betavae.safetensors"):
+        path.write_bytes(path.read_bytes()[:-10])
+    damaged, sample = weights.stale(shipped, setups)
+    assert damaged.startswith("bach-betavae.safetensors: ") and sample.startswith("samples of bach: ")
 
 
 @pytest.mark.parametrize(("runs", "said"), [(1, "The only run, trained"), (3, "One of 3 runs, trained")])
