@@ -7,7 +7,7 @@ import pandas as pd
 
 from compendium import labels, records
 from compendium.tables import setup, statistics
-from compendium.tables.scores import Reports, differences, scalars
+from compendium.tables.scores import Reports, differences, fair, scalars
 
 CHANCE = {"shape": 1 / 3, "digit": 1 / 10}  # of guessing what an item is
 LIKE = 0.05  # scores closer than this are called alike
@@ -51,23 +51,6 @@ def datasets(reports: Reports) -> list[str]:
     """The data sets that AR-VAE was evaluated on, in the usual order."""
     found = [report["dataset"] for report in reports.values() if report["model"] == "arvae"]
     return labels.in_order(found, labels.DATASETS)
-
-
-def fair(reports: Reports, dataset: str) -> str:
-    """The model that lacks AR-VAE's regularization and nothing else (gamma 0, equal beta); "" if not run."""
-    ours = reports[f"{dataset}-arvae"]["provenance"]
-    return next(
-        (
-            report["model"]
-            for report in reports.values()
-            if report["dataset"] == dataset
-            and report["provenance"].get("objective", "vae") == "vae"
-            and report["model"] != "direction"
-            and report["provenance"]["gamma"] == 0
-            and report["provenance"]["beta"] == ours["beta"]
-        ),
-        "",
-    )
 
 
 def _mean(reports: Reports, dataset: str, model: str, name: str) -> float | None:

@@ -90,6 +90,8 @@ METRIC_LABELS = {
     "measures_right": "Whole measures correct",
     "measures_seen": "Measures seen in training",
     "monotonicity_gamma": "Monotonicity, gamma",
+    "monotonicity_gamma_either_way": "Monotonicity, gamma, either way",
+    "target_error": "Distance to target (of the range)",
     "target_hit": "Targets reached",
     "target_hit_floor": "Targets reached, unedited items",
     "side_change": "Others moved",

@@ -32,7 +32,7 @@ def _compact(shorter: Reports, night: Reports, published: pd.DataFrame) -> pd.Da
     """`summary.main` with a column a data set; bold: in or near the published range, or above.
 
     Where the longer trainings of `make overnight` have been evaluated they stand first, and in brackets
-    AR-VAE's mean after `make repro`.
+    AR-VAE after `make repro`.
     """
     short = tables.runs(shorter) if night else None
     table = summary.main(tables.runs(night or shorter), published, night or shorter, short)
@@ -49,12 +49,16 @@ def _compact(shorter: Reports, night: Reports, published: pd.DataFrame) -> pd.Da
 
 
 def _beside(scores: pd.DataFrame) -> pd.DataFrame:
-    """A row a model, a column a data set: means over runs of interpretability and, behind the slash, of
-    the rank correlation of dimension and attribute on outputs."""
+    """A row a model, a column a data set: interpretability and, behind the slash, the rank correlation of
+    dimension and attribute on outputs; of each run or, of three and more, their means."""
     kept = scores[scores.metric.isin(["interpretability", baselines.EITHER])]
-    means = kept.groupby(["model", "dataset", "metric"], sort=False).value.mean().unstack()
-    told, turned = (means[name].map("{:.2f}".format) for name in ("interpretability", baselines.EITHER))
-    table = (told + "/" + turned).unstack().fillna("–")
+    values = kept.set_index(["model", "dataset", "run", "metric"]).value.unstack()
+    keys = ["model", "dataset"]
+    few = values.groupby(keys).transform("size") < statistics.FEW
+    values = values.where(few, values.groupby(keys).transform("mean"))
+    told, turned = (values[name].map("{:.2f}".format) for name in ("interpretability", baselines.EITHER))
+    table = (told + "/" + turned).groupby(keys).agg(lambda cells: ", ".join(dict.fromkeys(cells)))
+    table = table.unstack().fillna("–")
     table = table.loc[labels.in_order(table.index, labels.MODELS), labels.in_order(table, labels.DATASETS)]
     return table.rename(columns=labels.dataset_label).rename_axis(columns=None).reset_index()
 

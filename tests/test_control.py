@@ -160,6 +160,7 @@ def test_summarise_by_hand():
             "monotonicity": (1 + tied) / 2,
             "monotonicity_either_way": (1 + tied) / 2,
             "monotonicity_gamma": 1,
+            "monotonicity_gamma_either_way": 1,
             "smoothness": 0,
             "range_covered": 1.5,
             "selectivity": 0.8,
@@ -172,6 +173,7 @@ def test_summarise_by_hand():
             "monotonicity": 0.5,
             "monotonicity_either_way": 0.5,
             "monotonicity_gamma": 0.5,
+            "monotonicity_gamma_either_way": 0.5,
             "smoothness": 1,
             "range_covered": 0.75,
             "selectivity": 1 / 3,
@@ -187,7 +189,8 @@ def test_a_dimension_that_runs_backwards_steers_too():
     moved = Traversals(("a",), (0,), np.array([[-4.0, 0, 4]]), np.zeros((1, 1, 3)), falling)
     result = summarise(moved, np.linspace(0, 3, 40)[:, None])
     assert result["monotonicity"] == pytest.approx(-1)
-    assert result["monotonicity_either_way"] == pytest.approx(1) and result["monotonicity_gamma"] == 1
+    assert result["monotonicity_either_way"] == pytest.approx(1) and result["monotonicity_gamma"] == -1
+    assert result["monotonicity_gamma_either_way"] == 1
 
 
 class Echo(nn.Module):

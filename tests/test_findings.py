@@ -154,6 +154,7 @@ def test_attributes_that_do_not_follow_are_named(reports):
         names = (
             "monotonicity",
             "monotonicity_gamma",
+            "smoothness",
             "range_covered",
             "selectivity",
             "measurable",
@@ -166,7 +167,7 @@ def test_attributes_that_do_not_follow_are_named(reports):
             "controllability": {"fixed": {"per_attribute": per}, "observed": {"per_attribute": per}},
             "occupancy": dict.fromkeys(attributes, 0.9),
             "targets": {"per_attribute": hits},
-            "side_change": {"per_attribute": sides},
+            "side_change": dict.fromkeys(("fixed", "observed"), {"per_attribute": sides}),
             "regularized": {name: 0 for name in attributes},
         }
 

@@ -123,7 +123,8 @@ def test_a_file_may_change_some_of_those_above_it(tmp_path):
         "mnist-betavae1",
     }
     assert (night.models, night.networks, night.engine) == (day.models, day.networks, day.engine)
-    assert night.setup("mnist", "arvae").schedule == day.scales["overnight"].training["mnist"]
+    mnist, wanted = night.setup("mnist", "arvae"), day.scales["overnight"].training["mnist"].model_dump()
+    assert mnist.hyperparameters.clip == wanted.pop("clip") and mnist.schedule.model_dump() == wanted
     path = tmp_path / "params.yaml"
     path.write_text("base: ../nothing.yaml\n")
     with pytest.raises(params.ParamsError, match=r"there is no file ../nothing.yaml"):
@@ -328,7 +329,7 @@ def test_one_entry_adds_a_data_set(raw, tmp_path):
     assert (tunes.architecture, tunes.hyperparameters) == (folk.architecture, folk.hyperparameters)
     discs = loaded.setup("discs", "arvae")
     assert discs.attributes == ("radius", "brightness") and discs.dimensions == (1, 2)
-    assert discs.schedule == loaded.scales["laptop"].training["images"]
+    assert discs.schedule.epochs == loaded.scales["laptop"].training["images"].epochs
     own = loaded.setup("folk-own", "arvae")  # like folk, where it says nothing else
     assert own.schedule == folk.schedule and loaded.data_sizes("folk-own") == loaded.data_sizes("folk")
 
@@ -337,3 +338,16 @@ def test_a_folder_of_pictures_without_a_table_is_named(raw, tmp_path):
     put(raw, "datasets/discs", {"kind": "images", "folder": str(tmp_path / "none")})
     with pytest.raises(params.ParamsError, match="datasets.discs.*attributes.csv is missing"):
         load(raw, tmp_path).setup("discs", "arvae")
+
+
+def test_a_schedule_clips_where_the_model_does_not(raw, tmp_path):
+    """At some scales only; and it changes no run that has none."""
+    put(raw, "scales/laptop/training/mnist/clip", 1000.0)
+    put(raw, "models/arvae/music/clip", 5.0)
+    put(raw, "scales/laptop/training/bach/clip", 1000.0)
+    found, before = load(raw, tmp_path), params.load(ROOT / "params.yaml")
+    assert found.setup("mnist", "arvae").hyperparameters.clip == 1000.0
+    assert found.setup("bach", "arvae").hyperparameters.clip == 5.0
+    assert found.setup("bach", "betavae").hyperparameters.clip == 1000.0
+    assert found.setup("mnist", "arvae").schedule == before.setup("mnist", "arvae").schedule
+    assert found.setup("dsprites", "arvae") == before.setup("dsprites", "arvae")

@@ -69,6 +69,15 @@ def test_no_item_is_its_own_nearest_however_many_there_are():
     np.testing.assert_allclose(known.usual["nearest_distance"], 30 / 255 / np.sqrt(3), rtol=1e-3)
 
 
+def test_what_is_made_of_an_item_is_compared_with_the_others(sprites_realism):
+    """Else every traversal would look nearer to the data than test items are to one another."""
+    known, items = sprites_realism
+    outputs = np.repeat(items.x[None, :4, None], 3, axis=2)  # one attribute, four items, three points each
+    along = known.along(SimpleNamespace(outputs=outputs, names=("x",)))
+    assert along["nearest_distance"] == pytest.approx(known.usual["nearest_distance"][:4].mean(), abs=1e-6)
+    assert along["per_attribute"] == {"x": {"nearest_distance": along["nearest_distance"]}}
+
+
 def test_the_density_test_can_fail(sprites_realism):
     known, items = sprites_realism
     noise = np.random.default_rng(0).integers(0, 256, (20, 64, 64)).astype(np.uint8)
@@ -143,14 +152,27 @@ def test_floors_and_ceilings_of_sprites():
     assert found["floor"]["scc"] < found["ceiling"]["scc"] < 1  # an orientation cannot be read off a square
     assert found["ceiling"]["interpretability"] < 0.95 and found["floor"]["iou"] == 0
     assert found["floor"]["reconstruction_accuracy"] == pytest.approx((items.x == 0).mean())
+    assert found["floor"]["content_traversed"] == 1 / 3 and 0 < found["floor"]["orientation_circular"] < 0.6
     seen = visible(sprites.NAMES, items.attributes)
     np.testing.assert_allclose(np.delete(seen, 2, axis=1), np.delete(items.attributes, 2, axis=1))
     assert seen.shape == items.attributes.shape
     tunes = music_dataset()
     found = evaluation.limits(small_setup("bach", "arvae"), tunes, evaluation.pick(tunes, 60))
-    assert (
-        found["ceiling"]["interpretability"] == pytest.approx(1) and "content_traversed" not in found["floor"]
-    )
+    assert found["ceiling"]["interpretability"] == pytest.approx(1)
+    assert "content_traversed" not in found["floor"]
+    assert found["floor"]["measures_right_unseen"] == 0 < found["floor"]["reconstruction_accuracy_unseen"] < 1
+
+
+def test_digits_kept_lie_between_guessing_and_what_the_judge_reads_right(monkeypatch):
+    data = dataclasses.replace(sprites_dataset(), attribute_names=("a", "b", "c", "d", "e"))
+    items = evaluation.pick(data, 50)
+    items.extra["label"] = np.arange(50) % 10
+    read = np.where(np.arange(50) < 5, 0, items.extra["label"])  # 1, 2, 3 and 4 are read as 0
+    monkeypatch.setattr("arvae.evaluation.judge.predict", lambda judge, x: read)
+    found = evaluation.limits(small_setup("dsprites", "arvae"), data, items, judge=object())
+    names = ("digit_accuracy_interpolated", "content_traversed", "content_traversed_relative")
+    assert [found["floor"][name] for name in names] == pytest.approx([0.1, 0.1, 0.1 / 0.92])
+    assert [found["ceiling"][name] for name in names] == pytest.approx([0.92, 0.92, 1])
 
 
 def test_ties_limit_what_a_continuous_code_can_reach():

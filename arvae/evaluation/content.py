@@ -31,11 +31,8 @@ if TYPE_CHECKING:
 def preserved(
     items: "Items", reconstructions: np.ndarray, traversals: Traversals, judge: DigitClassifier | None
 ) -> dict[str, Any] | None:
-    """Content preservation in the sense that fits the data; None where none does.
-
-    judge: reads digits, where items have labels. The traversal of shape itself is left out, since there it is
-    meant to change. A drawing that is none of the shapes counts as not kept.
-    """
+    """Content preservation in the sense that fits the data; None where none does. The traversal of shape
+    itself is left out; a drawing that is none of the shapes counts as not kept."""
     if items.x.ndim == 2:
         return melodies(items.x, reconstructions, traversals)
     if (known := _read(items, traversals, judge)) is None:
@@ -113,9 +110,8 @@ def curve(kept: dict[str, np.ndarray], traversals: Traversals, ranges: np.ndarra
 def melodies(originals: np.ndarray, reconstructions: np.ndarray, traversals: Traversals) -> dict[str, Any]:
     """Shares of onsets and pitches kept while an attribute is edited: measures int (n, 24) in MIDI coding.
 
-    Traversals are compared with reconstructions, reconstructions with originals. per_attribute[name] =
-    {"onsets", "pitches"}, see `onsets_kept` and `pitches_kept`; `traversed` and `reconstructed` are the
-    pitches' mean.
+    Traversals are compared with reconstructions, reconstructions with originals. per_attribute[name]: see
+    `onsets_kept` and `pitches_kept`; `traversed` and `reconstructed` are the pitches' mean.
     """
     shares = {"onsets": onsets_kept, "pitches": pitches_kept}
     base = reconstructions[: traversals.outputs.shape[1], None]

@@ -6,8 +6,8 @@ too). For n test items and each attribute's dimension, the dimension is set to p
 attributes are measured on every output. From the measured values, per item and then averaged:
 
 * monotonicity: Spearman's rho of latent value and measured attribute along the traversal. 1: it only grows.
-  monotonicity_gamma: without its sign, and by Goodman & Kruskal's gamma, which does not punish a step that
-  is never undone. smoothness: see `arvae.metrics.outputs`.
+  monotonicity_gamma: by Goodman & Kruskal's gamma, which does not punish a step that is never undone.
+  smoothness: see `arvae.metrics.outputs`.
 * range covered: largest minus smallest measured value, relative to the range that holds 95 % of the data.
 * change matrix [i, j]: the same for attribute j while attribute i is moved; its diagonal is the range
   covered.
@@ -97,11 +97,9 @@ def summarise(traversals: Traversals, attributes: np.ndarray) -> dict[str, Any] 
     """Controllability of measured traversals, JSON-serialisable; attributes (m, k): the data's, for their
     range.
 
-    monotonicity, monotonicity_gamma, smoothness, range_covered, selectivity: means over attributes, and
-    monotonicity_either_way: of the monotonicity without its sign, since a dimension that is not regularized
-    may as well run backwards. per_attribute[name]: the same one by one, and measurable, the share of outputs
-    on which the attribute could be measured; change[i][j] and monotonicity_matrix[i][j]: attribute j while i
-    is moved. None where nothing was measured.
+    Means over attributes, `_either_way` without their sign, since a dimension that is not regularized may run
+    backwards. per_attribute[name]: the same one by one, and measurable, the share of outputs where it could
+    be measured; change[i][j], monotonicity_matrix[i][j]: attribute j while i is moved. None: no measurements.
     """
     measured = traversals.measured
     if measured is None:
@@ -114,11 +112,12 @@ def summarise(traversals: Traversals, attributes: np.ndarray) -> dict[str, Any] 
     total = change.sum(axis=1)
     paths = [(traversals.values[i], measured[i, ..., i]) for i in columns]
     enough = np.isfinite(np.stack([path for _, path in paths])).sum(axis=-1) >= MIN_POINTS  # (k, n)
-    gamma = np.where(enough, [outputs.gamma(*path) for path in paths], 0.0)
+    gamma = np.where(enough, [outputs.gamma(*path) for path in paths], 0.0).mean(axis=1)
     own = {
         "monotonicity": np.diag(rho),
         "monotonicity_either_way": np.abs(np.diag(rho)),
-        "monotonicity_gamma": np.abs(gamma.mean(axis=1)),
+        "monotonicity_gamma": gamma,
+        "monotonicity_gamma_either_way": np.abs(gamma),
         "smoothness": np.array([mean(outputs.smoothness(*path)) for path in paths], dtype=float),
         "range_covered": np.diag(change),
         "selectivity": np.where(total > 0, np.diag(change) / np.where(total > 0, total, 1), 0.0),
@@ -154,9 +153,8 @@ def within_data(model: TrainedModel, decoded: np.ndarray | None, attributes: np.
     """Which of `random_outputs` (n, ...) have attributes like the data's (m, k): bool (n,).
 
     All must be measurable and lie within what the data show (0.1 % to 99.9 % quantile, widened by a tenth of
-    the range that holds 95 %). Their share is the latent density ratio, after Pati & Lerch 2021: a low one
-    means holes in the latent space. Their paper counts points whose attributes are valid; ours have no such
-    notion, hence the range: a test that music passes nearly always, whatever the notes, so that
+    the range that holds 95 %). Their share is the latent density ratio (after Pati & Lerch 2021, who ask for
+    valid attributes): a low one means holes in the latent space. Music passes nearly always, so that
     `realism.Realism.plausible` asks for more. None where nothing can be measured or was decoded.
     """
     if not model.measurable or decoded is None:

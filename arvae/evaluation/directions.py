@@ -25,21 +25,16 @@ from arvae.trained import TrainedModel
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Turned(TrainedModel):
-    """A model whose codes are turned: its code = (the network's code - centre) @ matrix.
-
-    matrix (d, d), centre (d,): every dimension has mean 0 and variance 1 over the codes they were made from.
-    """
+    """A model whose code is (the network's code - centre) @ matrix; matrix (d, d), centre (d,): of mean 0 and
+    variance 1 in every dimension, over the codes they were made from."""
 
     matrix: np.ndarray | None = None
     centre: np.ndarray | None = None
 
     @classmethod
     def from_codes(cls, model: TrainedModel, z: np.ndarray, attributes: np.ndarray) -> Self:
-        """The model turned by the regression of attributes (n, k) on its codes z (n, d).
-
-        Raises:
-            EvaluationError: where the predictions are not k independent directions, of a constant attribute.
-        """
+        """The model turned by the regression of attributes (n, k) on its codes z (n, d). EvaluationError: of
+        predictions that are not k independent directions."""
         centre = z.mean(axis=0, dtype=np.float64)
         codes, wanted = z - centre, attributes.astype(np.float64)
         slopes = np.linalg.lstsq(codes, wanted - wanted.mean(axis=0), rcond=None)[0]  # (d, k)

@@ -1,8 +1,7 @@
 """The digit classifier that judges whether an edited digit is still the same digit (content preservation).
 
-A small convolutional network of its own, trained on MNIST's training split and never shown a reconstruction.
-The paper's classifier reads 96.15 % of the test digits; a judge should do better (99 % and more), since what
-it misreads by itself is counted against the models.
+A small network of its own, trained on MNIST's training split and never shown a reconstruction. The paper's
+reads 96.15 % of the test digits; a judge should do better, since what it misreads counts against the models.
 """
 
 import dataclasses
@@ -52,8 +51,7 @@ class DigitClassifier(nn.Module):
 
 @dataclasses.dataclass(frozen=True)
 class TrainedClassifier:
-    """A trained classifier and how it came about: rows of step, epoch, seconds, loss and,
-    at the end of each epoch, validation_accuracy."""
+    """A trained classifier and its history: step, epoch, seconds, loss, after epochs validation_accuracy."""
 
     model: DigitClassifier
     history: list[dict[str, float]]

@@ -1,7 +1,7 @@
 """Does what is decoded look or sound like the data? Scores of outputs, and the same scores of test items.
 
-* images: `nearest_distance` to the nearest test example (root mean square of pixels in 0..1); digits also
-  `confidence`, the judge's probability of the digit it reads.
+* images: `nearest_distance` to the nearest test example but the item itself (root mean square of pixels in
+  0..1); digits also `confidence`, the judge's probability of the digit it reads.
 * music: `in_scale`, the share of a measure's notes in the major scale that holds most of them; `in_corpus`,
   whether the measure occurs in training up to transposition; `log_likelihood` under a model of pairs of
   symbols counted in training, nats a symbol.
@@ -90,33 +90,33 @@ class Realism:
         self.corpus = Corpus(np.asarray(dataset.train.x)) if items.x.ndim == 2 else None
         self.judge = judge
         self.examples = items.x
-        self.usual = self.scores(items.x[:ITEMS], own=True)
+        self.usual = self.scores(items.x[:ITEMS], np.arange(len(items.x[:ITEMS])))
 
     @functools.cached_property
     def _flat(self) -> np.ndarray:
         return self.examples.reshape(len(self.examples), -1).astype(np.float32) / 255
 
-    def scores(self, outputs: np.ndarray, own: bool = False) -> dict[str, np.ndarray]:
-        """Scores of outputs (n, ...) as `TrainedModel.decode` gives them, (n,) each. own: they are the first
-        items themselves, whose nearest example is another one."""
+    def scores(self, outputs: np.ndarray, item: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Scores of outputs (n, ...) as `TrainedModel.decode` gives them, (n,) each. item (n,): the item each
+        was made of, whose nearest example is another one."""
         if self.corpus is not None:
             return {
                 "in_scale": in_scale(outputs),
                 "in_corpus": self.corpus.contains(outputs).astype(float),
                 "log_likelihood": self.corpus.log_likelihood(outputs),
             }
-        found = {"nearest_distance": self._distance(outputs, own)}
+        found = {"nearest_distance": self._distance(outputs, item)}
         if self.judge is not None:
             found["confidence"] = classifiers.confidence(self.judge, outputs)
         return found
 
-    def _distance(self, outputs: np.ndarray, own: bool) -> np.ndarray:
+    def _distance(self, outputs: np.ndarray, item: np.ndarray | None) -> np.ndarray:
         length, parts = (self._flat**2).sum(axis=1), []
         for start in range(0, len(outputs), 500):
             x = outputs[start : start + 500].reshape(-1, self._flat.shape[1]).astype(np.float32) / 255
             squared = (x**2).sum(axis=1)[:, None] + length - 2 * x @ self._flat.T
-            if own:
-                squared[np.arange(len(x)), start + np.arange(len(x))] = np.inf
+            if item is not None:
+                squared[np.arange(len(x)), item[start : start + 500]] = np.inf
             parts.append(np.maximum(squared.min(axis=1), 0))
         return np.sqrt(np.concatenate(parts) / self._flat.shape[1])
 
@@ -131,7 +131,8 @@ class Realism:
     def along(self, traversals: "Traversals") -> dict[str, Any]:
         """Means over a traversal's outputs: {score: mean, "per_attribute": {name: {score: mean}}}."""
         outputs = traversals.outputs
-        found = self.scores(outputs.reshape(-1, *outputs.shape[3:]))
+        item = np.broadcast_to(np.arange(outputs.shape[1])[:, None], outputs.shape[:3]).ravel()
+        found = self.scores(outputs.reshape(-1, *outputs.shape[3:]), item)
         by = {name: values.reshape(len(outputs), -1).mean(axis=1) for name, values in found.items()}
         per = {
             attribute: {name: float(values[i]) for name, values in by.items()}

@@ -122,11 +122,8 @@ def evaluate_setup(
 ) -> list[RunEvaluation]:
     """Evaluate every finished run in `directory` (data/models/<setup>), in the order of its runs.json.
 
-    judge: the digit classifier, for data with digits as labels. log: takes progress lines. encode: what makes
-    the codes that are looked at, see `encoded` and `directions.encoded`.
-
-    Raises:
-        EvaluationError: no run is there, or one has codes that are not finite.
+    judge: the digit classifier, for data with digits as labels. encode: see `encoded`, `directions.encoded`.
+    EvaluationError where no run is there, or one has codes that are not finite.
     """
     finished = [run for run in runs_in(directory) if run["status"] == "finished"]
     if not finished:
@@ -167,7 +164,7 @@ def _evaluate(
         "occupancy": dict(zip(names, filled, strict=True)),
         "reconstruction": reconstruction.scores(items.x, reconstructions, known),
         "targets": targets.reached(model, z, items.attributes, few),
-        "side_change": targets.side_change(observed, items.attributes),
+        "side_change": {key: targets.side_change(one, items.attributes) for key, one in turned.items()},
         "realism": {key: realism.along(one) for key, one in turned.items()}
         | {"test items": {name: float(values.mean()) for name, values in realism.usual.items()}},
         "grouped": _grouped(codes, items.attributes),
@@ -185,15 +182,14 @@ def _grouped(codes: Codes, attributes: np.ndarray) -> dict[str, dict[str, float 
         z = z[:CODES, :d]
         found[name] = metrics.grouped(z, some, kinds)
         if "circular" in kinds:
-            found[name]["orientation_circular"] = _circular(z, some[:, 0], some[:, kinds.index("circular")])
+            found[name]["orientation_circular"] = circular(z, some[:, 0], some[:, kinds.index("circular")])
     scores = _scored(model, codes.mean, attributes)
     found["mean"] |= {metric: scores[metric] for metric in metrics.METRICS}
     return found
 
 
-def _circular(z: np.ndarray, shape: np.ndarray, angle: np.ndarray) -> float:
-    """The largest circular correlation of a dimension with a sprite's orientation, shape by shape up to the
-    shape's symmetry, mean over shapes."""
+def circular(z: np.ndarray, shape: np.ndarray, angle: np.ndarray) -> float:
+    """The largest circular correlation of a dimension with an orientation, over shapes, up to symmetry."""
     of_shape = [(shape == i, order) for i, order in enumerate(sprites.ORDERS) if (shape == i).any()]
     return max(
         float(np.mean([circular_correlation(column[rows], angle[rows], order) for rows, order in of_shape]))
@@ -206,13 +202,19 @@ def _scalars(scores: dict[str, Any], details: dict[str, Any]) -> dict[str, float
     flat: dict[str, float | None] = {metric: scores[metric] for metric in metrics.METRICS}
     flat |= details["grouped"]["sampled"] | details["reconstruction"]
     fixed, observed = (details["controllability"][key] or {} for key in ("fixed", "observed"))
-    either = ("monotonicity_either_way", "monotonicity_gamma", "range_covered")
-    steered = ("monotonicity", *either, "selectivity", "smoothness")
+    either = ("monotonicity_either_way", "monotonicity_gamma_either_way", "range_covered", "smoothness")
+    steered = ("monotonicity", "monotonicity_gamma", *either, "selectivity")
     flat |= {name: fixed.get(name) for name in steered}
     flat |= {f"{name}_observed": observed.get(name) for name in either}
-    aim, side = details["targets"] or {}, details["side_change"] or {}
-    flat |= {"target_hit": aim.get("hit"), "target_hit_floor": aim.get("floor")}
-    flat |= {"side_change_observed": side.get("moved"), "side_change_beyond_observed": side.get("beyond")}
+    aim = details["targets"] or {}
+    flat |= {
+        "target_hit": aim.get("hit"),
+        "target_hit_floor": aim.get("floor"),
+        "target_error": aim.get("error"),
+    }
+    for ending, place in (("", "fixed"), ("_observed", "observed")):
+        side = details["side_change"][place] or {}
+        flat |= {f"side_change{ending}": side.get("moved"), f"side_change_beyond{ending}": side.get("beyond")}
     kept = details["content"] or {}
     for when in ("reconstructed", "traversed"):
         flat[f"content_{when}"] = share = kept.get(when)

@@ -25,9 +25,8 @@ def study(
     """A row a run of `directory` (data/models/<setup>), in the order of its runs.json.
 
     Columns: run, seed, the hyperparameters it overrides (beta, gamma, delta first), status, message, steps,
-    and STUDY: the metrics of sampled codes, interpretability along the regularized dimensions, the share of
-    pixels or symbols reconstructed, in percent, and CONTROL over the fixed range. A run that failed in
-    training, or whose codes are not finite, has status "failed", says why, and NaN for every value.
+    and STUDY, CONTROL over the fixed range. A run that failed in training, or whose codes are not finite, has
+    status "failed", says why, and NaN for every value.
     """
     runs = runs_in(directory)
     progress = Progress(len(runs), f"measure {setup.name}", "runs", log=log)

@@ -170,6 +170,7 @@ class Params(schema.Section):
         if key not in known:
             raise ParamsError(unknown("setup", key, known))
         training, seeds = self.scales[self.scale].training, self.scales[self.scale].seeds
+        schedule, loss = training[self.entry(training, dataset)], getattr(self.models[model], known[key].kind)
         try:
             network = network_of(dataset, self.sources[dataset], self.networks)
         except ValueError as error:
@@ -180,18 +181,15 @@ class Params(schema.Section):
             model=model,
             kind=known[key].kind,
             scale=self.scale,
-            hyperparameters=getattr(self.models[model], known[key].kind),
-            schedule=training[self.entry(training, dataset)],
+            hyperparameters=loss.model_copy(update={"clip": loss.clip or schedule.clip}),
+            schedule=schema.Schedule(**schedule.model_dump(exclude={"clip"})),
             seeds=seeds.get(model) or seeds.get(self.entry({*seeds, known[key].kind}, dataset), self.seeds),
             engine=self.engine,
             **network,
         )
 
     def grid(self) -> tuple[Setup, dict[str, dict[str, float]]]:
-        """The hyperparameter study: its setup, <data set>-grid, and each setting's hyperparameters by name.
-
-        The settings are all pairs of the scale's gamma and delta, at the study's beta.
-        """
+        """The study's setup, <data set>-grid, and all pairs of the scale's gamma and delta by name."""
         study, sizes = self.studies.grid, self.scales[self.scale].grid
         changed = {"name": f"{study.dataset}-grid", "schedule": sizes.training, "seeds": (study.seed,)}
         setup = self.setup(study.dataset, study.model).replace(beta=study.beta).model_copy(update=changed)

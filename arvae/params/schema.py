@@ -176,6 +176,12 @@ class Schedule(Section):
         return self
 
 
+class Training(Schedule):
+    """A setup's schedule at a scale, and its `clip` there where its model has none (see Hyperparameters)."""
+
+    clip: Positive | None = None
+
+
 class ClassifierParams(Section):
     """The digit classifier."""
 
@@ -213,13 +219,10 @@ class GridSizes(Section):
 
 
 class ScaleParams(Section):
-    """All that a scale changes: sizes, lengths, schedules, seeds; never architecture or loss.
-
-    seeds: of the kinds, data sets or models named there, instead of the seeds at the top.
-    """
+    """All that a scale changes; never architecture or loss. seeds: of kinds, data sets or models named."""
 
     data: dict[str, Sizes]
-    training: dict[str, Schedule]
+    training: dict[str, Training]
     seeds: dict[str, Seeds] = {}
     classifier: ClassifierSchedule
     evaluation: EvaluationSizes
@@ -229,8 +232,7 @@ class ScaleParams(Section):
 class Engine(Section):
     """How runs are run; except for device, precision, threads, fast and graphs nothing here changes a result.
 
-    fast: train with the fast twins of arvae/fast; false: the plain modules. graphs: on a GPU, record training
-    steps as CUDA graphs and replay them. checkpoint_seconds: at most 60.
+    fast: with the fast twins of arvae/fast. graphs: on a GPU, training steps are CUDA graphs.
     """
 
     executor: Literal["processes", "serial", "dask"]

@@ -22,8 +22,10 @@ from compendium.tables.scores import (
     scalars,
     spread,
     with_bounds,
+    with_items,
+    without,
 )
-from compendium.tables.setup import change_matrix, content, control, mean_codes, merged, realism
+from compendium.tables.setup import change_matrix, content, control, mean_codes, merged, over, realism
 
 __all__ = [
     "Reports",
@@ -41,6 +43,7 @@ __all__ = [
     "least",
     "mean_codes",
     "merged",
+    "over",
     "per_attribute",
     "published",
     "realism",
@@ -49,4 +52,6 @@ __all__ = [
     "scalars",
     "spread",
     "with_bounds",
+    "with_items",
+    "without",
 ]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from compendium import labels
 from compendium.tables import statistics
-from compendium.tables.claims import Outcome, values
+from compendium.tables.claims import Outcome, content_gaps, values
 from compendium.tables.scores import Reports, runs, scalars
 
 EITHER = "monotonicity_either_way"
@@ -25,7 +25,7 @@ BUYS = {
     "monotonicity": (EITHER, 1),
     "others kept": ("side_change_beyond_observed", -1),
     "reconstruction (points)": ("reconstruction_accuracy", 100),
-    "content kept (points)": ("content_traversed", 100),
+    "content kept at equal range (points)": ("content_curve", 1),
 }
 
 
@@ -87,5 +87,7 @@ def trade(reports: Reports, tried: Mapping[str, int]) -> pd.DataFrame:
 
 
 def _gaps(reports: Reports, dataset: str, model: str, metric: str, factor: float, on: str) -> list[float]:
+    if metric == "content_curve":
+        return content_gaps(reports, dataset, model) if on == "all" else []
     sides = (values(reports, dataset, name, metric, on) for name in ("arvae", model))
     return [factor * gap for gap in statistics.paired(*sides)]

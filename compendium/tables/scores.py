@@ -92,11 +92,33 @@ def runs(reports: Reports) -> pd.DataFrame:
     return found.assign(value=found.value * factors, metric=found.metric.map(names))
 
 
+def fair(reports: Reports, dataset: str) -> str:
+    """The model that lacks AR-VAE's regularization and nothing else (gamma 0, equal beta); "" if not run."""
+    ours = reports[f"{dataset}-arvae"]["provenance"]
+    return next(
+        (
+            report["model"]
+            for report in reports.values()
+            if report["dataset"] == dataset
+            and report["provenance"].get("objective", "vae") == "vae"
+            and report["model"] != "direction"
+            and report["provenance"].get("gamma") == 0
+            and report["provenance"]["beta"] == ours["beta"]
+        ),
+        "",
+    )
+
+
 def each(values: Sequence[float], metric: str = "", plus: bool = False) -> str:
     """The runs themselves, as text, where they are too few for anything else."""
     if len(values) >= statistics.FEW:
         return ""
     return ", ".join(labels.signed(value, 1 if metric.endswith("percent") else 3, plus) for value in values)
+
+
+def _mean(one: statistics.Summary) -> float:
+    """NaN where the runs are too few to be averaged: they are shown themselves (`each`)."""
+    return one.mean if one.n >= statistics.FEW else np.nan
 
 
 def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
@@ -113,7 +135,7 @@ def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
         found = statistics.beside_range(runs, group.value, least(metric)) if runs else "not run"
         low, high = group.value.min(), group.value.max()
         rows.append(
-            (metric, dataset, model, one.n, one.mean, each(runs, metric), one.low, one.high,
+            (metric, dataset, model, one.n, _mean(one), each(runs, metric), one.low, one.high,
              _reference(group, dataset), low, high, least(metric), found)
         )  # fmt: skip
     columns = ["metric", "data set", "model", "runs", "obtained", "each run", "95 % low", "95 % high",
@@ -132,9 +154,9 @@ def spread(ours: pd.DataFrame, theirs: pd.DataFrame | None = None) -> pd.DataFra
     for (metric, dataset, model), group in ours.groupby(KEYS, sort=False):
         one = statistics.summary(group.value)
         text = each(group.value.tolist(), metric)
-        rows.append((metric, dataset, model, one.n, one.mean, text, one.sd, one.low, one.high))
+        rows.append((metric, dataset, model, one.n, _mean(one), text, one.sd, one.low, one.high))
     columns = ["metric", "data set", "model", "runs", "mean", "each run", "sd", "95 % low", "95 % high"]
-    numbers = dict.fromkeys(["sd", "95 % low", "95 % high"], float)
+    numbers = dict.fromkeys(["mean", "sd", "95 % low", "95 % high"], float)
     table = ordered(pd.DataFrame(rows, columns=columns).astype(numbers))
     if theirs is None:
         return table
@@ -148,8 +170,6 @@ def compact(table: pd.DataFrame, names: bool = False) -> pd.DataFrame:
     without its `names`."""
     kept = table.drop(columns=["sd"] if names else ["data set", "model", "sd"])
     kept["each run"] = kept["each run"].replace("", np.nan)
-    if kept["each run"].notna().all():
-        kept = kept.drop(columns="mean")
     return kept.dropna(axis="columns", how="all")
 
 
@@ -162,6 +182,24 @@ def content_curves(reports: Reports) -> pd.DataFrame:
         for point in values["details"].get("content_curve", [])
     ]
     return pd.DataFrame(rows, columns=["dataset", "model", "run", "range_covered", "content"])
+
+
+def content_gap(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[float, float] | None:
+    """How much more of the content one run keeps than another where both cover as much of the attributes'
+    range, the widest that both reach, and that range; None where the curve of one begins beyond it."""
+    curves = [
+        sorted(
+            (point["range_covered"], point["content"]) for point in run["details"].get("content_curve", [])
+        )
+        for run in (ours, theirs)
+    ]
+    if not all(curves):
+        return None
+    common = min(curve[-1][0] for curve in curves)
+    if common < max(curve[0][0] for curve in curves):
+        return None
+    mine, other = (float(np.interp(common, *zip(*curve, strict=True))) for curve in curves)
+    return mine - other, common
 
 
 def differences(ours: pd.DataFrame, metric: str, dataset: str, model: str, other: str) -> list[float]:
@@ -177,13 +215,14 @@ def beside_baseline(ours: pd.DataFrame, model: str = "arvae", baseline: str = "b
     for (metric, dataset), group in ours.groupby(["metric", "dataset"], sort=False):
         gaps = differences(ours, metric, dataset, model, baseline)
         if gaps:
-            one, means = statistics.summary(gaps), group.groupby("model").value.mean()
+            one, runs = statistics.summary(gaps), group.groupby("model").value.apply(list)
+            sides = [each(runs[name], metric) or float(np.mean(runs[name])) for name in (model, baseline)]
             rows.append(
-                (metric, dataset, len(gaps), means[model], means[baseline], one.mean,
+                (metric, dataset, len(gaps), *sides, _mean(one),
                  each(gaps, metric, plus=True), one.low, one.high, statistics.direction(gaps))
             )  # fmt: skip
     columns = ["difference", "each difference", "95 % low", "95 % high", "it is"]
-    numbers = dict.fromkeys(["95 % low", "95 % high"], float)
+    numbers = dict.fromkeys(["difference", "95 % low", "95 % high"], float)
     table = pd.DataFrame(rows, columns=["metric", "data set", "runs", model, baseline, *columns])
     return ordered(table.astype(numbers))
 
@@ -204,6 +243,32 @@ def with_bounds(table: pd.DataFrame, reports: Reports) -> pd.DataFrame:
         keys = zip(table["metric"], table["data set"], strict=True)
         table = table.assign(**{side: [found.get(key, np.nan) for key in keys]})
     return table
+
+
+def with_items(table: pd.DataFrame, reports: Reports) -> pd.DataFrame:
+    """A table of metrics with a column more: what test items themselves score, where outputs are scored as if
+    they were examples (see `evaluation.realism`); NaN for other metrics."""
+    found = {
+        (name, report["dataset"]): value
+        for report in reports.values()
+        for name, value in next(iter(report["runs"].values()))["details"]["realism"]["test items"].items()
+    }
+    keys = zip(table["metric"].str.removesuffix("_observed"), table["data set"], strict=True)
+    return table.assign(**{"test items": [found.get(key, np.nan) for key in keys]})
+
+
+def without(reports: Reports, dataset: str, attribute: str, names: Sequence[str]) -> pd.DataFrame:
+    """Scores of a data set's runs as means over all attributes and over all but one, a row a run: see
+    `scalars`, the second as "<metric>, without <attribute>"."""
+    rows = []
+    for report in reports.values():
+        for run, values in report["runs"].items() if report["dataset"] == dataset else ():
+            for name in names:
+                by = {key: one[name] for key, one in values["details"]["per_attribute"].items()}
+                rest = float(np.mean([value for key, value in by.items() if key != attribute]))
+                both = {name: values[name], f"{name}, without {attribute}": rest}
+                rows += [(metric, dataset, report["model"], run, value) for metric, value in both.items()]
+    return pd.DataFrame(rows, columns=[*KEYS, "run", "value"])
 
 
 def per_attribute(reports: Reports, metric: str) -> pd.DataFrame:

@@ -6,42 +6,54 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from compendium.tables.statistics import FEW
+
 Report = Mapping[str, Any]
-_ASKED = {
-    "targets": {"hit": "reached", "floor": "left alone"},
-    "side_change": {"moved": "others moved", "beyond": "beyond"},
-}
+_ASKED = {"hit": "reached", "floor": "left alone", "error": "distance to target"}
+_SIDE = {"moved": "others moved", "beyond": "beyond dependence"}
+
+
+def looked_at(report: Report) -> list[Mapping[str, Any]]:
+    """The runs that a table by attribute is made of: all, or the first where there are too few for a mean."""
+    runs = list(report["runs"].values())
+    return runs if len(runs) >= FEW else runs[:1]
+
+
+def over(report: Report) -> str:
+    """Which runs these are, in words."""
+    n, of = len(looked_at(report)), len(report["runs"])
+    return "the only run" if of == 1 else f"the first of {of} runs" if n == 1 else f"means over {n} runs"
 
 
 def control(report: Report) -> pd.DataFrame:
-    """One setup's controllability, a row an attribute, means over runs; empty where none was measured.
+    """One setup's controllability, a row an attribute, of `looked_at`; empty where none was measured.
 
-    Monotonicity and range covered over the fixed and the observed range, the rest over the fixed one;
-    occupied: share of the fixed range in which test codes lie; for _ASKED see `evaluation.targets`.
-    Monotonicity without its sign where no dimension was regularized: runs may go opposite ways.
-    dimension: where all runs have the same.
+    Over the fixed range or, where it says so, the observed one; occupied: share of the fixed range in which
+    test codes lie; for _ASKED and _SIDE see `evaluation.targets`. Monotonicity and gamma without their sign
+    where no dimension was regularized: runs may go opposite ways. dimension: where all runs have the same.
     """
     frames = []
-    for run in report["runs"].values():
+    for run in looked_at(report):
         details = run["details"]
         fixed, observed = (details["controllability"][key] for key in ("fixed", "observed"))
         if fixed is None:
             continue
-        columns = ["dimension", "monotonicity", "range_covered", "selectivity"]
-        frame = pd.DataFrame(fixed["per_attribute"]).T[[*columns, "measurable"]]
-        seen = pd.DataFrame(observed["per_attribute"]).T
-        frame.insert(4, "monotonicity, observed", seen["monotonicity"])
-        frame.insert(5, "range covered, observed", seen["range_covered"])
-        frame.insert(6, "occupied", pd.Series(details["occupancy"]))
-        frame.insert(2, "gamma, ties left out", pd.DataFrame(fixed["per_attribute"]).T["monotonicity_gamma"])
-        for part, names in _ASKED.items():
-            found = pd.DataFrame((details[part] or {"per_attribute": {}})["per_attribute"]).T
-            for key, name in names.items():
-                frame[name] = found.get(key, np.nan)
-        frame = frame.rename(columns={"range_covered": "range covered"}).astype(float)
+        whole, seen = (pd.DataFrame(one["per_attribute"]).T for one in (fixed, observed))
+        signed = {"gamma, ties left out": whole["monotonicity_gamma"]}
+        signed |= {"monotonicity": whole["monotonicity"], "monotonicity, observed": seen["monotonicity"]}
         if details["regularized"] is None:
-            either = ["monotonicity", "monotonicity, observed"]
-            frame[either] = frame[either].abs()
+            signed = {name: column.abs() for name, column in signed.items()}
+        columns = {
+            "dimension": whole["dimension"], "monotonicity": signed.pop("monotonicity"), **signed,
+            "smoothness": whole["smoothness"], "range covered": whole["range_covered"],
+            "range covered, observed": seen["range_covered"], "occupied": pd.Series(details["occupancy"]),
+            "selectivity": whole["selectivity"], "measurable": whole["measurable"],
+        }  # fmt: skip
+        columns |= _columns(details["targets"], _ASKED)
+        for place, words in (("fixed", ""), ("observed", ", observed")):
+            side = {key: f"{name}{words}" for key, name in _SIDE.items()}
+            columns |= _columns(details["side_change"][place], side)
+        frame = pd.DataFrame(columns, index=whole.index).astype(float)
         frames.append(frame)
     if not frames:
         return pd.DataFrame()
@@ -53,9 +65,15 @@ def control(report: Report) -> pd.DataFrame:
     return mean.rename_axis("attribute")
 
 
+def _columns(part: Mapping[str, Any] | None, names: Mapping[str, str]) -> dict[str, Any]:
+    """Columns of a part of the details, by its `names`; NaN where it was not measured."""
+    found = pd.DataFrame((part or {"per_attribute": {}})["per_attribute"]).T
+    return {name: found.get(key, np.nan) for key, name in names.items()}
+
+
 def content(report: Report, by: str = "per_attribute") -> pd.DataFrame:
-    """What one setup keeps, means over runs: "per_attribute" edited, or "per_class" of the content."""
-    found = [run["details"]["content"] for run in report["runs"].values()]
+    """What one setup keeps, of `looked_at`: "per_attribute" edited, or "per_class" of the content."""
+    found = [run["details"]["content"] for run in looked_at(report)]
     if any(one is None or not one[by] for one in found):
         return pd.DataFrame()
     single = not isinstance(next(iter(found[0][by].values())), dict)
@@ -77,34 +95,33 @@ def merged(table: pd.DataFrame) -> pd.DataFrame:
 def change_matrix(report: Report) -> pd.DataFrame:
     """How much each attribute (column) changes while another (row) is edited, in shares of the data's range.
 
-    Means over runs; empty where none was measured.
+    Of `looked_at`; empty where none was measured.
     """
     names = report["attributes"]
-    found = [run["details"]["controllability"]["fixed"] for run in report["runs"].values()]
+    found = [run["details"]["controllability"]["fixed"] for run in looked_at(report)]
     matrices = [one["change"] for one in found if one is not None]
     values = np.mean(matrices, axis=0) if matrices else np.empty((0, len(names)))
     return pd.DataFrame(values, index=names[: len(values)], columns=names)
 
 
 def mean_codes(report: Report) -> pd.DataFrame:
-    """Metrics of sampled codes and of their means, a row a metric, means over runs."""
+    """Metrics of sampled codes and of their means, a row a metric, of `looked_at`."""
     rows: dict[str, dict[str, float]] = {}
+    runs = looked_at(report)
     for side in ("sampled", "mean"):
-        found = [run["details"]["grouped"][side] for run in report["runs"].values()]
-        for name in report["runs"][next(iter(report["runs"]))]["details"]["grouped"]["mean"]:
-            values = [
-                one.get(name, run.get(name)) for one, run in zip(found, report["runs"].values(), strict=True)
-            ]
+        found = [run["details"]["grouped"][side] for run in runs]
+        for name in runs[0]["details"]["grouped"]["mean"]:
+            values = [one.get(name, run.get(name)) for one, run in zip(found, runs, strict=True)]
             known = [value for value in values if value is not None]
             rows.setdefault(name, {})[f"{side} code"] = float(np.mean(known)) if known else np.nan
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric").reset_index()
 
 
 def realism(report: Report) -> pd.DataFrame:
-    """Realism of traversals, a row an attribute, of the fixed and the observed range, means over runs; the
-    last row: of test items themselves."""
+    """Realism of traversals, a row an attribute, of the fixed and the observed range, of `looked_at`; in the
+    last row of test items themselves."""
     parts = {}
-    found = [run["details"]["realism"] for run in report["runs"].values()]
+    found = [run["details"]["realism"] for run in looked_at(report)]
     for place, words in (("fixed", ""), ("observed", ", observed")):
         frames = [pd.DataFrame(one[place]["per_attribute"]).T for one in found]
         mean = sum(frames) / len(frames)

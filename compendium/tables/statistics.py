@@ -88,7 +88,8 @@ def verdict(groups: Sequence[Sequence[float]], limit: bool = False) -> str:
     every = np.concatenate([_finite(group, "differences") for group in groups])
     if min(map(len, groups)) < FEW:
         if (every > 0).any() and (every <= 0).any():
-            return "mixed over runs" if len(every) > len(groups) else "mixed over data sets"
+            alike = all(len({value > 0 for value in group}) == 1 for group in groups)
+            return f"mixed over {'data sets' if alike else 'runs'}"
         words = ("within", "beyond") if limit else ("same", "opposite")
         what = "the limit" if limit else "direction"
         once = "(one run)" if len(every) == 1 else "(one run each)"

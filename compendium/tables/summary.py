@@ -18,7 +18,7 @@ def main(
 ) -> pd.DataFrame:
     """AR-VAE and beta-VAE here, AR-VAE published: a row a data set and metric, as text (Markdown).
 
-    shorter: runs of shorter trainings, whose means stand in a column "AR-VAE, laptop". "verdict": AR-VAE here
+    shorter: runs of shorter trainings, in a column "AR-VAE, laptop". "verdict": AR-VAE here
     beside the range of the ten published runs, in the words of `statistics`. "floor–ceiling": see
     `scores.with_bounds`.
     """
@@ -31,7 +31,9 @@ def main(
             paper = _values(theirs, metric, dataset, "arvae")
             if not here["arvae"]:
                 continue
-            short = {} if shorter is None else {"AR-VAE, laptop": _mean(shorter, metric, dataset)}
+            short = {}
+            if shorter is not None:
+                short = {"AR-VAE, laptop": _shown(_values(shorter, metric, dataset, "arvae"), metric)}
             rows[dataset, metric] = {
                 "runs": str(len(here["arvae"])),
                 "β-VAE": _shown(here["betavae"], metric),
@@ -68,11 +70,6 @@ def _shown(values: list[float], metric: str) -> str:
     if one.low is None:
         return ", ".join(_number(value, metric) for value in values)
     return f"{_number(one.mean, metric)} ({_range(one.low, one.high, metric)})"
-
-
-def _mean(table: pd.DataFrame, metric: str, dataset: str) -> str:
-    values = _values(table, metric, dataset, "arvae")
-    return _number(sum(values) / len(values), metric) if values else "–"
 
 
 def _range(low: float, high: float, metric: str) -> str:
