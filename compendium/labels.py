@@ -157,7 +157,8 @@ def metric_label(name: str) -> str:
     ):
         if name.endswith(ending) and name not in METRIC_LABELS:
             return f"{metric_label(name.removesuffix(ending))} {words}"
-    return METRIC_LABELS.get(name) or plain(name)[:1].upper() + plain(name)[1:]
+    name, comma, rest = name.partition(", ")  # "scc, without orientation"
+    return (METRIC_LABELS.get(name) or plain(name)[:1].upper() + plain(name)[1:]) + comma + rest
 
 
 def attribute_pair(dataset: str, names: Sequence[str]) -> tuple[str, str]:

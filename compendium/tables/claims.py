@@ -63,7 +63,8 @@ def check(reports: Reports, claims: Sequence[Claim]) -> pd.DataFrame:
 
     runs: in each data set of the claim; evidence: the runs, or means with 95 % intervals. Where only some
     data sets have enough runs for an interval, the verdict is on those, and of the others it says where their
-    runs point. p: of all data sets together that have enough (`statistics.permutation`).
+    runs point, or that a setup it needs was not run. p: of all data sets together that have enough runs
+    (`statistics.permutation`).
     """
     rows = []
     for claim in claims:
@@ -75,15 +76,15 @@ def check(reports: Reports, claims: Sequence[Claim]) -> pd.DataFrame:
         counts = [len(one.sides) for one in outcomes.values()]
         many = {name: one.sides for name, one in outcomes.items() if len(one.sides) >= statistics.FEW}
         few = {name: one.sides for name, one in outcomes.items() if name not in many}
-        complete = len(outcomes) == len(claim.datasets)
-        found = "not tested" if not complete else "; ".join(
-            statistics.verdict(list(part.values()), claim.limit)
-            + (f" on {', '.join(map(labels.dataset_label, part))}" if many and few else "")
-            for part in (many, few)
-            if part
-        )  # fmt: skip
-        several = complete and many and not claim.limit
-        p = f"{statistics.permutation(list(many.values())):.3g}" if several else "–"
+        missing = [name for name in claim.datasets if name not in outcomes]
+        parts = {
+            statistics.verdict(list(part.values()), claim.limit): part for part in (many, few) if part
+        } | ({"not run": missing} if missing else {})
+        found = "; ".join(
+            word + (f" on {', '.join(map(labels.dataset_label, part))}" if len(parts) > 1 else "")
+            for word, part in parts.items()
+        )
+        p = f"{statistics.permutation(list(many.values())):.3g}" if many and not claim.limit else "–"
         runs = str(counts[0]) if len(set(counts)) == 1 else ", ".join(map(str, counts))
         rows.append((claim.statement, found, runs or "0", evidence, p, claim.about, claim.whose))
     return pd.DataFrame(rows, columns=["claim", "verdict", "runs", "evidence", "p", "about", "whose"])
