@@ -99,7 +99,10 @@ def test_a_model_without_some_metric_and_a_single_run_break_nothing(reports, tmp
     table = baselines.side_by_side(tables.spread(ours, theirs), "mnist").set_index("metric")
     assert table.loc["selectivity", "fader"] == "–" and table.loc["scc", "fader"] == "0.201"
     verdicts = claims.check(some, claims.BASELINES).set_index("claim").verdict
-    assert verdicts.filter(like="selectivity").item() == "same direction in every run on dSprites; not run on MNIST"
+    assert (
+        verdicts.filter(like="selectivity").item()
+        == "same direction in every run on dSprites; not run on MNIST"
+    )
     for name, one in (("a", table.reset_index()), ("b", baselines.trade(some, {}))):
         assert all(path.stat().st_size for path in typeset.write(one, tmp_path, name, "About"))
     metrics.boxes(ours, theirs)
