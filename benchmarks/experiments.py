@@ -14,6 +14,7 @@ from arvae.datasets.contract import Dataset
 from arvae.files import read_json
 from benchmarks import speed
 from compendium import train
+from compendium.tables import study
 
 SCORES = {"interpretability": 1, "scc": 1, "sap": 1, "mig": 1, "reconstruction_accuracy": 100}
 HEAD = ["experiment", "runs", "seconds", "examples a second", "scores"]
@@ -72,7 +73,7 @@ def run(home: Path, names: Sequence[str], output: Path, engine: Mapping[str, Any
 def _measured(setup: params.Setup, prepared: Path, codes: int, output: Path) -> pd.DataFrame:
     """The scores of its runs, computed on the processor, as `dvc repro` does."""
     data = Dataset.load(prepared / setup.dataset, setup.dataset)
-    return evaluation.study(setup, data, evaluation.pick(data, codes), output / setup.name)
+    return study.measure(setup, data, evaluation.pick(data, codes), output / setup.name)
 
 
 def _beside(path: Path, measured: pd.DataFrame, device: str) -> list[str]:

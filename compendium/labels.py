@@ -10,6 +10,8 @@ MODEL_LABELS = {
     "semisupervised": "AR-VAE, few labels",
     "value": "Value-based",
     "regression": "Regression",
+    "s2vae": "S2-VAE",
+    "ivae": "I-VAE",
     "direction": "β-VAE, directions",
     "cvae": "Conditional VAE",
     "fader": "Fader network",
@@ -23,8 +25,8 @@ MODEL_LABELS = {
 MODEL_COLOURS = dict(
     zip(
         MODEL_LABELS,
-        ("#E69F00", "#D55E00", "#0072B2", "#56B4E9", "#0A2A5E", "#66C2A5", "#B3DE69", "#8C510A", "#6A3D9A",
-         "#CC79A7", "#009E73", "#F0E442", "#FDBF6F", "#4D4D4D"),
+        ("#E69F00", "#D55E00", "#0072B2", "#56B4E9", "#0A2A5E", "#66C2A5", "#B3DE69", "#1B7837", "#8DA0CB",
+         "#8C510A", "#6A3D9A", "#CC79A7", "#009E73", "#F0E442", "#FDBF6F", "#4D4D4D"),
         strict=True,
     )
 )  # fmt: skip

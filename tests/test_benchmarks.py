@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from arvae import evaluation, params, paths
 from benchmarks import experiments, gpu, playground, speed
+from compendium.tables import study
 from tests.browser import chromium
 from tests.small import music_dataset
 
@@ -159,7 +160,7 @@ def test_a_whole_experiment_is_trained_and_put_beside_the_committed_scores(tmp_p
     assert (tmp_path / "data" / "gpu" / "bach-arvae" / "seed0.safetensors").is_file()
     setup = params.load(tmp_path / "params.yaml").setup("bach", "arvae")
     items = evaluation.pick(dataset, 500)
-    scores = evaluation.study(setup, dataset, items, tmp_path / "data" / "gpu" / "bach-arvae")
+    scores = study.measure(setup, dataset, items, tmp_path / "data" / "gpu" / "bach-arvae")
     scores = scores.assign(reconstruction_accuracy=scores.reconstruction_accuracy_percent / 100)
     runs = {row.run: {name: getattr(row, name) for name in experiments.SCORES} for row in scores.itertuples()}
     path = tmp_path / "reports" / "metrics" / "bach-arvae.json"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from arvae import evaluation, params
-from arvae.evaluation.directions import Turned, encoded
 from arvae.training import Run
+from compendium.directions import Turned, encoded
 from tests.small import fresh_model, music_dataset
 from tests.test_studies import leave
 

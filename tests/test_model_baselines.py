@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from arvae import losses, models, params
 from arvae.datasets.transform import apply
-from arvae.models import betatcvae, cvae, factorvae, regression, value
+from arvae.models import betatcvae, cvae, factorvae, ivae, regression, s2vae, value
 from arvae.music.coding import Vocabulary
 from tests.test_model_losses import (
     D,
@@ -65,6 +65,49 @@ def test_the_dimension_is_to_be_the_attribute_or_to_tell_it(objective, regulariz
     same_with_gradients(model, terms["loss"], reconstruction + 0.3 * kl + 2.5 * error)
     same_with_gradients(model, terms["regularization"], error)
     assert set(terms) == {"loss", "reconstruction", "kl", "regularization"}
+
+
+def test_the_logistic_of_the_dimension_is_to_be_the_attribute() -> None:
+    setup = setup_with("mnist", **TIED).model_copy(update={"dimensions": (3, 1)})
+    x, attributes = image_batch()
+    model = with_head(s2vae.Logistic(2), attributes)
+    terms = s2vae.loss(model, x, attributes, setup, seeded(5))
+    _, z, kl = gaussian(model, x, 5)
+    low, high = attributes.min(dim=0).values, attributes.max(dim=0).values
+    wanted, told = (attributes - low) / (high - low), torch.sigmoid(z[:, [3, 1]])
+    error = -(wanted * told.log() + (1 - wanted) * (1 - told).log()).sum() / M
+    same_with_gradients(model, terms["regularization"], error)
+    reconstruction = cross_entropy(model.decode(z), x)
+    same_with_gradients(model, terms["loss"], reconstruction + 0.3 * kl + 2.5 * error)
+    head = s2vae.Logistic(1)
+    head.fit(torch.full((4, 1), 2.0))  # a constant attribute is 0
+    assert head(torch.zeros(4, 1), torch.full((4, 1), 2.0)).item() == pytest.approx(math.log(2))
+
+
+def test_the_attributes_class_is_read_off_its_dimension() -> None:
+    setup = setup_with("mnist", **TIED).model_copy(update={"dimensions": (3, 1)})
+    x, _ = image_batch()
+    attributes = torch.stack([torch.arange(M) % 3, 10 * (torch.arange(M) % 2)], dim=1).double()
+    model = with_head(ivae.Classifier(2), attributes)
+    with torch.no_grad():
+        for part in (model.head.slope, model.head.intercept):
+            part.copy_(torch.randn(part.shape, generator=seeded(7), dtype=part.dtype))
+    terms = ivae.loss(model, x, attributes, setup, seeded(5))
+    _, z, _ = gaussian(model, x, 5)
+    error = 0.0
+    for k, (r, classes) in enumerate(((3, 3), (1, 2))):
+        logits = z[:, [r]] * model.head.slope[k, :classes] + model.head.intercept[k, :classes]
+        truth = attributes[:, k].long() if k == 0 else (attributes[:, k] / 10).long()
+        error = error - logits.log_softmax(dim=1)[torch.arange(M), truth].sum() / M
+    same_with_gradients(model, terms["regularization"], error)
+
+
+def test_many_values_are_cut_into_classes_of_equal_size() -> None:
+    head, values = ivae.Classifier(1), torch.rand(3200, 1, generator=seeded(1)) ** 4
+    head.fit(values)
+    sizes = torch.bincount((values > head.edges).sum(dim=1), minlength=ivae.CLASSES)
+    assert len(sizes) == ivae.CLASSES and sizes.min() >= 80 and sizes.max() <= 120
+    assert head.edges.isfinite().all() and (head.edges.diff() > 0).all()
 
 
 def test_a_constant_attribute_has_nothing_to_be_scaled_by() -> None:
@@ -224,6 +267,7 @@ def test_permuted_codes_keep_every_dimension_and_no_pairs() -> None:
      ("mnist", "cvae", "reconstruction"), ("mnist", "betatcvae", "reconstruction"),
      ("mnist", "factorvae", "discriminator"), ("mnist", "arvae_mean", "regularization"),
      ("bach", "value", "regularization"), ("bach", "regression", "regularization"),
+     ("bach", "s2vae", "regularization"), ("bach", "ivae", "regularization"),
      ("bach", "cvae", "reconstruction")],
 )  # fmt: skip
 def test_a_few_steps_lower_what_is_minimised(dataset: str, name: str, falls: str) -> None:

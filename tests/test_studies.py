@@ -207,9 +207,9 @@ def test_every_setting_is_measured_and_a_failed_one_is_shown_as_such(tmp_path):
     leave(
         tmp_path, setup, network, {"vocabulary_size": None, "image_size": None}, *runs, failed=("gamma100",)
     )
-    ours = evaluation.study(setup, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
+    ours = study.measure(setup, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
     assert list(ours.gamma) == [0.1, 1.0, 100.0] and list(ours.status) == ["finished"] * 2 + ["failed"]
-    values = ours[list(evaluation.STUDY)].drop(columns="dmig")
+    values = ours[list(study.MEASURED)].drop(columns="dmig")
     assert values[:2].notna().all(axis=None) and values[2:].isna().all(axis=None)
     assert ours.reconstruction_accuracy_percent[:2].between(0, 100).all()
     assert "γ = 100, δ = 1: diverged: NaN" in study.failures(ours)
@@ -222,7 +222,7 @@ def test_the_record_of_a_tuning_says_what_was_tried_and_which_is_used(tmp_path):
     runs = [Run(f"beta{beta:g}", 0, {"beta": beta, "gamma": 0.0}) for beta in (1.0, 4.0, 16.0)]
     network = models.build(setup, generator=torch.Generator().manual_seed(0))
     leave(tmp_path, setup, network, {"vocabulary_size": None, "image_size": None}, *runs, failed=("beta16",))
-    ours = evaluation.study(setup, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
+    ours = study.measure(setup, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
     record = study.tried(ours, setup)
     assert list(record.setting) == [f"beta {beta}, gamma 0" for beta in (1, 4, 16)]
     assert list(record.used) == [False, True, False] and set(record.tuned) == {"β-VAE, dSprites"}
@@ -235,8 +235,8 @@ def test_a_grid_of_failures_only_has_the_columns_all_the_same(tmp_path):
     data, setup = sprites_dataset(), small_setup("dsprites", "arvae")
     run = Run("gamma1", 0, {"gamma": 1.0, "delta": 1.0})
     leave(tmp_path, setup, None, {}, run, failed=("gamma1",))
-    ours = evaluation.study(setup, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
-    assert set(evaluation.STUDY) <= set(ours.columns) and study.finished(ours).empty
+    ours = study.measure(setup, data, evaluation.pick(data, 60), tmp_path, log=lambda _: None)
+    assert set(study.MEASURED) <= set(ours.columns) and study.finished(ours).empty
 
 
 def grid(gammas, deltas, interpretability, accuracy):

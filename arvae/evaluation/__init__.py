@@ -3,14 +3,12 @@
 items = pick(dataset, sizes.codes)
 runs = evaluate_setup(setup, dataset, items, "data/models/mnist-arvae", params.evaluation, judge)
 
-scores: what is computed for each run; settings: a study's runs, lightly; control: what turning a dimension
-changes; content: what stays; targets: is a wished value reached; realism: whether outputs look like the
-data; bounds: what a score can be at least and at most; directions: a plain VAE's code turned towards the
-attributes; judge: the classifier that reads digits.
+scores: what is computed for each run; control: what turning a dimension changes; content: what stays;
+targets: is a wished value reached; realism: whether outputs look like the data; bounds: what a score can be
+at least and at most; judge: the classifier that reads digits.
 """
 
 from arvae.evaluation.bounds import limits
 from arvae.evaluation.scores import EvaluationError, Items, encoded, evaluate_setup, pick
-from arvae.evaluation.settings import STUDY, study
 
-__all__ = ["STUDY", "EvaluationError", "Items", "encoded", "evaluate_setup", "limits", "pick", "study"]
+__all__ = ["EvaluationError", "Items", "encoded", "evaluate_setup", "limits", "pick"]

@@ -122,7 +122,7 @@ def evaluate_setup(
 ) -> list[RunEvaluation]:
     """Evaluate every finished run in `directory` (data/models/<setup>), in the order of its runs.json.
 
-    judge: the digit classifier, for data with digits as labels. encode: see `encoded`, `directions.encoded`.
+    judge: the digit classifier, for data with digits as labels. encode: or that of `compendium.directions`.
     EvaluationError where no run is there, or one has codes that are not finite.
     """
     finished = [run for run in runs_in(directory) if run["status"] == "finished"]

@@ -1,10 +1,7 @@
 """Plain regression: each attribute is regressed on its latent dimension while the auto-encoder trains.
 
 The simplest supervision there is: the squared error of slope * z + intercept, both learned. Unlike `value` it
-leaves the dimension's scale to the other terms. I-VAE, "interpretable VAE", of Pati & Lerch, "Is
-Disentanglement enough?" (ISMIR 2021), after Adel et al., "Discovering Interpretable Representations for Both
-Deep Generative and Discriminative Models" (ICML 2018), reads each attribute off its dimension with a linear
-classifier; of continuous attributes, as all are here, that is this.
+leaves the dimension's scale to the other terms.
 """
 
 import torch

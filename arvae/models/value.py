@@ -1,10 +1,7 @@
 """Value-based regularization: a latent dimension is to be the attribute itself, in standard deviations.
 
 Squared error in the place of AR-VAE's loss on the order of the values. It sees what the order hides, so that
-a power transform of the attributes (datasets.<name>.transform) changes it, and not AR-VAE's. The supervised
-loss of Locatello et al., "Disentangling Factors of Variation Using Few Labels" (ICLR 2020), all examples
-labelled, which Pati & Lerch, "Is Disentanglement enough?" (ISMIR 2021) set beside AR-VAE as S2-VAE, is the
-same idea with another distance: cross-entropy of the dimension's logistic and the attribute in 0..1.
+a power transform of the attributes (datasets.<name>.transform) changes it, and not AR-VAE's.
 """
 
 import torch

@@ -1,18 +1,24 @@
 """The gamma-delta study: our settings beside the published ones, and which way hyperparameters move what.
 
-Ours: a row a setting, columns gamma, delta, status, message and the values, as `evaluation.study`
-gives them. Published: columns gamma, delta and the two values that the paper shows for its 35 settings.
+Ours: a row a setting, columns gamma, delta, status, message and the values, as `measure` gives them (seconds
+a run in place of an evaluation's minute). Published: columns gamma, delta and the two values that the paper
+shows for its 35 settings.
 """
 
 from collections.abc import Container, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from arvae import paths
+from arvae import metrics, paths
 from arvae.datasets.contract import Dataset
+from arvae.evaluation import control
+from arvae.evaluation.scores import Codes, EvaluationError, Items, Log, encoded, runs_in
 from arvae.params import Setup
+from arvae.progress import Progress
+from arvae.trained import same
 from arvae.training.precision import plan
 from compendium import labels
 from compendium.tables import statistics
@@ -27,6 +33,50 @@ TRIED = (
 GREEK = {"gamma": "γ", "delta": "δ"}
 CLEAR = 0.5  # a mean rank correlation from which a value "rises" or "falls" with a hyperparameter
 BASELINE = (0.40, 94.5)  # where the published figure marks the beta-VAE: interpretability, accuracy
+CONTROL = ("monotonicity_either_way", "range_covered", "selectivity")
+MEASURED = (*metrics.METRICS, "interpretability_regularized", "reconstruction_accuracy_percent", *CONTROL)
+TRAVERSED, POINTS = 16, 10  # items, and points of each traversal, that CONTROL is measured on
+
+
+def measure(
+    setup: Setup, dataset: Dataset, items: Items, directory: Path | str, log: Log | None = None
+) -> pd.DataFrame:
+    """A row a run of `directory` (data/models/<setup>), in the order of its runs.json.
+
+    Columns: run, seed, the hyperparameters it overrides (beta, gamma, delta first), status, message, steps,
+    and MEASURED, CONTROL over the fixed range. A run that failed in training, or whose codes are not finite,
+    has status "failed", says why, and NaN for every value.
+    """
+    runs = runs_in(directory)
+    progress = Progress(len(runs), f"measure {setup.name}", "runs", log=log)
+    rows = []
+    for run in runs:
+        first = [name for name in ("beta", "gamma", "delta") if name in run["overrides"]]
+        row = {"run": run["name"], "seed": run["seed"]}
+        row |= {name: run["overrides"][name] for name in (*first, *run["overrides"])}
+        row |= {name: run[name] for name in ("status", "message", "steps")}
+        if run["status"] == "finished":
+            try:
+                codes = encoded(setup.replace(**run["overrides"]), dataset, items, directory, run["name"])
+                row |= _measured(codes, items)
+            except EvaluationError as error:
+                row |= {"status": "failed", "message": str(error)}
+        rows.append(row)
+        progress.update(1, f"{run['name']} {row['status']}")
+    progress.close()
+    columns = [name for row in rows for name in row if name not in MEASURED]
+    return pd.DataFrame(rows).reindex(columns=[*dict.fromkeys(columns), *MEASURED])
+
+
+def _measured(codes: Codes, items: Items) -> dict[str, Any]:
+    row = {metric: codes.scores[metric] for metric in metrics.METRICS}
+    if codes.scores["regularized"] is not None:
+        row["interpretability_regularized"] = codes.scores["regularized"]["interpretability"]
+    model, accuracy = codes.model, same(items.x, codes.model.decode(codes.z)).mean()
+    values = np.linspace(*control.ends(model).T, POINTS, axis=1)
+    steered = control.summarise(control.traverse(model, codes.z[:TRAVERSED], values), items.attributes) or {}
+    row |= {name: steered.get(name, np.nan) for name in CONTROL}
+    return row | {"reconstruction_accuracy_percent": 100 * float(accuracy)}
 
 
 def published(root: Path | str) -> pd.DataFrame:
@@ -57,7 +107,7 @@ def varied(setup: Setup, settings: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def tried(ours: pd.DataFrame, setup: Setup) -> pd.DataFrame:
-    """The record of a tuning, from `evaluation.study`: a row a setting of the setup's loss.
+    """The record of a tuning, from `measure`: a row a setting of the setup's loss.
 
     setting: the hyperparameters that were set, as text; used: whether they are those of params.yaml; status:
     why it failed, where it did; then TRIED.
