@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from arvae import fast, models, paths
+from arvae import fast, machine, models, paths
 from arvae.datasets.contract import DataError
 from arvae.files import BARRED, atomic_write, explained, write_json
 from arvae.params import Setup
@@ -230,7 +230,7 @@ class _Training:
             **{name: outcome[name] for name in ("status", "message", "reused", "steps", "seconds")},
             examples_per_second=rows[-1]["examples_per_second"] if rows else 0.0,
             precision=self.plan.precision,
-            device=self.plan.device,
+            device=f"cuda ({machine.gpu()})" if self.plan.device == "cuda" else self.plan.device,
             last=rows[-1] if rows else {},
             weights=weights if outcome["status"] == "finished" else None,
             history=history,
