@@ -22,9 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from arvae.metrics import dci, factors, votes
+from arvae.metrics import dci, factors
+from arvae.metrics.betavae import betavae_score
 from arvae.metrics.dlig import dlig
 from arvae.metrics.dmig import carried_attributes, dmig
+from arvae.metrics.factorvae import factorvae_score
 from arvae.metrics.information import mutual_information, self_information
 from arvae.metrics.interpretability import choose_dimensions, interpretability, r2_matrix
 from arvae.metrics.irs import irs
@@ -141,8 +143,8 @@ def grouped(
         "disentanglement": dci.disentanglement(importance),
         "completeness": dci.completeness(importance),
         "informativeness": float(informative.mean()),
-        "factorvae_score": votes.factorvae_score(z, classes, random) if varies else 0.0,
-        "betavae_score": votes.betavae_score(z, classes, random) if varies else 0.0,
+        "factorvae_score": factorvae_score(z, classes, random) if varies else 0.0,
+        "betavae_score": betavae_score(z, classes, random) if varies else 0.0,
         "irs": irs(z, classes),
     }
 

@@ -3,10 +3,13 @@
 continuous: a length, a slant; discrete: a class, whose numbers have no order; circular: an angle.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 KINDS = ("continuous", "discrete", "circular")
 BINS = 10  # classes of a continuous or circular factor
+GROUP, TRAIN, TEST = 64, 1600, 800  # examples in a group, groups to learn from and to be judged by
 
 
 def classes(column: np.ndarray, kind: str = "continuous", bins: int = BINS) -> np.ndarray:
@@ -42,3 +45,15 @@ def circular_correlation(z: np.ndarray, angle: np.ndarray, order: int = 1) -> fl
     design = np.column_stack([np.ones_like(c), c, s])
     fitted = design @ np.linalg.lstsq(design, z, rcond=None)[0]
     return float(np.sqrt(np.clip(fitted.var() / z.var(), 0, 1)))
+
+
+def groups(labels: np.ndarray, count: int, size: int, random: np.random.Generator) -> Iterator[tuple]:
+    """For scores of groups: `count` times a factor of classes `labels` (n, k), and `size` rows that share its
+    class with a row drawn at random. Factors with one class only are left out."""
+    factors = np.flatnonzero(np.ptp(labels, axis=0) > 0)
+    if not len(factors):
+        raise ValueError("no factor has two classes: there is nothing to tell apart")
+    members = {(f, c): np.flatnonzero(labels[:, f] == c) for f in factors for c in np.unique(labels[:, f])}
+    for factor in random.choice(factors, count):
+        shared = members[factor, labels[random.integers(len(labels)), factor]]
+        yield factor, random.choice(shared, size)
