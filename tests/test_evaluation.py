@@ -208,6 +208,11 @@ def test_every_published_number_has_a_row(reports):
     assert (row["published low"], row["published high"]) == (first.value.min(), first.value.max())
     assert np.isnan(row.obtained) and row.verdict == "below" and row.runs == 2  # two runs: no mean
     assert row["each run"] == "0.900, 0.901" and np.isnan(row["95 % low"])
+    assert row["outside by"] == pytest.approx(0.9 - first.value.min())
+    inside = tables.beside_published(
+        tables.runs({"mnist-arvae": report("mnist", "arvae", scc=row.published)}), theirs
+    )
+    assert inside.set_index(["metric", "data set", "model"])["outside by"]["scc", "mnist", "arvae"] == 0
     percent = table[table.metric == "reconstruction_accuracy_percent"]["each run"].str.split(", ").explode()
     assert percent.astype(float).between(90, 92).all()
     relative = table[table.metric == "digit_accuracy_reconstructed_relative_percent"].published

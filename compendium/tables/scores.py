@@ -122,7 +122,8 @@ def _mean(one: statistics.Summary) -> float:
 
 
 def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
-    """One row a published distribution: our runs, the range of the published ones, the margin, a verdict.
+    """One row a published distribution: our runs, the range of the published ones, how far our mean or, of few
+    runs, the farthest is outside of it (0: it is not), the margin, a verdict.
 
     Where we have no such setup the row says "not run". See `statistics.beside_range`, `_reference`.
     """
@@ -134,13 +135,15 @@ def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
         one = statistics.summary(runs) if runs else statistics.Summary(0, np.nan)
         found = statistics.beside_range(runs, group.value, least(metric)) if runs else "not run"
         low, high = group.value.min(), group.value.max()
+        shown = [one.mean] if one.n >= statistics.FEW else runs
+        outside = max((min(x - low, 0) + max(x - high, 0) for x in shown), key=abs, default=np.nan)
         rows.append(
             (metric, dataset, model, one.n, _mean(one), each(runs, metric), one.low, one.high,
-             _reference(group, dataset), low, high, least(metric), found)
+             _reference(group, dataset), low, high, outside, least(metric), found)
         )  # fmt: skip
     columns = ["metric", "data set", "model", "runs", "obtained", "each run", "95 % low", "95 % high",
-               "published", "published low", "published high", "margin", "verdict"]  # fmt: skip
-    numbers = dict.fromkeys(["obtained", "95 % low", "95 % high"], float)
+               "published", "published low", "published high", "outside by", "margin", "verdict"]  # fmt: skip
+    numbers = dict.fromkeys(["obtained", "95 % low", "95 % high", "outside by"], float)
     return ordered(pd.DataFrame(rows, columns=columns).astype(numbers))
 
 

@@ -10,7 +10,7 @@ from IPython.display import HTML
 from arvae.files import write_text
 from compendium import labels
 
-_SIGNED = ("difference", "rank correlation")
+_SIGNED = ("difference", "rank correlation", "outside by")
 _EXACT = ("gamma", "delta")  # settings, not results: as many digits as they have
 _TEX = str.maketrans(
     {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$", "{": r"\{", "}": r"\}",
