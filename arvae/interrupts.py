@@ -66,4 +66,7 @@ def _told(kind: type[BaseException], error: BaseException, trace: TracebackType 
     """What is missing or may not be written is said in one line; all else is a traceback."""
     if isinstance(error, OSError):
         return print(error, file=sys.stderr)
+    if isinstance(error, ModuleNotFoundError) and not f"{error.name}.".startswith(_OURS):
+        remedy = "in the project's folder: python -m pip install '.[all]'"
+        return print(f"{error.name} is not installed, which this command needs; {remedy}", file=sys.stderr)
     sys.__excepthook__(kind, error, trace)

@@ -122,6 +122,16 @@ def test_importing_the_package_changes_no_handler():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
+def test_a_command_that_lacks_a_library_names_it(tmp_path):
+    """As after `pip install .`, which brings what the metrics need."""
+    (tmp_path / "pydantic.py").write_text("raise ModuleNotFoundError('No module', name='pydantic')\n")
+    environ = environment() | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    command = [sys.executable, "-m", "arvae.edit", "tune.abc"]
+    told = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert told.returncode == 1 and not told.stdout
+    assert told.stderr.startswith("pydantic is not installed") and told.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_make_is_interrupted_as_it_makes_the_environment(tmp_path, number):
     """As a terminal does it: the signal reaches make and all that it has started."""

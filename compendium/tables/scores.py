@@ -122,8 +122,8 @@ def _mean(one: statistics.Summary) -> float:
 
 
 def beside_published(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
-    """One row a published distribution: our runs, the range of the published ones, how far our mean or, of few
-    runs, the farthest is outside of it (0: it is not), the margin, a verdict.
+    """One row a published distribution: our runs, the range of the published ones, how far our mean or, of
+    few runs, the farthest is outside of it (0: it is not), the margin, a verdict.
 
     Where we have no such setup the row says "not run". See `statistics.beside_range`, `_reference`.
     """
