@@ -158,6 +158,7 @@ def _evaluate(
     details = {
         "controllability": {key: control.summarise(one, items.attributes) for key, one in turned.items()},
         "content": content.preserved(items, reconstructions, fixed, judge),
+        "content_observed": {name: float(values.mean()) for name, values in kept.items()},
         "content_curve": content.curve(kept, observed, control.data_range(items.attributes)),
         "latent_density_ratio": None if inside is None else float(inside.mean()),
         "latent_density_plausible": None if plausible is None else float(plausible.mean()),

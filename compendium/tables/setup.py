@@ -79,6 +79,11 @@ def content(report: Report, by: str = "per_attribute") -> pd.DataFrame:
     single = not isinstance(next(iter(found[0][by].values())), dict)
     frames = [pd.DataFrame({one["what"]: one[by]} if single else one[by], dtype=float) for one in found]
     mean = sum(frames) / len(frames) if single else (sum(frames) / len(frames)).T
+    if by == "per_attribute":
+        seen = [
+            pd.Series(run["details"].get("content_observed", {}), dtype=float) for run in looked_at(report)
+        ]
+        mean[f"{found[0]['what']}, observed range"] = sum(seen) / len(seen)
     if by == "per_class":
         return mean.rename_axis("class")
     return mean.reindex([name for name in report["attributes"] if name in mean.index]).rename_axis("edited")
