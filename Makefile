@@ -81,15 +81,15 @@ else
 TORCH_FROM := --require-hashes --no-deps -r requirements-torch.lock
 endif
 # Runs a command such that Ctrl-C ends it, and what it has started, at once and with one line.
-calm = $(1) & pid=$$!; \
+interruptible = $(1) & pid=$$!; \
 	trap 'for one in $$(pgrep -P $$pid); do pkill -P $$one; kill $$one; done 2>/dev/null; kill $$pid 2>/dev/null; echo; \
 	echo "Interrupted. What was downloaded is kept: the same command goes on from there"; exit 130' INT TERM; \
 	wait $$pid
-pip = $(call calm,$(BIN)/python -m pip install -qq --disable-pip-version-check $(1))
+pip = $(call interruptible,$(BIN)/python -m pip install -qq --disable-pip-version-check $(1))
 $(VENV)/ready: requirements.lock requirements-torch.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11.5 to 3.14 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...") if not (3, 11, 5) <= sys.version_info[:3] < (3, 15) else None'
 	@echo 'Installing the environment into $(VENV), with PyTorch $(TORCH_VERSION) for $(TORCH) (a few minutes the first time) ...'
-	@test -x $(BIN)/pip || { $(call calm,$(PYTHON) -m venv $(VENV)); }
+	@test -x $(BIN)/pip || { $(call interruptible,$(PYTHON) -m venv $(VENV)); }
 	@$(call pip,--require-hashes --no-deps -r requirements.lock)
 	@$(call pip,$(TORCH_FROM)) || { echo 'PyTorch could not be installed. Without its index of builds for the CPU: make TORCH=gpu'; exit 1; }
 	@$(call pip,--no-deps --no-build-isolation --editable .)

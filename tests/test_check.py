@@ -89,6 +89,7 @@ def test_while_dvc_runs_elsewhere_it_says_so_in_a_line(lock, tmp_path, monkeypat
     dvc(tmp_path, "init", "--quiet")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(check.pipeline, "written", lambda home: {})
+    monkeypatch.setattr(check.weights, "stale", lambda home: [])
     place = tmp_path / ".dvc" / "tmp" / lock
     if lock == "rwlock":
         write_json(place, {"write": {str(tmp_path / "a"): {"pid": os.getpid(), "cmd": "dvc repro"}}})
