@@ -14,27 +14,33 @@ export PATH := $(abspath $(BIN)):$(PATH)
 help:
 	@sed -n '1,4p' Makefile
 
-# All of these are `dvc repro`; before it, what it would train one setup after another is trained on all cores.
+# All of these are `dvc repro`; before it, what it would do one setup after another is done on all cores: trainings,
+# then the pages of each setup, two at a time. What fails there is left to `dvc repro`, which says why.
+setups = -@$(BIN)/dvc stage list $(1) --name-only | sed -nE 's/^(.*:)?train@(.*)/\1train@\2 \1evaluate@\2/p' | \
+	xargs -P 2 -L 1 $(BIN)/dvc --wait-for-lock repro -s
 repro: $(VENV)/ready
 	$(BIN)/python -m compendium.pipeline
-	$(BIN)/dvc repro data
+	$(BIN)/dvc repro data classifier
 	$(BIN)/python -m compendium.train
+	$(call setups,dvc.yaml)
 	$(BIN)/dvc repro
 	@echo "Open reports/index.html in a browser. From here on: $(BIN)/dvc repro, $(BIN)/jupyter lab (or make lab)."
 
 # The second pipeline; what it needs of the first is run first.
 studies: $(VENV)/ready
 	$(BIN)/python -m compendium.pipeline
-	$(BIN)/dvc repro data studies/dvc.yaml:data
+	$(BIN)/dvc repro data classifier studies/dvc.yaml:data
 	$(BIN)/python -m compendium.train studies
+	$(call setups,studies/dvc.yaml)
 	$(BIN)/dvc repro studies/dvc.yaml
 	@echo "Open studies/reports/index.html in a browser."
 
 # The third: longer trainings with a home of their own, overnight/. Interrupted, it goes on where it was.
 overnight: $(VENV)/ready
 	$(BIN)/python -m compendium.pipeline
-	$(BIN)/dvc repro overnight/dvc.yaml:data
+	$(BIN)/dvc repro overnight/dvc.yaml:data overnight/dvc.yaml:classifier
 	$(BIN)/python -m compendium.train overnight
+	$(call setups,overnight/dvc.yaml)
 	$(BIN)/dvc repro overnight/dvc.yaml
 	@echo "Open overnight/reports/index.html in a browser."
 

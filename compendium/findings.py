@@ -7,7 +7,7 @@ import pandas as pd
 
 from compendium import labels, records
 from compendium.tables import setup, statistics
-from compendium.tables.scores import Reports, differences, fair, scalars
+from compendium.tables.scores import Reports, content_at_equal_range, differences, fair, scalars
 
 CHANCE = {"shape": 1 / 3, "digit": 1 / 10}  # of guessing what an item is
 LIKE = 0.05  # scores closer than this are called alike
@@ -23,7 +23,6 @@ MEASURES = {
     "rank correlation": "monotonicity",
     "targets reached": "target_hit",
     "share of change": "selectivity",
-    "content kept": "content_traversed",
 }
 
 
@@ -58,6 +57,16 @@ def _mean(reports: Reports, dataset: str, model: str, name: str) -> float | None
     if name == "monotonicity" and model != "arvae":
         name = "monotonicity_either_way"
     return reports.get(f"{dataset}-{model}", {"mean": {}})["mean"].get(name)
+
+
+def _content(reports: Reports, dataset: str) -> tuple[float, float] | None:
+    """What AR-VAE and the baseline keep of the content where both cover as much of the attributes' range:
+    means over the seeds both have; None where nothing measures it."""
+    names = ("arvae", fair(reports, dataset) or "betavae")
+    ours, theirs = (reports.get(f"{dataset}-{name}", {"runs": {}})["runs"] for name in names)
+    found = [content_at_equal_range(ours[run], theirs[run]) for run in ours if run in theirs]
+    kept = [both[:2] for both in found if both]
+    return tuple(sum(side) / len(kept) for side in zip(*kept, strict=True)) if kept else None
 
 
 def _listed(items: Sequence[str]) -> str:
@@ -118,17 +127,13 @@ def _stays(reports: Reports, dataset: str) -> str:
     """What is left of an item after one attribute was changed; "" where nothing measures it."""
     report = reports[f"{dataset}-arvae"]
     mean, content = report["mean"], next(iter(report["runs"].values()))["details"]["content"]
-    if not content or mean.get("content_traversed") is None:
+    both = _content(reports, dataset)
+    if not content or not both:
         return ""
-    other = _mean(reports, dataset, fair(reports, dataset) or "betavae", "content_traversed")
-    shown, beside, rebuilt = (
-        "" if share is None else f"{100 * share:.0f} %"
-        for share in (mean["content_traversed"], other, mean["content_reconstructed"])
-    )
-    aside = [f"baseline: {beside}"] * bool(beside)
+    shown, beside, rebuilt = (f"{100 * share:.0f} %" for share in (*both, mean["content_reconstructed"]))
+    aside = [f"baseline: {beside}"]
     aside += [f"merely reconstructed: {rebuilt}"] * (content["what"] in CHANCE)
-    said = f" ({'; '.join(aside)})" if aside else ""
-    text = f"on {labels.dataset_label(dataset)} {KEPT[content['what']].format(shown)}{said}"
+    text = f"on {labels.dataset_label(dataset)} {KEPT[content['what']].format(shown)} ({'; '.join(aside)})"
     guess = CHANCE.get(content["what"], 0)
     if mean["content_reconstructed"] < guess:
         text += f", no better than guessing ({100 * guess:.0f} %)"
@@ -183,6 +188,7 @@ def sentences(reports: Reports, shorter: Reports) -> str:
     alike = [name for name in follows if name in baseline and abs(follows[name] - baseline[name]) < LIKE]
     same = f" On {_listed(alike)} the two are alike." if alike else ""
     stays = [text for name in names if (text := _stays(reports, name))]
+    remains = f" Edited as far by both models: {'; '.join(stays)}." if stays else ""
     right, other = (_scores(reports, "reconstruction_accuracy", model) for model in ("arvae", "baseline"))
     costs = [
         f"{100 * right[name]:.1f} % instead of {100 * other[name]:.1f} % on {name}"
@@ -215,7 +221,7 @@ def sentences(reports: Reports, shorter: Reports) -> str:
    dimension, in whichever direction it runs, {_span(baseline)}.{same}{exceptions}
 3. **Other things change as well.** The chosen attribute accounts for
    {_span(_scores(reports, "selectivity"), percent=True)} of the change in all attributes, in part
-   because attributes are correlated. What remains: {"; ".join(stays)}.{cost}"""
+   because attributes are correlated.{remains}{cost}"""
 
 
 def abstract(reports: Reports) -> str:
@@ -238,6 +244,8 @@ def table(reports: Reports) -> pd.DataFrame:
             mine, other = (_mean(reports, dataset, one, name) for one in ("arvae", model))
             column[words] = "–" if mine is None else labels.signed(mine, 2)
             column[words] += "" if other is None else f" ({labels.signed(other, 2)})"
+        kept = _content(reports, dataset)
+        column["content kept"] = "{:.2f} ({:.2f})".format(*kept) if kept else "–"
         column["fair baseline"] = labels.model_label(model) if model else "not run"
         column["runs"] = _runs(reports, dataset, model)
         columns[labels.dataset_label(dataset)] = column

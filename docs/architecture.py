@@ -22,7 +22,7 @@ SAYS = {  # what a box is for, and the column that it is drawn in
     "findings": ("what was found", 6), "readme": ("its tables", 4), "site": ("the pages", 5),
     "playground": ("page, notebook, tutorial", 1), "pipeline": ("writes dvc.yaml", 2),
     "train": ("all runs at once", 2), "weights": ("that ship", 3), "check": ("is anything stale?", 3),
-    "records": ("of evaluations", 5),
+    "records": ("of evaluations", 5), "directions": ("in plain codes", 7),
 }  # fmt: skip
 WIDTH, HEIGHT, ACROSS, DOWN = 152, 42, 168, 84
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -203,6 +204,15 @@ def test_metric_boxes_draw_with_few_and_many_runs_and_without_reference(tmp_path
     style.save(metrics.boxes(few[few.dataset == "mnist"]), tmp_path / "alone.png")
     with pytest.raises(ValueError, match="holds none of the metrics"):
         metrics.boxes(few, published, ["nonsense"])
+
+
+def test_floors_and_ceilings_are_lines_across_their_data_sets(published):
+    bounds = {"floor": {("scc", "mnist"): 0.1, ("mig", "mnist"): 0.0}, "ceiling": {}}
+    figure = metrics.boxes(published[published.point < 2], None, ["scc"], bounds)
+    (line,) = figure.axes[0].findobj(lambda part: isinstance(part, LineCollection))
+    (((left, low), (right, high)),) = line.get_segments()
+    assert low == high == 0.1 and round((left + right) / 2) == labels.DATASETS.index("mnist")
+    assert [text.get_text() for text in figure.legends[0].texts][-1] == "floor"
 
 
 @pytest.mark.parametrize("count", [1, 2, 6, len(labels.MODELS)])

@@ -51,7 +51,21 @@ def test_a_band_is_entered_as_far_as_the_decoder_goes(most, entered, reached):
         traverse=lambda z, name, steps: np.minimum(steps, most)[:, None, None].repeat(len(z), axis=1),
         measure=lambda outputs: outputs,
     )
-    found = generalisation.into_band(model, items, "a", (3.0, None), 50)
+    model.decode = lambda z: np.full((len(z), 1), 3.5)  # so that it is kept at one of the places, 3, 3.5, 4
+    realism = SimpleNamespace(judge=None, plausible=lambda outputs: outputs[..., 0] > 3.05)
+    found = generalisation.into_band(model, items, "a", (3.0, None), 50, realism)
     assert found["items"] == 50 and found["left alone"] == 0
     assert found["entered"] == entered
     assert found["reached"] == pytest.approx(reached)  # wishes 3.1, 3.3, ... 3.9, met to 0.475
+    inside = [found["content kept"], found["plausible"], found["test items plausible"]]
+    expected = [(most == 4) / 3, 2 / 3, 0] if entered else [np.nan, np.nan, 0]
+    np.testing.assert_allclose(inside, expected)
+
+
+def test_digits_are_kept_in_a_band_where_the_classifier_reads_them_again(monkeypatch):
+    items = Items(np.arange(4), np.zeros((4, 2, 2)), np.zeros((4, 1)), {"label": np.array([3, 5, 7, 9])})
+    outputs, item = np.zeros((3, 2, 2)), np.array([0, 0, 1])  # two made of the second item, one of the fourth
+    monkeypatch.setattr(generalisation.classifiers, "predict", lambda judge, images: np.array([5, 7, 9]))
+    judged = SimpleNamespace(judge=object())
+    found = generalisation._kept(items.x[[1, 3]], items, np.array([1, 3]), outputs, item, judged)
+    assert found == pytest.approx(2 / 3)

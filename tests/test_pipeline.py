@@ -202,7 +202,7 @@ def test_an_impossible_value_is_refused_and_nothing_is_lost(done):
 STAGES = (
     "data@mnist", "data@bach", "train@mnist-arvae", "train@bach-arvae", "classifier",
     "evaluate@dsprites-arvae", "evaluate@bach-arvae", "comparison@mnist", "comparison@bach", "results",
-    "playground", "tutorial", "site",
+    "checklist", "playground", "tutorial", "site",
 )  # fmt: skip
 STUDIES = ("data@folk-own", "train@folk-own-arvae", "directions@bach-direction", "baselines")
 STUDIES += ("hyperparameters", "tuning", "own-attributes", "site")

@@ -23,17 +23,22 @@ from compendium.figures import style
 
 SCORES = ("interpretability", "mig", "modularity", "sap", "scc")
 MANY = 5  # runs from which a box says more than points
+BOUNDS = {"floor": ":", "ceiling": "--"}  # and how their lines are drawn
 TERM_LABELS = {"kl": "KL divergence", "regularization": "attribute regularization"}
 
 
 def boxes(
-    ours: pd.DataFrame, published: pd.DataFrame | None = None, metrics: Sequence[str] = SCORES
+    ours: pd.DataFrame,
+    published: pd.DataFrame | None = None,
+    metrics: Sequence[str] = SCORES,
+    bounds: Mapping[str, Mapping[tuple[str, str], float]] | None = None,
 ) -> Figure:
     """A panel a metric, a group a data set, a colour a model: runs are points, published ones paler.
 
     ours: columns metric, dataset, model, value. published: the same with `point`; its ten runs are a paler
     box, run 0 a diamond (on images the only one that did not continue from another).
-    From five runs on, ours are a box too.
+    From five runs on, ours are a box too. bounds: "floor" and "ceiling" -> metric and data set -> the score
+    (`tables.bounds`), a line each.
     """
     metrics = [m for m in metrics if (ours.metric == m).any()]
     if not metrics:
@@ -54,19 +59,37 @@ def boxes(
     ours = ours.assign(hue=ours.model + ", here")
     theirs = theirs.assign(hue=theirs.model + ", published")
     figure, panels = style.panels(len(metrics), 2, 2.15)
+    lines = {
+        side: {key: y for key, y in (bounds or {}).get(side, {}).items() if key[0] in metrics}
+        for side in BOUNDS
+    }
     for axes, metric in zip(panels, metrics, strict=True):
-        _box_panel(axes, ours[ours.metric == metric], theirs[theirs.metric == metric], palette)
+        here = ours[ours.metric == metric]
+        datasets = labels.in_order(here.dataset, labels.DATASETS)
+        _box_panel(axes, here, theirs[theirs.metric == metric], datasets, palette)
+        for side, values in lines.items():
+            for x, y in [
+                (x, values[metric, name]) for x, name in enumerate(datasets) if (metric, name) in values
+            ]:
+                axes.hlines(y, x - 0.42, x + 0.42, color=style.GREY, lw=1, ls=BOUNDS[side], zorder=1)
     reference = [
         Line2D([], [], lw=7, color=style.GREY, alpha=0.28, label="published, ten runs (paler)"),
         Line2D([], [], marker="D", ls="", ms=4.5, mfc="white", color=style.GREY, label="published, run 0"),
     ]
-    _legend(figure, models, *(reference if len(theirs) else ()), marker="o", ls="")
+    reference = reference if len(theirs) else []
+    reference += [
+        Line2D([], [], color=style.GREY, lw=1, ls=line, label=side)
+        for side, line in BOUNDS.items()
+        if lines[side]
+    ]
+    _legend(figure, models, *reference, marker="o", ls="")
     style.wrap([axes.set_title(labels.metric_label(m)) for axes, m in zip(panels, metrics, strict=True)])
     return figure
 
 
-def _box_panel(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, palette: Mapping[str, str]) -> None:
-    datasets = labels.in_order(ours.dataset, labels.DATASETS)
+def _box_panel(
+    axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, datasets: Sequence[str], palette: Mapping[str, str]
+) -> None:
     place = {"x": "dataset", "y": "value", "hue": "hue", "order": datasets, "hue_order": list(palette),
              "ax": axes, "legend": False}  # fmt: skip
     runs = ours.groupby(["dataset", "model"]).value.transform("size")

@@ -9,6 +9,7 @@ KINDS = {"data": "Data", "comparison": "Comparison", "evaluate": "Evaluation", "
 # Pages about no data set, or about all: group, label in the menu, heading.
 ALONE = {
     "results": ("All data sets", "Results", "Results: comparison with the paper and the baseline"),
+    "checklist": ("All data sets", "The paper's figures", "Checklist: the paper's figures and numbers"),
     "baselines": ("All data sets", "Other models", "Other models: is it the regularization?"),
     "tuning": ("All data sets", "How they were tuned", "Other models: weights tried"),
     "generalisation": ("All data sets", "Generalisation", "Generalisation: unseen data and few labels"),

@@ -93,13 +93,13 @@ def sources(home: Path) -> dict[str, str]:
 def downloads(reports: Path, page: str, setup: str) -> dict[str, str]:
     """What a page's numbers can be loaded from: name of a file -> where it is, from the folder of reports."""
     tables = reports / "tables"
-    patterns = [tables.glob("*.csv")] if page == "results" else [(tables / page).glob("*.csv")]
+    own = {"results": tables, "checklist": reports / "checklist"}
     one = {
         "evaluate": f"metrics/{setup}.json",
         "train": f"training/{setup}.csv",
         "data": f"provenance/{setup}.json",
     }
-    found = [path for pattern in patterns for path in sorted(pattern)]
+    found = sorted(own.get(page, tables / page).glob("*.csv"))
     found += [reports / one[stage] for stage in [page.partition("-")[0]] if stage in one and setup]
     return {path.name: path.relative_to(reports).as_posix() for path in found if path.is_file()}
 

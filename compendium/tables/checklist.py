@@ -1,11 +1,12 @@
 """What the paper shows, figure by figure and number by number: where it is here, or why it is not.
 
-Figures are named by what they show. `checklist` says which data sets have theirs, and counts the numbers of
-data/published that have a counterpart. It looks for no file: a stage may draw its figures after this one.
+Figures are named by what they show. `checklist` looks for the files of ours, and counts the numbers of
+data/published that have a counterpart.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -64,13 +65,13 @@ ITEMS = (
 
 
 def checklist(
-    reports: Mapping[str, Any], ours: pd.DataFrame, theirs: pd.DataFrame, grid: pd.DataFrame, settings: int
+    folder: Path, ours: pd.DataFrame, theirs: pd.DataFrame, grid: pd.DataFrame, settings: int
 ) -> pd.DataFrame:
-    """ITEMS as a table: what the paper shows, published numbers, how many have ours beside them, state, note.
+    """ITEMS as a table: what the paper shows, published numbers, how many have ours beside them, state, the
+    files that are there, note.
 
-    reports: metrics by setup (`records.load`); a data set has its figures where its AR-VAE and its baseline
-    are among them. ours, theirs: see `tables.runs`, `tables.published`; grid: `study.published`; settings:
-    how many of its settings were run here.
+    folder: of the reports, where the files are. ours, theirs: see `tables.runs`, `tables.published`; grid:
+    `study.published`; settings: how many of its settings were run here.
     """
     counterparts = {tuple(key) for key in ours[KEYS].itertuples(index=False)}
     rows = []
@@ -81,12 +82,12 @@ def checklist(
             of = theirs[theirs.metric.isin(item.metrics)]
             numbers = len(of)
             beside = sum(tuple(key) in counterparts for key in of[KEYS].itertuples(index=False))
-        missing = [one for one in item.datasets if not {f"{one}-arvae", f"{one}-betavae"} <= reports.keys()]
-        state = f"not here: {', '.join(missing)}, without AR-VAE and β-VAE both" if missing else "here"
-        if not item.files:  # what another pipeline makes is not looked for: this page would depend on it
+        files = [file.format(name) for file in item.files for name in item.datasets or [""]]
+        there = [file for file in files if (folder / file).is_file()]
+        missing = [file for file in files if file not in there]
+        state = f"not here: {', '.join(missing)}" if missing else "here"
+        if not files:  # what another pipeline makes is not looked for: this page would depend on it
             state = f"by `{item.command}`" if item.command else "not reproduced"
-        names = [name for name in item.datasets if name not in missing] if item.datasets else [""]
-        where = ", ".join(file.format(name).removeprefix("figures/") for file in item.files for name in names)
-        rows.append((item.shows, numbers, beside, state, where, item.reason))
+        rows.append((item.shows, numbers, beside, state, ", ".join(there), item.reason))
     columns = ["the paper shows", "numbers", "with ours", "state", "where", "note"]
     return pd.DataFrame(rows, columns=columns)

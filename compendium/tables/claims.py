@@ -6,13 +6,15 @@ of the same seed, or the distance to a limit. `statistics.verdict` makes a word 
 """
 
 import dataclasses
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from compendium import labels
 from compendium.tables import statistics
-from compendium.tables.scores import Reports, content_gap, fair, per_attribute
+from compendium.tables.scores import Reports, content_at_equal_range, fair, per_attribute
 
 SAME = 0.1  # modularity: differences up to this count as "about the same"
 STEERED = 0.9  # monotonicity from which a dimension counts as steering its attribute
@@ -90,6 +92,18 @@ def check(reports: Reports, claims: Sequence[Claim]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claim", "verdict", "runs", "evidence", "p", "about", "whose"])
 
 
+def tally(checked: pd.DataFrame) -> str:
+    """How many claims of a table (`check`) have which verdict: "holds: 6; holds in part: 1; undecided: 3".
+
+    What is in brackets is left out, and, of a verdict in parts, the data sets.
+    """
+    words = (
+        ", ".join(re.sub(r" on .*| \(.*?\)", "", part) for part in verdict.split("; "))
+        for verdict in checked.verdict
+    )
+    return "; ".join(f"{word}: {count}" for word, count in Counter(words).most_common())
+
+
 def values(reports: Reports, dataset: str, model: str, name: str, on: str = "all") -> dict[str, float]:
     """A scalar of a setup, by run; none where the setup was not run.
 
@@ -138,10 +152,10 @@ def keeps(worse: str) -> Test:
 
 
 def content_gaps(reports: Reports, dataset: str, model: str) -> list[float]:
-    """`scores.content_gap` of AR-VAE and a model in points, a value a seed that both have."""
+    """How much more AR-VAE keeps than a model, see `content_at_equal_range`, in points, a value a seed."""
     ours, theirs = (reports.get(f"{dataset}-{name}", {"runs": {}})["runs"] for name in ("arvae", model))
-    found = [content_gap(ours[run], theirs[run]) for run in ours if run in theirs]
-    return [100 * gap[0] for gap in found if gap]
+    found = [content_at_equal_range(ours[run], theirs[run]) for run in ours if run in theirs]
+    return [100 * (kept[0] - kept[1]) for kept in found if kept]
 
 
 def _baseline(reports: Reports, dataset: str) -> str:

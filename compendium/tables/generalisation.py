@@ -12,8 +12,11 @@ import pandas as pd
 from arvae.datasets import partial, sprites
 from arvae.datasets.contract import Dataset
 from arvae.datasets.measuring import DRAWN
+from arvae.evaluation import judge as classifiers
 from arvae.evaluation import reconstruction
+from arvae.evaluation.content import pitches_kept
 from arvae.evaluation.control import data_range
+from arvae.evaluation.realism import Realism
 from arvae.evaluation.scores import SEED, Items, runs_in
 from arvae.evaluation.targets import TOLERANCE, WISHES
 from arvae.metrics import spearman_matrix
@@ -59,14 +62,21 @@ def combinations(model: TrainedModel, items: Items, unseen: np.ndarray) -> pd.Da
 
 
 def into_band(
-    model: TrainedModel, items: Items, name: str, bounds: tuple[float | None, float | None], count: int
+    model: TrainedModel,
+    items: Items,
+    name: str,
+    bounds: tuple[float | None, float | None],
+    count: int,
+    realism: Realism,
 ) -> dict[str, float]:
     """The first `count` items outside a band of the attribute `name` are turned into it.
 
     Along its dimension they are decoded at POINTS places of the range that the paper traverses, as an editor
     would search. entered: share of items whose attribute, measured, lies in the band at some place. reached:
     share of wishes, quantiles (WISHES) of the test items within the band, met at some place to TOLERANCE of
-    the data's range; left alone: the same of the items as they are.
+    the data's range; left alone: the same of the items as they are. Of all that was decoded into the band,
+    NaN where nothing was: content kept, the share read as the item's digit, or of ticks that sound as in its
+    reconstruction; plausible (`Realism.plausible`), beside what the test items in the band are.
     """
     column, region = model.attribute_names.index(name), {name: bounds}
     values = items.attributes[:, column]
@@ -76,10 +86,35 @@ def into_band(
     z = model.sample(items.x[outside], SEED)
     turned = model.traverse(z, name, np.linspace(*model.range_of(name), POINTS))  # (p, n, ...)
     measured = model.measure(turned)  # (p, n, k)
-    entered = partial.inside(model.attribute_names, measured, region).any(axis=0)
     tolerated = TOLERANCE * data_range(items.attributes)[column]
     away = np.abs(measured[..., column, None] - wishes)  # (p, n, w), NaN: not measurable
     met = (np.nan_to_num(away, nan=np.inf) <= tolerated).any(axis=0)
     left = np.abs(values[outside, None] - wishes) <= tolerated
-    return {"items": len(outside), "entered": float(entered.mean()), "reached": float(met.mean()),
-            "left alone": float(left.mean())}  # fmt: skip
+    there = partial.inside(model.attribute_names, measured, region)  # (p, n)
+    outputs, item = turned[there], np.nonzero(there)[1]
+    return {
+        "items": len(outside),
+        "entered": float(there.any(axis=0).mean()),
+        "reached": float(met.mean()),
+        "left alone": float(left.mean()),
+        "content kept": _kept(model.decode(z), items, outside, outputs, item, realism),
+        "plausible": float(realism.plausible(outputs).mean()) if len(outputs) else np.nan,
+        "test items plausible": float(realism.plausible(items.x[within]).mean()),
+    }
+
+
+def _kept(
+    again: np.ndarray,
+    items: Items,
+    turned: np.ndarray,
+    outputs: np.ndarray,
+    item: np.ndarray,
+    realism: Realism,
+) -> float:
+    """Content kept in outputs (m, ...), each made of one of the items `turned`, reconstructed as `again`."""
+    if not len(outputs):
+        return np.nan
+    if realism.judge is None:
+        return float(pitches_kept(again[item], outputs).mean())
+    digits = items.extra["label"][turned][item]
+    return float((classifiers.predict(realism.judge, outputs) == digits).mean())

@@ -187,9 +187,11 @@ def content_curves(reports: Reports) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["dataset", "model", "run", "range_covered", "content"])
 
 
-def content_gap(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[float, float] | None:
-    """How much more of the content one run keeps than another where both cover as much of the attributes'
-    range, the widest that both reach, and that range; None where the curve of one begins beyond it."""
+def content_at_equal_range(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any]
+) -> tuple[float, float, float] | None:
+    """What two runs keep of the content where both cover as much of the attributes' range, the widest that
+    both reach, and that range; None where the curve of one begins beyond it."""
     curves = [
         sorted(
             (point["range_covered"], point["content"]) for point in run["details"].get("content_curve", [])
@@ -202,7 +204,7 @@ def content_gap(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[flo
     if common < max(curve[0][0] for curve in curves):
         return None
     mine, other = (float(np.interp(common, *zip(*curve, strict=True))) for curve in curves)
-    return mine - other, common
+    return mine, other, common
 
 
 def differences(ours: pd.DataFrame, metric: str, dataset: str, model: str, other: str) -> list[float]:
@@ -230,19 +232,22 @@ def beside_baseline(ours: pd.DataFrame, model: str = "arvae", baseline: str = "b
     return ordered(table.astype(numbers))
 
 
-def with_bounds(table: pd.DataFrame, reports: Reports) -> pd.DataFrame:
-    """A table of metrics with two columns more: what nothing at all scores (floor) and exact codes (ceiling).
+def bounds(reports: Reports, side: str) -> dict[tuple[str, str], float]:
+    """Metric (by our name and the published one) and data set -> what nothing at all scores (side "floor") or
+    exact codes do ("ceiling"), see `arvae.evaluation.bounds`."""
+    return {
+        (written, report["dataset"]): value * factor
+        for report in reports.values()
+        for name, value in (report.get("bounds") or {}).get(side, {}).items()
+        if value is not None
+        for written, factor in ((name, 1), PUBLISHED_NAMES.get(name, (name, 1)))
+    }
 
-    See `arvae.evaluation.bounds`; NaN where a report has none.
-    """
+
+def with_bounds(table: pd.DataFrame, reports: Reports) -> pd.DataFrame:
+    """A table of metrics with the two columns of `bounds` more, NaN where a report has none."""
     for side in ("floor", "ceiling"):
-        found = {
-            (written, report["dataset"]): value * factor
-            for report in reports.values()
-            for name, value in (report.get("bounds") or {}).get(side, {}).items()
-            if value is not None
-            for written, factor in ((name, 1), PUBLISHED_NAMES.get(name, (name, 1)))
-        }
+        found = bounds(reports, side)
         keys = zip(table["metric"], table["data set"], strict=True)
         table = table.assign(**{side: [found.get(key, np.nan) for key in keys]})
     return table
