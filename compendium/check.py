@@ -1,4 +1,4 @@
-"""`python -m compendium.check [--strict]` (make check): do results, parameters and code belong together?
+"""`python -m compendium.check [--strict [--numbers]]` (make check): do results and code belong together?
 
 DVC compares the hashes in dvc.lock with the files here. On a fresh clone the files that DVC itself keeps
 (data/, not in git) are absent, which is no fault; anything else that differs means that a committed result
@@ -6,7 +6,7 @@ was not made by the committed code, data or parameters.
 
 --strict, after `dvc repro`: are the results here those that are committed, to the byte? On the same kind of
 processor they are, all but reports/machine; on another it is said how far each file's numbers moved (and what
-else of the committed results belonged to the old ones).
+else of the committed results belonged to the old ones). --numbers: every single one of them.
 """
 
 import csv
@@ -74,8 +74,11 @@ def faults(status: dict[str, Any], absent_is_fine: Callable[[str], bool]) -> lis
     return found
 
 
-def moved(home: Path) -> list[str]:
-    """How the results at `home` differ from the committed ones, a line a file; without reports/machine."""
+def moved(home: Path, numbers: bool = False) -> list[str]:
+    """How the results at `home` differ from the committed ones, a line a file; without reports/machine.
+
+    numbers: of every number that moved an indented line in its file's.
+    """
     listed = _git(
         home, "status", "--porcelain", "--no-renames", "-z", "--untracked-files=all", "--", *RESULTS
     )
@@ -89,7 +92,10 @@ def moved(home: Path) -> list[str]:
             found.append(f"{path}: missing here")
         elif Path(path).suffix in (".json", ".csv"):
             before, after = _git(home, "show", f"HEAD:{path}"), (home / path).read_text(encoding="utf-8")
-            found.append(f"{path}: {distance(values(before, path), values(after, path))}")
+            old, new = values(before, path), values(after, path)
+            found.append(f"{path}: {distance(old, new)}")
+            for place in gaps(old, new) if numbers else ():
+                found[-1] += f"\n    {place}: {old[place]:g} -> {new[place]:g}"
         else:
             found.append(f"{path}: differs")
     return found
@@ -118,26 +124,31 @@ def values(text: str, path: str) -> dict[str, Any]:
     return found
 
 
+def gaps(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
+    """How far each number that is in both, and is another one, moved, by its place."""
+    both = [p for p in before if all(isinstance(one.get(p), float) for one in (before, after))]
+    return {p: abs(after[p] - before[p]) for p in both if after[p] != before[p] and not math.isnan(after[p])}
+
+
 def distance(before: dict[str, Any], after: dict[str, Any]) -> str:
     """In words, how far the numbers of one file are from those of another."""
     places = before | after
     both = [p for p in places if all(isinstance(one.get(p), float) for one in (before, after))]
-    gaps = {p: abs(after[p] - before[p]) for p in both if after[p] != before[p] and not math.isnan(after[p])}
     others = sum(before.get(p) != after.get(p) for p in places if p not in both)
     told = [f"{others} values that are no numbers, or in one of both only, differ"] if others else []
-    if gaps:
-        most = max(gaps, key=lambda p: gaps[p])
+    if by := gaps(before, after):
+        most = max(by, key=lambda p: by[p])
         how = f"the furthest is {most}, {before[most]:g} -> {after[most]:g}"
-        told.insert(0, f"{len(gaps)} of {len(both)} numbers moved; {how}")
+        told.insert(0, f"{len(by)} of {len(both)} numbers moved; {how}")
     return "; ".join(told) or "the same values, written otherwise"
 
 
-def strict(home: Path) -> int:
+def strict(home: Path, numbers: bool = False) -> int:
     """Print what is not as committed and return 1, or return 0."""
     here = machine.describe()["name"]
     made_on = {one["machine"]["name"] for one in machine.read(home / "reports").values()}
     print(f"results here: made on {', '.join(sorted(made_on)) or 'no recorded machine'}; this is {here}")
-    if lines := moved(home):
+    if lines := moved(home, numbers):
         print(f"{len(lines)} files are not as committed:", *lines, sep="\n  ")
         return 1
     print("every result is as committed, to the byte; only times differ (reports/machine)")
@@ -168,11 +179,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit status 1 where something is stale or could not be checked; which, is printed."""
     home = paths.project()
     given = sys.argv[1:] if arguments is None else arguments
-    if unknown := [one for one in given if one != "--strict"]:
-        print(f"unknown {' '.join(unknown)}: there is only --strict", file=sys.stderr)
+    if unknown := [one for one in given if one not in ("--strict", "--numbers")]:
+        print(f"unknown {' '.join(unknown)}: there are only --strict and --numbers", file=sys.stderr)
         return 2
     try:
-        return max(together(home), strict(home) if given else 0)
+        return max(together(home), strict(home, "--numbers" in given) if given else 0)
     except (RuntimeError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1

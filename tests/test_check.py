@@ -63,6 +63,9 @@ def test_numbers_that_moved_are_told_with_how_far(results, capsys):
     assert found["reports/index.html"] == "differs" and found["dvc.lock"] == "missing here"
     assert found["reports/new.svg"] == "not committed" and len(found) == 6
     assert check.strict(results) == 1 and "6 files are not as committed" in capsys.readouterr().out
+    assert check.strict(results, numbers=True) == 1
+    said = capsys.readouterr().out
+    assert "\n    0.loss: 2 -> 2.5\n    1.loss: 1 -> 1.125\n" in said and said.count(" -> ") == 3 + 4
 
 
 def test_a_notebook_outside_of_reports_is_not_recorded(tmp_path):
@@ -102,4 +105,4 @@ def test_while_dvc_runs_elsewhere_it_says_so_in_a_line(lock, tmp_path, monkeypat
 
 
 def test_an_unknown_option_is_refused(capsys):
-    assert check.main(["--strikt"]) == 2 and "there is only --strict" in capsys.readouterr().err
+    assert check.main(["--strikt"]) == 2 and "there are only --strict" in capsys.readouterr().err
