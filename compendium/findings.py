@@ -10,9 +10,6 @@ from compendium.tables import setup, statistics
 from compendium.tables.scores import Reports, content_at_equal_range, differences, fair, scalars
 
 CHANCE = {"shape": 1 / 3, "digit": 1 / 10}  # of guessing what an item is
-LIKE = 0.05  # scores closer than this are called alike
-WEAK = 0.5  # rank correlation below which an attribute is said not to follow
-COST = 0.002  # of reconstruction accuracy, from which a loss is mentioned
 KEPT = {
     "digit": "{} of edited digits are still recognised",
     "shape": "{} of edited shapes are still recognised",
@@ -147,9 +144,9 @@ def weak(reports: Reports) -> tuple[str, str]:
     for dataset in datasets(reports):
         label, steered = labels.dataset_label(dataset), setup.control(reports[f"{dataset}-arvae"])
         if not steered.empty:
-            weak = steered[steered.monotonicity < WEAK].monotonicity
+            weak = steered[steered.monotonicity < statistics.WEAK].monotonicity
             falls += [f"{labels.plain(key)} on {label} ({labels.signed(weak[key], 2)})" for key in weak.index]
-            idle = steered[steered.reached - steered["left alone"] < LIKE].index
+            idle = steered[steered.reached - steered["left alone"] < statistics.ALIKE].index
             misses.setdefault(tuple(map(labels.plain, idle)), []).append(label)
     missed = [f"{_listed(names)} on {_listed(where)}" for names, where in misses.items() if names]
     return _listed(falls) if falls else "", "; of ".join(missed)
@@ -185,7 +182,11 @@ def sentences(reports: Reports, shorter: Reports) -> str:
         else ""
     )
     follows, baseline = (_scores(reports, "monotonicity", model) for model in ("arvae", "baseline"))
-    alike = [name for name in follows if name in baseline and abs(follows[name] - baseline[name]) < LIKE]
+    alike = [
+        name
+        for name in follows
+        if name in baseline and abs(follows[name] - baseline[name]) < statistics.ALIKE
+    ]
     same = f" On {_listed(alike)} the two are alike." if alike else ""
     stays = [text for name in names if (text := _stays(reports, name))]
     remains = f" Edited as far by both models: {'; '.join(stays)}." if stays else ""
@@ -193,13 +194,13 @@ def sentences(reports: Reports, shorter: Reports) -> str:
     costs = [
         f"{100 * right[name]:.1f} % instead of {100 * other[name]:.1f} % on {name}"
         for name in right
-        if name in other and right[name] < other[name] - COST
+        if name in other and right[name] < other[name] - statistics.COST
     ]
     whole, others = (_scores(reports, "measures_right_unseen", model) for model in ("arvae", "baseline"))
     unseen = [
         f"{100 * whole[name]:.0f} % instead of {100 * others[name]:.0f} % on {name}"
         for name in whole
-        if name in others and whole[name] < others[name] - COST
+        if name in others and whole[name] < others[name] - statistics.COST
     ]
     cost = f" And it costs reconstruction accuracy: {_listed(costs)}." if costs else ""
     if unseen:

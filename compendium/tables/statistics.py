@@ -15,6 +15,13 @@ CONFIDENCE, RESAMPLES = 0.95, 10_000
 MOST = 18  # pairs up to which every exchange is counted; of more, 2^MOST are drawn
 LEVEL = 0.05
 
+# What words in texts stand for, fixed beforehand like the margins of `scores.least`.
+ALIKE = 0.05  # scores closer than this are called alike
+WEAK = 0.5  # rank correlation below which an attribute is said not to follow
+COST = 0.002  # of reconstruction accuracy, from which a loss is mentioned
+CLEAR = 0.5  # mean rank correlation from which a value "rises" or "falls" with a hyperparameter
+BEHIND = 0.9  # share of another's score below which a training is said not to have got as far
+
 IN, NEAR, ABOVE, BELOW = "in range", "near", "above", "below"
 UNDECIDED = "undecided"
 

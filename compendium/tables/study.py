@@ -31,7 +31,6 @@ TRIED = (
     "reconstruction_accuracy_percent",
 )  # fmt: skip
 GREEK = {"gamma": "γ", "delta": "δ"}
-CLEAR = 0.5  # a mean rank correlation from which a value "rises" or "falls" with a hyperparameter
 BASELINE = (0.40, 94.5)  # where the published figure marks the beta-VAE: interpretability, accuracy
 CONTROL = ("monotonicity_either_way", "range_covered", "selectivity")
 MEASURED = (*metrics.METRICS, "interpretability_regularized", "reconstruction_accuracy_percent", *CONTROL)
@@ -174,7 +173,7 @@ def trend(table: pd.DataFrame, hyperparameter: str, value: str) -> dict[str, flo
     rank correlation: Spearman's rho along each curve of one value of the other hyperparameter, averaged over
     curves of at least three settings (0 where the value never changes); at lowest, at highest: means over the
     settings at the hyperparameter's ends; trend: "rises" or "falls" where the mean correlation reaches
-    CLEAR, "no clear trend", or "too few settings".
+    `statistics.CLEAR`, "no clear trend", or "too few settings".
     """
     table = table.dropna(subset=[value])
     other = next(name for name in GREEK if name != hyperparameter)
@@ -184,7 +183,8 @@ def trend(table: pd.DataFrame, hyperparameter: str, value: str) -> dict[str, flo
         for curve in curves
     ]
     mean = float(np.mean(correlations)) if correlations else np.nan
-    word = "rises" if mean >= CLEAR else "falls" if mean <= -CLEAR else "no clear trend"
+    clear = statistics.CLEAR
+    word = "rises" if mean >= clear else "falls" if mean <= -clear else "no clear trend"
     means = table.groupby(hyperparameter)[value].mean().tolist() or [np.nan]
     return {
         "trend": word if correlations else "too few settings",
