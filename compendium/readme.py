@@ -12,7 +12,7 @@ import pandas as pd
 from arvae import paths
 from arvae.files import write_text
 from compendium import labels, records, tables
-from compendium.tables import baselines, statistics, summary, typeset
+from compendium.tables import baselines, claims, statistics, summary, typeset
 from compendium.tables.scores import Reports
 
 
@@ -25,7 +25,11 @@ def blocks(home: Path) -> dict[str, str]:
         both = shorter | records.load(home, reports=studies)
         both = {name: report for name, report in both.items() if report["dataset"] in labels.DATASETS}
         table = typeset.markdown(_beside(baselines.scores(both)))
-    return {"results": typeset.markdown(_compact(shorter, night, tables.published(home))), "studies": table}
+    return {
+        "results": typeset.markdown(_compact(shorter, night, tables.published(home))),
+        "claims": f"{claims.tally(claims.check(night or shorter, claims.PAPER))}.",
+        "studies": table,
+    }
 
 
 def _compact(shorter: Reports, night: Reports, published: pd.DataFrame) -> pd.DataFrame:

@@ -95,12 +95,10 @@ def check(reports: Reports, claims: Sequence[Claim]) -> pd.DataFrame:
 def tally(checked: pd.DataFrame) -> str:
     """How many claims of a table (`check`) have which verdict: "holds: 6; holds in part: 1; undecided: 3".
 
-    What is in brackets is left out, and, of a verdict in parts, the data sets.
+    Of a verdict in parts the first is taken, that on data sets with enough runs; what is in brackets is left
+    out.
     """
-    words = (
-        ", ".join(re.sub(r" on .*| \(.*?\)", "", part) for part in verdict.split("; "))
-        for verdict in checked.verdict
-    )
+    words = (re.sub(r";.*| on .*| \(.*?\)", "", verdict) for verdict in checked.verdict)
     return "; ".join(f"{word}: {count}" for word, count in Counter(words).most_common())
 
 
