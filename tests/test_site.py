@@ -179,6 +179,7 @@ def test_times_and_machines_stand_on_a_page_of_their_own_and_change_no_other(hom
     site.build(home)
     times = reports / "machine" / "index.html"
     assert [p for p in before if p.read_bytes() != before[p]] == [times]
+    assert "Added up: stages 1:15; training runs 1:50:57" in times.read_text()
     row = [cell.get_text() for cell in BeautifulSoup(times.read_text(), "html.parser").select("tbody td")]
     assert row == [
         "train-mnist-arvae",

@@ -191,7 +191,11 @@ def build(
             source=way(target.parent, page.source), **links(target.parent),
         )  # fmt: skip
     written[reports / machine.FOLDER / "index.html"] = environment.get_template("machine.html.j2").render(
-        shared, page=None, rows=provenance.machines(reports), **links(reports / machine.FOLDER)
+        shared,
+        page=None,
+        rows=provenance.machines(reports),
+        hours=provenance.hours(reports),
+        **links(reports / machine.FOLDER),
     )
     index = [[page.title, f"../{page.file}", *text] for page in pages for text in page.parts.texts if text[2]]
     written[folder / "search.html"] = environment.get_template("search.html.j2").render(

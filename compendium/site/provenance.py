@@ -109,6 +109,19 @@ def _words(value: Any) -> str:
     return ", ".join(map(_words, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
+def trained_in(record: dict[str, Any]) -> list[str]:
+    """How long each training run of a stage's record took, as its log says: [h:]mm:ss."""
+    return re.findall(r"steps in ([\d:]+)", "\n".join(record["log"]))
+
+
+def hours(reports: Path) -> dict[str, str]:
+    """What all stages took when they last ran, and all training runs, added up."""
+    records = machine.read(reports).values()
+    parts = [time.split(":")[::-1] for record in records for time in trained_in(record)]
+    trained = sum(int(part) * 60**place for time in parts for place, part in enumerate(time))
+    return {"stages": clock(sum(record["seconds"] for record in records)), "runs": clock(trained)}
+
+
 def machines(reports: Path) -> list[dict[str, str]]:
     """How long every stage took when it last ran, when, where, and by which commit: a row each.
 
@@ -118,7 +131,7 @@ def machines(reports: Path) -> list[dict[str, str]]:
         {
             "stage": name,
             "took": clock(record["seconds"]),
-            "trained in": ", ".join(re.findall(r"steps in ([\d:]+)", "\n".join(record["log"]))),
+            "trained in": ", ".join(trained_in(record)),
             "finished": record["finished"],
             "commit": (record["commit"] or "none")[:10],
             "machine": f"{(on := record['machine'])['name']}, {on['cores']} cores",
