@@ -203,6 +203,16 @@ def test_own_attributes_become_columns_with_unit_and_meaning():
         added.add(data, ["contour"])
 
 
+def test_the_kind_of_an_attribute_is_read_off_its_docstring(monkeypatch):
+    texts = {"tonal tension": "A mood.\n\n    Kind: discrete.\n", "syncopation": "Kind: round"}
+    monkeypatch.setattr(added, "own_attributes", lambda: texts)
+    names = (*music.ATTRIBUTE_NAMES, "tonal tension")
+    assert catalogue.kinds(names) == ["continuous"] * 4 + ["discrete"]
+    added.add(small(), ["tonal tension"])
+    with pytest.raises(DataError, match="says `Kind: round`: write one of continuous, discrete, circular"):
+        added.add(small(), ["syncopation"])
+
+
 @pytest.mark.parametrize(
     ("function", "says"),
     [

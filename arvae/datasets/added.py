@@ -80,16 +80,28 @@ def add(dataset: Dataset, names: Sequence[str]) -> Dataset:
                 "so there is nothing to learn: correct it or leave it out"
             )
         text = own_attributes().get(name, "")
-        dataset = dataset.with_column(name, columns, unit(text))
-        noted = {**dataset.provenance.get(NOTED, {}), name: text}
-        dataset = dataclasses.replace(dataset, provenance={**dataset.provenance, NOTED: noted})
+        kind(name)  # a typing error is to be found before anything is trained
+        dataset = dataset.with_column(name, columns, noted(text, "Unit"))
+        texts = {**dataset.provenance.get(NOTED, {}), name: text}
+        dataset = dataclasses.replace(dataset, provenance={**dataset.provenance, NOTED: texts})
     return dataset
 
 
-def unit(text: str) -> str:
-    """What follows `Unit:` in a docstring; empty where nothing does: a pure number."""
-    found = re.search(r"(?m)^\s*Unit:\s*(.*?)\.?\s*$", text)
+def noted(text: str, word: str) -> str:
+    """What follows `Unit:` or `Kind:` in a docstring; empty where nothing does: a pure number, continuous."""
+    found = re.search(rf"(?m)^\s*{word}:\s*(.*?)\.?\s*$", text)
     return found[1] if found else ""
+
+
+def kind(name: str) -> str:
+    """What kind of number an attribute is (`arvae.metrics.factors`), as its function's docstring says, or
+    continuous; DataError for a word that is none."""
+    from arvae.metrics.factors import KINDS  # not above: params.yaml is checked without scikit-learn
+
+    word = noted(own_attributes().get(name, ""), "Kind") or "continuous"
+    if word not in KINDS:
+        raise DataError(f"{_called(name)} says `Kind: {word}`: write one of {', '.join(KINDS)}")
+    return word
 
 
 def _called(name: str) -> str:

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from arvae.datasets.added import own_attributes
+from arvae.datasets.added import kind, own_attributes
 
 Sizes = Mapping[str, int | None]  # of splits (and "tunes"): examples at most; None: all
 #: Attribute -> (unit, what it is) of every measure of music, those of a folder of your own melodies too.
@@ -70,7 +70,7 @@ def kinds(names: tuple[str, ...]) -> list[str]:
     """What kind of number each attribute of a data set is, in the words of `arvae.metrics.factors`."""
     known = ((tuple(facts.attributes), facts.kinds) for facts in data_sets().values())
     declared = next((kinds for first, kinds in known if names[: len(first)] == first), {})
-    return [declared.get(name, "continuous") for name in names]
+    return [declared.get(name) or kind(name) for name in names]
 
 
 def sources_of(name: str, like: str | None = None) -> tuple[str, ...]:

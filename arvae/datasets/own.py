@@ -9,7 +9,8 @@ them and returns one number for each: images are uint8 (m, height, width), measu
 tick holding a MIDI pitch where a note starts, -1 where the note or rest before goes on, -2 where a rest
 starts (see `arvae.music.coding`). It need not be differentiable: only the order of its values matters. What
 the model decodes is measured by the same function. The first paragraph of its docstring is what reports say
-of it, a line that begins with `Unit:` gives its unit. What begins with an underscore is no attribute.
+of it, a line that begins with `Unit:` gives its unit, and one with `Kind:` that it is discrete (a class) or
+circular (an angle, radians) where it is not continuous. What begins with an underscore is no attribute.
 """
 
 import numpy as np
