@@ -45,7 +45,7 @@ def _compact(shorter: Reports, night: Reports, published: pd.DataFrame) -> pd.Da
     table["cell"] = ours.where(~reached, "**" + ours + "**")
     if night:
         table["cell"] += " (" + table["AR-VAE, laptop"] + ")"
-    table["cell"] += " / " + baseline + " [" + table.published + "]"
+    table["cell"] += "/" + baseline + " [" + table.published + "]"
     counted = table.runs.map(lambda runs: f" ({runs} run{'' if runs == '1' else 's'})")
     table["data set"] = table["data set"].map(labels.dataset_label) + counted
     rows, columns = (table[name].drop_duplicates() for name in ("metric", "data set"))
