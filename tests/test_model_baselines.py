@@ -110,6 +110,15 @@ def test_many_values_are_cut_into_classes_of_equal_size() -> None:
     assert head.edges.isfinite().all() and (head.edges.diff() > 0).all()
 
 
+def test_all_that_a_classifier_keeps_is_finite() -> None:
+    """The engine takes anything else for a run that diverged; three classes leave most of the ends unused."""
+    head = ivae.Classifier(1)
+    head.fit(torch.tensor([[0.0], [1.0], [2.0]]))
+    assert all(kept.isfinite().all() for kept in head.state_dict().values())
+    loss = head(torch.zeros(2, 1), torch.tensor([[0.0], [2.0]]))
+    assert loss.item() == pytest.approx(math.log(3)), "of the classes that it does not have none is likely"
+
+
 def test_a_constant_attribute_has_nothing_to_be_scaled_by() -> None:
     head = value.Head(2)
     head.fit(torch.tensor([[1.0, 5.0], [3.0, 5.0]]))

@@ -15,6 +15,7 @@ from arvae.models import value
 from arvae.params import Setup
 
 KINDS, CLASSES = value.KINDS, 32
+NEVER = 1e30  # the end of a class that an attribute does not have; finite, as all that is trained has to be
 
 
 def loss(
@@ -34,7 +35,7 @@ class Classifier(value.Head):
 
     def __init__(self, attributes: int) -> None:
         super().__init__(attributes)
-        self.register_buffer("edges", torch.full((attributes, CLASSES - 1), torch.inf))  # classes end there
+        self.register_buffer("edges", torch.full((attributes, CLASSES - 1), NEVER))  # classes end there
         self.slope = nn.Parameter(torch.zeros(attributes, CLASSES))
         self.intercept = nn.Parameter(torch.zeros(attributes, CLASSES))
 
@@ -54,6 +55,6 @@ class Classifier(value.Head):
         logits = at_least_float32(z)[..., None] * at_least_float32(self.slope) + at_least_float32(
             self.intercept
         )
-        none = F.pad(self.edges.isinf(), (1, 0))  # classes that an attribute does not have
+        none = F.pad(self.edges >= NEVER / 2, (1, 0))  # classes that an attribute does not have
         logits = logits.masked_fill(none, -torch.inf)  # (m, k, classes)
         return F.cross_entropy(logits.flatten(0, 1), classes.flatten(), reduction="sum") / len(z)
