@@ -7,7 +7,7 @@ import pandas as pd
 
 from compendium import labels, records
 from compendium.tables import setup, statistics
-from compendium.tables.scores import Reports, content_at_equal_range, differences, fair, scalars
+from compendium.tables.scores import Reports, contents, differences, fair, scalars
 
 CHANCE = {"shape": 1 / 3, "digit": 1 / 10}  # of guessing what an item is
 KEPT = {
@@ -59,10 +59,7 @@ def _mean(reports: Reports, dataset: str, model: str, name: str) -> float | None
 def _content(reports: Reports, dataset: str) -> tuple[float, float] | None:
     """What AR-VAE and the baseline keep of the content where both cover as much of the attributes' range:
     means over the seeds both have; None where nothing measures it."""
-    names = ("arvae", fair(reports, dataset) or "betavae")
-    ours, theirs = (reports.get(f"{dataset}-{name}", {"runs": {}})["runs"] for name in names)
-    found = [content_at_equal_range(ours[run], theirs[run]) for run in ours if run in theirs]
-    kept = [both[:2] for both in found if both]
+    kept = contents(reports, dataset, fair(reports, dataset) or "betavae")
     return tuple(sum(side) / len(kept) for side in zip(*kept, strict=True)) if kept else None
 
 

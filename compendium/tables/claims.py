@@ -14,7 +14,7 @@ import pandas as pd
 
 from compendium import labels
 from compendium.tables import statistics
-from compendium.tables.scores import Reports, content_at_equal_range, fair, per_attribute
+from compendium.tables.scores import Reports, contents, fair, per_attribute
 
 SAME = 0.1  # modularity: differences up to this count as "about the same"
 STEERED = 0.9  # monotonicity from which a dimension counts as steering its attribute
@@ -150,10 +150,8 @@ def keeps(worse: str) -> Test:
 
 
 def content_gaps(reports: Reports, dataset: str, model: str) -> list[float]:
-    """How much more AR-VAE keeps than a model, see `content_at_equal_range`, in points, a value a seed."""
-    ours, theirs = (reports.get(f"{dataset}-{name}", {"runs": {}})["runs"] for name in ("arvae", model))
-    found = [content_at_equal_range(ours[run], theirs[run]) for run in ours if run in theirs]
-    return [100 * (kept[0] - kept[1]) for kept in found if kept]
+    """How much more AR-VAE keeps than a model, see `contents`, in points, a value a seed."""
+    return [100 * (mine - other) for mine, other in contents(reports, dataset, model)]
 
 
 def _baseline(reports: Reports, dataset: str) -> str:

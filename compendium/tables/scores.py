@@ -207,6 +207,13 @@ def content_at_equal_range(
     return mine, other, common
 
 
+def contents(reports: Reports, dataset: str, model: str) -> list[tuple[float, float]]:
+    """What AR-VAE and a model keep, see `content_at_equal_range`, of each seed that both have."""
+    ours, theirs = (reports.get(f"{dataset}-{name}", {"runs": {}})["runs"] for name in ("arvae", model))
+    found = [content_at_equal_range(ours[run], theirs[run]) for run in ours if run in theirs]
+    return [both[:2] for both in found if both]
+
+
 def differences(ours: pd.DataFrame, metric: str, dataset: str, model: str, other: str) -> list[float]:
     """`model` minus `other`, a value for each run (seed) that both have."""
     here = ours[(ours.metric == metric) & (ours.dataset == dataset)]
