@@ -81,14 +81,14 @@ def test_a_scale_may_have_seeds_of_its_own(raw, tmp_path):
             load(raw, tmp_path)
 
 
-def test_a_scale_may_have_seeds_for_a_model(raw, tmp_path):
+def test_a_scale_may_have_seeds_for_a_model_or_a_setup(raw, tmp_path):
     raw |= {"scale": "smoke", "seeds": [5]}
-    raw["scales"]["smoke"]["seeds"] = {"mnist": [1, 2], "cvae": [3]}
+    raw["scales"]["smoke"]["seeds"] = {"mnist": [1, 2], "cvae": [3], "bach-cvae": [4]}
     given = load(raw, tmp_path)
     seeds = [given.setup("mnist", model).seeds for model in ("arvae", "cvae")] + [
         given.setup("bach", "cvae").seeds
     ]
-    assert seeds == [(1, 2), (3,), (3,)]
+    assert seeds == [(1, 2), (3,), (4,)]
 
 
 def test_weights_that_are_tried_are_settings_of_a_shorter_setup(raw, tmp_path):

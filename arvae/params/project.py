@@ -55,8 +55,9 @@ class Params(schema.Section):
                 network_of(name, source, self.networks)
         first = next(iter(self.scales.values()))
         for scale, sizes in self.scales.items():
+            known = [*self.sources, *KINDS, *self.models, *self.setups, *self.study_setups]
             for name in sizes.seeds:
-                if name not in (known := [*self.sources, *KINDS, *self.models]):
+                if name not in known:
                     raise ValueError(unknown(f"scales.{scale}.seeds.{name}", name, known))
             for part in ("data", "training"):
                 section, same = getattr(sizes, part), getattr(first, part)
@@ -170,7 +171,8 @@ class Params(schema.Section):
         if key not in known:
             raise ParamsError(unknown("setup", key, known))
         training, seeds = self.scales[self.scale].training, self.scales[self.scale].seeds
-        schedule, loss = training[self.entry(training, dataset)], getattr(self.models[model], known[key].kind)
+        kind, schedule = known[key].kind, training[self.entry(training, dataset)]
+        loss = getattr(self.models[model], kind)
         try:
             network = network_of(dataset, self.sources[dataset], self.networks)
         except ValueError as error:
@@ -179,11 +181,14 @@ class Params(schema.Section):
             name=key,
             dataset=dataset,
             model=model,
-            kind=known[key].kind,
+            kind=kind,
             scale=self.scale,
             hyperparameters=loss.model_copy(update={"clip": loss.clip or schedule.clip}),
             schedule=schema.Schedule(**schedule.model_dump(exclude={"clip"})),
-            seeds=seeds.get(model) or seeds.get(self.entry({*seeds, known[key].kind}, dataset), self.seeds),
+            seeds=seeds.get(key)
+            or seeds.get(model)
+            or seeds.get(self.entry({*seeds, kind}, dataset))
+            or self.seeds,
             engine=self.engine,
             **network,
         )

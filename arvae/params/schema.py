@@ -219,7 +219,7 @@ class GridSizes(Section):
 
 
 class ScaleParams(Section):
-    """All that a scale changes; never architecture or loss. seeds: of kinds, data sets or models named."""
+    """All that a scale changes; never architecture or loss. seeds: of kinds, data sets, models or setups."""
 
     data: dict[str, Sizes]
     training: dict[str, Training]
