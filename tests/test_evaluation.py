@@ -330,6 +330,15 @@ def test_one_run_on_one_data_set_breaks_nothing(reports, tmp_path):
     assert "dSprites 1 run (seed 1), MNIST 2 runs (seeds 0, 1)" in tables.few(some)
 
 
+def test_a_caption_names_the_models_whose_numbers_of_runs_differ(reports):
+    some = {name: one for name, one in reports.items() if one["dataset"] in ("dsprites", "mnist")}
+    for model in ("betavae", "cvae"):
+        some[f"mnist-{model}"] = report("mnist", model, (0,), **scalars_of(0.5))
+    assert "MNIST 2 runs of AR-VAE (seeds 0, 1) and 1 of the others (seed 0)" in tables.counts(some)
+    del some["mnist-cvae"]
+    assert tables.counts(some).endswith("MNIST 2 runs of AR-VAE (seeds 0, 1) and 1 of β-VAE (seed 0)")
+
+
 def test_front_page_quotes_the_same_verdicts(reports):
     ours, theirs = tables.runs(reports), tables.published(root(__file__))
     row = summary.main(ours, theirs, reports).set_index(["data set", "metric"]).loc["mnist", "scc"]

@@ -306,16 +306,25 @@ def per_attribute(reports: Reports, metric: str) -> pd.DataFrame:
 
 
 def counts(reports: Reports) -> str:
-    """How many runs each data set has, as text: "dSprites 1 run (seed 0), MNIST 2 runs (seeds 0, 1)"."""
-    seeds: dict[str, set[int]] = {}
+    """How many runs there are, as text; models are named where their seeds differ: "dSprites 1 run (seed 0),
+    MNIST 2 runs of AR-VAE (seeds 0, 1) and 1 of the others (seed 0)".
+    """
+    models: dict[str, dict[tuple[int, ...], list[str]]] = {}
     for report in reports.values():
-        seeds.setdefault(report["dataset"], set()).update(report["seeds"])
-    parts = []
-    for dataset in labels.in_order(seeds, labels.DATASETS):
-        n, of = len(seeds[dataset]), ", ".join(map(str, sorted(seeds[dataset])))
-        plural = "s" if n > 1 else ""
-        parts.append(f"{labels.dataset_label(dataset)} {n} run{plural} (seed{plural} {of})")
-    return ", ".join(parts)
+        alike = models.setdefault(report["dataset"], {}).setdefault(tuple(sorted(report["seeds"])), [])
+        alike.append(labels.model_label(report["model"]))
+    told = []
+    for dataset in labels.in_order(models, labels.DATASETS):
+        groups = sorted(models[dataset].items(), key=lambda group: -len(group[0]))
+        parts = []
+        for seeds, names in groups:
+            plural = "s" if len(seeds) > 1 else ""
+            runs = "" if parts else f" run{plural}"
+            whose = " / ".join(names) if not parts or len(names) == 1 else "the others"
+            of = f" of {whose}" if len(groups) > 1 else ""
+            parts.append(f"{len(seeds)}{runs}{of} (seed{plural} {', '.join(map(str, seeds))})")
+        told.append(f"{labels.dataset_label(dataset)} {' and '.join(parts)}")
+    return ", ".join(told)
 
 
 def few(reports: Reports) -> str:
