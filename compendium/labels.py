@@ -71,7 +71,7 @@ _PAIRS = {
     "mnist": ("slant", "thickness"),
     "bach": ("note density", "contour"),
     "folk": ("note density", "contour"),
-    "dmelodies": ("octave", "tonic"),
+    "dmelodies": ("rhythm 1", "rhythm 2"),
 }
 METRIC_LABELS = {
     "interpretability": "Interpretability",
@@ -166,9 +166,9 @@ def metric_label(name: str) -> str:
 def attribute_pair(dataset: str, names: Sequence[str]) -> tuple[str, str]:
     """The two attributes to show over a plane, right and up; of a data set of your own the first two.
 
-    A data set with one attribute gives that twice.
+    A part of a data set (mnist-thin) shows what the whole (mnist) does. One attribute is given twice.
     """
-    pair = _PAIRS.get(dataset, ())
+    pair = _PAIRS.get(dataset.partition("-")[0], ())
     return pair if pair and set(pair) <= set(names) else (names[0], names[min(1, len(names) - 1)])
 
 

@@ -314,6 +314,8 @@ def test_latent_figures_draw(tmp_path):
     ]
     for number, figure in enumerate(drawn):
         assert style.save(figure, tmp_path / f"{number}.png").stat().st_size < style.LIMIT
+    bar = latent.surface({"arvae": np.full((7, 7), 6.0)}, "x", where, values).axes[-1]
+    assert bar.get_ylim() == (5.5, 6.5)  # the same everywhere
     with pytest.raises(ValueError, match="nothing could be measured"):
         latent.surface({"arvae": np.full((7, 7), np.nan)}, "x", where, values)
 
@@ -353,6 +355,7 @@ def test_rolls_show_onsets_darker_than_what_is_held_and_rests_not_at_all(tmp_pat
 
 def test_the_two_attributes_to_show_are_known_and_else_the_first():
     assert labels.attribute_pair("mnist", ["area", "thickness", "slant"]) == ("slant", "thickness")
+    assert labels.attribute_pair("mnist-thin", ["area", "thickness", "slant"]) == ("slant", "thickness")
     assert labels.attribute_pair("mnist", ["area", "width"]) == ("area", "width")
     assert labels.attribute_pair("own", ["weight"]) == ("weight", "weight")
 

@@ -81,6 +81,28 @@ def test_labels_columns_and_captions_stand_above_their_measures(rows):
     assert all(0 <= x <= width and 0 <= y <= height for _, x, y in texts)
 
 
+def test_what_cannot_be_measured_is_a_dash(rows):
+    values = curves(rows)
+    name = next(iter(rows))
+    values[name] = np.where(np.arange(5) == 2, np.nan, values[name])
+    svg = figures.score(rows, values)
+    assert svg.count(">–<") == 1 and "nan" not in svg
+
+
+def test_high_music_gets_a_higher_clef():
+    def drawn(pitch):
+        measure = np.full((1, 24), music.CONTINUE, np.int16)
+        measure[0, ::6] = pitch
+        return engraving.engrave(measure)
+
+    def height(svg):
+        return float(ElementTree.fromstring(svg).get("viewBox").split()[3])
+
+    lines = {pitch: drawn(pitch).count("<path") for pitch in (79, 84, 91, 103)}  # G5, C6, G6, G7
+    assert lines[79] == lines[91] == lines[103] < lines[84]  # C6: ledger lines, the clef stays
+    assert height(drawn(103)) < 1.2 * height(drawn(79))
+
+
 def test_padding_is_grey(measures):
     svg = engraving.engrave(measures[3:4])
     assert "#8F8F8F" in svg and "#8F8F8F" not in engraving.engrave(measures[:1])

@@ -66,8 +66,9 @@ def engrave(
 
     labels: a name above each staff; columns: a word above each measure of the first; captions: for each staff
     a word above each of its measures. alt: what a reader who cannot see it is told. width: break lines at
-    this many staff spaces (one staff only); None keeps one line. key: its signature. The same
-    input gives the same text. Raises ValueError where there is no measure, or labels do not match.
+    this many staff spaces (one staff only); None keeps one line. key: its signature. High music gets a
+    clef one or two octaves higher. The same input gives the same text. Raises ValueError where there is no
+    measure, or labels do not match.
     """
     one = isinstance(staves, np.ndarray) and staves.ndim == 2
     rows = [staves] if one else list(staves)
@@ -82,8 +83,17 @@ def engrave(
         or any(len(c) != len(r) for c, r in zip(captions, rows, strict=False))
     ):
         raise ValueError(f"staves of {sorted(lengths)} measures need as many columns and captions")
-    drawn = _staves(_verovio(to_musicxml(rows, key=key), width))
-    return _compose(drawn, labels, columns, captions, alt)
+    score = to_musicxml(rows, key=key)
+    if raised := _raised(rows):
+        score = score.replace("</clef>", f"<clef-octave-change>{raised}</clef-octave-change></clef>")
+    return _compose(_staves(_verovio(score, width)), labels, columns, captions, alt)
+
+
+def _raised(rows: Sequence[np.ndarray]) -> int:
+    """The octaves by which the clef is raised, two at most: else high music would be all ledger lines."""
+    symbols = np.concatenate([np.ravel(row) for row in rows])
+    notes = symbols[symbols >= 0]
+    return min(2, max(0, int(np.median(notes)) - 74) // 12) if len(notes) else 0
 
 
 def _verovio(musicxml: str, width: int | None) -> ElementTree.Element:

@@ -125,7 +125,7 @@ def surface(
     if everything.size == 0:
         raise ValueError(f"the surfaces of {attribute} hold no number: nothing could be measured")
     low, high = np.quantile(everything, (0.01, 0.99))
-    high = high if high > low else low + 1e-9
+    low, high = (low, high) if high > low else (low - 0.5, high + 0.5)
     figure, panels = _square_panels(grids, dimensions)
     step = (values[-1] - values[0]) / (len(values) - 1) / 2
     extent = (values[0] - step, values[-1] + step) * 2

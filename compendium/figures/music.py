@@ -48,9 +48,15 @@ def once(
 
 
 def score(rows: Mapping[str, np.ndarray], curves: Mapping[str, np.ndarray]) -> str:
-    """Traversals as engraved music (SVG text): a staff an attribute, a measure a point, its value above."""
+    """Traversals as engraved music (SVG text): a staff an attribute, a measure a point, its value above.
+
+    An attribute that cannot be measured there (NaN) is "–".
+    """
     captions = [
-        [", ".join(labels.signed(value, 2) for value in point) for point in np.atleast_2d(curves[name]).T]
+        [
+            ", ".join("–" if np.isnan(value) else labels.signed(value, 2) for value in point)
+            for point in np.atleast_2d(curves[name]).T
+        ]
         for name in rows
     ]
     ends = "; ".join(f"{name} {line[0]} to {line[-1]}" for name, line in zip(rows, captions, strict=True))
