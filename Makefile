@@ -1,6 +1,6 @@
 # make repro   set up everything and regenerate all results     make test   set up and run the tests
 # make studies more baselines, hyperparameters, own attributes  make check  are the committed results those of this code?
-# make overnight  close to the paper, in a night on 2 cores     make bench  training speed beside plain PyTorch
+# make overnight  close to the paper, a night or two             make bench  training speed beside plain PyTorch
 # make lab     JupyterLab on the notebooks
 PYTHON ?= python3
 VENV := .venv
