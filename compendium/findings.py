@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from compendium import labels, records
+from compendium.labels import listed
 from compendium.tables import setup, statistics
 from compendium.tables.scores import Reports, contents, differences, fair, scalars
 
@@ -63,10 +64,6 @@ def _content(reports: Reports, dataset: str) -> tuple[float, float] | None:
     return tuple(sum(side) / len(kept) for side in zip(*kept, strict=True)) if kept else None
 
 
-def _listed(items: Sequence[str]) -> str:
-    return ", ".join(items[:-1]) + (" and " if len(items) > 1 else "") + items[-1]
-
-
 def _scores(reports: Reports, name: str, model: str = "arvae") -> dict[str, float]:
     """Label of a data set -> the mean score there of `model`, or of the baseline for "baseline"."""
     found = {}
@@ -114,7 +111,7 @@ def everywhere(reports: Reports, name: str) -> str:
         said.setdefault(word, []).append(labels.dataset_label(dataset))
     if len(said) == 1 and word.startswith("higher"):
         return f"{word} on every data set"
-    return "; ".join(f"{word} on {_listed(names)}" for word, names in said.items())
+    return "; ".join(f"{word} on {listed(names)}" for word, names in said.items())
 
 
 def _stays(reports: Reports, dataset: str) -> str:
@@ -139,14 +136,14 @@ def weak(reports: Reports) -> tuple[str, str]:
     more often than by leaving an item as it is; "" if none."""
     falls, misses = [], {}
     for dataset in datasets(reports):
-        label, steered = labels.dataset_label(dataset), setup.control(reports[f"{dataset}-arvae"])
+        label, steered = labels.dataset_label(dataset), setup.control(reports[f"{dataset}-arvae"], few=1)
         if not steered.empty:
             weak = steered[steered.monotonicity < statistics.WEAK].monotonicity
             falls += [f"{labels.plain(key)} on {label} ({labels.signed(weak[key], 2)})" for key in weak.index]
             idle = steered[steered.reached - steered["left alone"] < statistics.ALIKE].index
             misses.setdefault(tuple(map(labels.plain, idle)), []).append(label)
-    missed = [f"{_listed(names)} on {_listed(where)}" for names, where in misses.items() if names]
-    return _listed(falls) if falls else "", "; of ".join(missed)
+    missed = [f"{listed(names)} on {listed(where)}" for names, where in misses.items() if names]
+    return listed(falls) if falls else "", "; of ".join(missed)
 
 
 def _regression(reports: Reports, start: str) -> str:
@@ -160,7 +157,7 @@ def _regression(reports: Reports, start: str) -> str:
         return ""
     ahead = {theirs > mine for theirs, mine in pairs.values()}
     word = ("lower", "higher")[ahead.pop()] if len(ahead) == 1 else "lower on some, higher on others"
-    scored = _listed([f"{theirs:.2f} on {labels.dataset_label(name)}" for name, (theirs, _) in pairs.items()])
+    scored = listed([f"{theirs:.2f} on {labels.dataset_label(name)}" for name, (theirs, _) in pairs.items()])
     runs = {len(reports[f"{name}-regression"]["runs"]) for name in pairs}
     seen = "; one run each" if runs == {1} else ""
     return f" {start} regression of the attributes on the same dimensions scores {word} ({scored}{seen})."
@@ -174,7 +171,7 @@ def sentences(reports: Reports, shorter: Reports) -> str:
     names = datasets(reports)
     missing = [labels.dataset_label(name) for name in names if not fair(reports, name)]
     unfair = (
-        f" On {_listed(missing)} the fair baseline has not been run; the paper's stands in, whose β differs."
+        f" On {listed(missing)} the fair baseline has not been run; the paper's stands in, whose β differs."
         if missing
         else ""
     )
@@ -184,7 +181,7 @@ def sentences(reports: Reports, shorter: Reports) -> str:
         for name in follows
         if name in baseline and abs(follows[name] - baseline[name]) < statistics.ALIKE
     ]
-    same = f" On {_listed(alike)} the two are alike." if alike else ""
+    same = f" On {listed(alike)} the two are alike." if alike else ""
     stays = [text for name in names if (text := _stays(reports, name))]
     remains = f" Edited as far by both models: {'; '.join(stays)}." if stays else ""
     right, other = (_scores(reports, "reconstruction_accuracy", model) for model in ("arvae", "baseline"))
@@ -199,9 +196,9 @@ def sentences(reports: Reports, shorter: Reports) -> str:
         for name in whole
         if name in others and whole[name] < others[name] - statistics.COST
     ]
-    cost = f" And it costs reconstruction accuracy: {_listed(costs)}." if costs else ""
+    cost = f" And it costs reconstruction accuracy: {listed(costs)}." if costs else ""
     if unseen:
-        cost += f" Fewer measures that do not occur in training are reconstructed whole: {_listed(unseen)}."
+        cost += f" Fewer measures that do not occur in training are reconstructed whole: {listed(unseen)}."
     regression = _regression(reports, "Plain")
     if not regression and shorter:
         regression = _regression(shorter, f"At scale {next(iter(shorter.values()))['scale']}, plain")

@@ -1,6 +1,7 @@
 """Names and notes as people write them, and the one colour of each model; imports nothing heavy."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 MODEL_LABELS = {
     "betavae": "β-VAE",
@@ -131,6 +132,21 @@ REALISM_LABELS = {
 def plain(name: str) -> str:
     """A name as people write it: `pitch_range` -> `pitch range`."""
     return name.replace("_", " ")
+
+
+def listed(items: Sequence[str]) -> str:
+    """As in a sentence: "a", "a and b", "a, b and c"."""
+    return ", ".join(items[:-1]) + (" and " if len(items) > 1 else "") + items[-1]
+
+
+def epochs(count: float) -> str:
+    """ "1 epoch", "0.75 epochs"."""
+    return f"{count:g} epoch{'s' * (count != 1)}"
+
+
+def attribute_names(names: Sequence[str], provenance: Mapping[str, Any]) -> list[str]:
+    """Attributes of a data set, for axes: transformed ones are in no unit."""
+    return [f"{plain(name)} (transformed)" if "transform" in provenance else name for name in names]
 
 
 def attribute_label(name: str, unit: str = "") -> str:

@@ -112,7 +112,7 @@ def syncopation(measures: np.ndarray) -> np.ndarray:
     measures: int16 (m, 24). Returns float64 (m,): S + (1 - r) / 2. S is the count of Longuet-Higgins & Lee
     (1984, Music Perception 1): levels of the metre from a note's tick to the strongest tick before the next
     note, added over the notes for which that tick is the stronger; a triplet's tick never is.
-    S is 0 in 19 of 20 measures of folk tunes, so the second term, from 0 to 1, orders those: r is the
+    S is 0 in 15 of 16 measures of folk tunes, so the second term, from 0 to 1, orders those: r is the
     correlation over the ticks of the metre's strength with the length of the note that starts there (0 for
     none), length being a note's accent (Lerdahl & Jackendoff 1983, metrical preference rule 5). Four quarter
     notes have 0.1, sixteen sixteenths 0.5, eighths between rests on the beats 4.5. 0 where no note begins;

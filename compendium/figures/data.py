@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 
 from arvae.datasets import examples
 from arvae.datasets.contract import Dataset, Split
+from arvae.datasets.partial import LABELLED
 from arvae.files import write_text
 from arvae.metrics import spearman_matrix
 from compendium import labels
@@ -28,8 +29,8 @@ def show_samples(dataset: Dataset, folder: Path, seed: int = 0) -> Any:
     """Training examples chosen at random, for a notebook cell to show; also samples.* in `folder`."""
     alt = f"Examples of {labels.dataset_label(dataset.name)} chosen at random from the training split"
     caption = (
-        f"Examples of {labels.dataset_label(dataset.name)}, drawn at random from the "
-        f"{len(dataset.train):,} in the training split."
+        f"Examples of {labels.dataset_label(dataset.name)}, drawn at random from "
+        f"{len(dataset.train):,} {LABELLED if LABELLED in dataset.provenance else 'training examples'}."
     )
     images_shown = dataset.kind == "images"
     rows, columns = (4, COLUMNS) if images_shown else (1, 16)
@@ -102,8 +103,8 @@ def distributions(dataset: Dataset) -> Figure:
         edges = _edges(np.concatenate([train, test]))
         axes.hist(train, edges, density=True, color=style.model_colour("arvae"), alpha=0.45, label="train")
         axes.hist(test, edges, density=True, histtype="step", color=style.INK, linewidth=1, label="test")
-        changed = "transform" in dataset.provenance  # by a power: no longer in the unit of its label
-        label = f"{labels.plain(name)} (transformed)" if changed else labels.attribute_label(name, unit)
+        (shown,) = labels.attribute_names([name], dataset.provenance)
+        label = labels.attribute_label(shown, unit if shown == name else "")
         axes.set(xlabel=label.replace(" (", "\n("), yticks=[])
     panels[0].legend(loc="best", handlelength=1.2)
     return figure
@@ -111,7 +112,7 @@ def distributions(dataset: Dataset) -> Figure:
 
 def _edges(values: np.ndarray) -> np.ndarray:
     """Edges of a histogram: a bar a value where there are few; 40 bars would leave gaps among them."""
-    distinct = np.unique(values)
+    distinct = np.unique(np.round(values, 6))  # not a bar for each rounding of a value
     if 1 < len(distinct) <= FEW:
         between = (distinct[1:] + distinct[:-1]) / 2
         return np.concatenate([[2 * distinct[0] - between[0]], between, [2 * distinct[-1] - between[-1]]])

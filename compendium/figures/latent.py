@@ -157,7 +157,8 @@ def pair_plot(values: np.ndarray, names: Sequence[str]) -> Figure:
     for axes in grid.axes.flat:
         axes.grid(False)
         axes.tick_params(labelsize=7.5, length=2)
-        axes.locator_params(nbins=2)
+        axes.locator_params(nbins=2, steps=[1, 2, 4, 10])
+    grid.axes[0, 0].set_yticks([])  # of the first row, which has no density
     plt.close(grid.figure)  # seaborn makes it with pyplot, from which a notebook would show it a second time
     return grid.figure
 

@@ -113,7 +113,7 @@ def steadiness(both: Mapping[str, Side], name: str = "") -> str:
             said.append(f"{labels.signed(float(np.mean(values)), 2)} with {labels.model_label(model)}")
     what = f"measured {labels.plain(name)}" if name else "measured attribute"
     return (
-        f"Over many test items, the absolute rank correlation between dimension and {what} is "
+        f"Over many test items and all runs, the absolute rank correlation between dimension and {what} is "
         f"{', '.join(said)}."
         if said
         else ""

@@ -178,6 +178,9 @@ def build(
             "reference": to(main / "pages" / "api" / "arvae.html"),
         }
 
+    top = paths.project(home)
+    place, settings = (path.relative_to(top).as_posix() for path in (reports.parent, home / "params.yaml"))
+    command = "dvc repro" if place == "." else f"dvc repro {place}/dvc.yaml"
     written = {}
     for number, page in enumerate(pages):
         target = reports / page.file
@@ -188,7 +191,8 @@ def build(
             after=pages[number + 1] if number + 1 < len(pages) else None,
             runs=about["runs"] if setup or page.name in OF_ALL else "", made=about["made"],
             downloads=provenance.downloads(reports, page.name, setup),
-            source=way(target.parent, page.source), **links(target.parent),
+            source=way(target.parent, page.source), settings=settings, command=command,
+            **links(target.parent),
         )  # fmt: skip
     written[reports / machine.FOLDER / "index.html"] = environment.get_template("machine.html.j2").render(
         shared,

@@ -153,7 +153,7 @@ def provenance(dataset: Dataset) -> pd.DataFrame:
 
 def _written(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return ", ".join(str(item) for item in value)
+        return ", ".join("no bound" if item is None else str(item) for item in value)
     return (
         f"{value:,}" if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else str(value)
     )

@@ -349,8 +349,8 @@ def caption(what: str, reports: Reports) -> str:
         {f"{r['provenance']['device']} in {r['provenance']['precision']}" for r in reports.values()}
     )
     lengths = "; ".join(
-        f"{labels.dataset_label(dataset)}: {source['epochs']:g} epochs of {source['train_size']:,} examples "
-        f"(source: {source['data_source']}), {source['test_codes']:,} test codes"
+        f"{labels.dataset_label(dataset)}: {labels.epochs(source['epochs'])} of {source['train_size']:,} "
+        f"examples (source: {source['data_source']}), {source['test_codes']:,} test codes"
         for dataset, source in sources.items()
     )
     return (

@@ -13,10 +13,10 @@ _ASKED = {"hit": "reached", "floor": "left alone", "error": "distance to target"
 _SIDE = {"moved": "others moved", "beyond": "beyond dependence"}
 
 
-def looked_at(report: Report) -> list[Mapping[str, Any]]:
+def looked_at(report: Report, few: int = FEW) -> list[Mapping[str, Any]]:
     """The runs that a table by attribute is made of: all, or the first where there are too few for a mean."""
     runs = list(report["runs"].values())
-    return runs if len(runs) >= FEW else runs[:1]
+    return runs if len(runs) >= few else runs[:1]
 
 
 def over(report: Report) -> str:
@@ -25,7 +25,7 @@ def over(report: Report) -> str:
     return "the only run" if of == 1 else f"the first of {of} runs" if n == 1 else f"means over {n} runs"
 
 
-def control(report: Report) -> pd.DataFrame:
+def control(report: Report, few: int = FEW) -> pd.DataFrame:
     """One setup's controllability, a row an attribute, of `looked_at`; empty where none was measured.
 
     Over the fixed range or, where it says so, the observed one; occupied: share of the fixed range in which
@@ -33,7 +33,7 @@ def control(report: Report) -> pd.DataFrame:
     where no dimension was regularized: runs may go opposite ways. dimension: where all runs have the same.
     """
     frames = []
-    for run in looked_at(report):
+    for run in looked_at(report, few):
         details = run["details"]
         fixed, observed = (details["controllability"][key] for key in ("fixed", "observed"))
         if fixed is None:

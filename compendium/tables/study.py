@@ -89,7 +89,7 @@ def caption(what: str, setup: Setup, data: Dataset, codes: int, varied: Containe
     beta = "" if "beta" in varied else f" at beta {setup.hyperparameters.beta:g}"
     return (
         f"{what}. {labels.dataset_label(setup.dataset)}{beta}, scale "
-        f"{setup.scale}; one run a setting, seed {setup.seeds[0]}, {setup.schedule.epochs:g} epochs of "
+        f"{setup.scale}; one run a setting, seed {setup.seeds[0]}, {labels.epochs(setup.schedule.epochs)} of "
         f"{len(data.train):,} examples (source: {data.provenance.get('source', 'unknown')}), {codes:,} test "
         f"codes; {settled.device} in {settled.precision}."
     )

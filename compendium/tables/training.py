@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from arvae.datasets.contract import Dataset
+from arvae.models.glsr import EXPRESSIBLE
 from arvae.params import Setup
 from arvae.training import RunResult
 from arvae.training.precision import plan
@@ -15,7 +16,13 @@ _REGULARIZED = {"sample": "sampled codes", "mean": "means of the codes"}  # the 
 def configuration(setup: Setup, data: Dataset) -> pd.DataFrame:
     """All that decides the weights of a setup's runs, one line a hyperparameter, in words."""
     loss, schedule, settled = setup.hyperparameters, setup.schedule, plan(setup.engine)
-    pairs = ", ".join(f"{name} → z{d}" for name, d in zip(setup.attributes, setup.dimensions, strict=True))
+    known = EXPRESSIBLE if loss.objective == "glsr" else setup.attributes  # what the loss can regularize
+    pairs = ", ".join(
+        f"{name} → z{d}" for name, d in zip(setup.attributes, setup.dimensions, strict=True) if name in known
+    )
+    where = pairs if loss.gamma else f"none (monitored: {pairs})"
+    if loss.objective in ("fader", "cvae"):
+        where = f"none: the decoder is given {', '.join(setup.attributes)}"
     rate = f"{loss.learning_rate:g}, constant"
     if schedule.schedule == "one-cycle":
         rising = f"up to {schedule.peak:g} in the first {schedule.warmup:.0%} of the steps"
@@ -30,7 +37,7 @@ def configuration(setup: Setup, data: Dataset) -> pd.DataFrame:
         "data": f"{data.name}, {len(data.train):,} training examples",
         "scale": setup.scale,
         "loss": f"{loss.objective}: {terms}",
-        "attributes → dimensions": pairs if loss.gamma else f"none (monitored: {pairs})",
+        "attributes → dimensions": where,
     }
     if loss.objective in ("vae", "value", "regression") and loss.gamma:
         lines["regularized"] = _REGULARIZED[loss.regularize]
