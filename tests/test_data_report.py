@@ -55,6 +55,12 @@ def test_ordered_examples_raise_one_attribute_and_leave_the_others(sprites):
         assert (np.abs(others).mean(0) <= 0.15 * np.ptp(np.delete(values, k, axis=1), axis=0)).all(), name
 
 
+def test_roundings_of_a_value_share_a_bar_of_a_histogram():
+    near = np.float32(0.0762864)
+    edges = data._edges(np.array([0, near, np.nextafter(near, np.float32(1)), 0.1, 0.2], np.float32))
+    assert np.diff(edges).min() > 0.01 and len(edges) == 5  # four values
+
+
 def test_reports_on_images_are_written(sprites, tmp_path):
     for show in (data.show_samples, data.show_ordered):
         assert show(sprites, tmp_path).shown.alt and "dSprites" in show(sprites, tmp_path).caption
@@ -63,6 +69,7 @@ def test_reports_on_images_are_written(sprites, tmp_path):
     data.show_samples(sprites, tmp_path), data.show_ordered(sprites, tmp_path)
     assert first == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert len(data.distributions(sprites).axes) >= 5
+
     assert tables.left_out(sprites) is None
     table = tables.attribute_table(sprites)
     assert list(table.index) == list(dsprites.NAMES) and table.loc["orientation", "unit"] == "rad"

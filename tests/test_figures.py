@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from arvae import losses
+from arvae import losses, params
 from compendium import labels
 from compendium.figures import animation, images, latent, metrics, music, schematic, sides, style
+from compendium.tables.training import configuration
 
 ROOT = Path(__file__).parents[1]
 
@@ -351,6 +352,28 @@ def test_rolls_show_onsets_darker_than_what_is_held_and_rests_not_at_all(tmp_pat
     figure = images.reconstructions(measures, {"arvae": np.roll(measures, 1, axis=1)})
     assert "AR-VAE" in figure.axes[0].get_xlabel()
     style.save(figure, tmp_path / "r.png")
+
+
+def test_words_for_lists_epochs_and_transformed_attributes():
+    assert [labels.listed(list("abc"[:n])) for n in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
+    assert [labels.epochs(n) for n in (1, 0.75, 4)] == ["1 epoch", "0.75 epochs", "4 epochs"]
+    assert labels.attribute_label(labels.attribute_names(["pitch range"], {})[0]) == "pitch range (/26 st)"
+    (name,) = labels.attribute_names(["pitch_range"], {"transform": "power"})
+    assert labels.attribute_label(name) == "pitch range (transformed)"
+
+
+def test_a_training_page_lists_only_the_dimensions_that_its_loss_orders():
+    known = params.load(ROOT / "params.yaml")
+
+    def listed(dataset, model):
+        setup, training = known.setup(dataset, model), np.zeros(5)
+        table = configuration(setup, SimpleNamespace(name=dataset, train=training))
+        return table.value["attributes → dimensions"]
+
+    assert listed("bach", "arvae").startswith("rhythmic complexity → z0, pitch range → z1")
+    assert listed("bach", "glsr") == "rhythmic complexity → z0, note density → z2"
+    assert listed("bach", "betavae").startswith("none (monitored: rhythmic complexity")
+    assert listed("mnist", "fader").startswith("none: the decoder is given area, length")
 
 
 def test_the_two_attributes_to_show_are_known_and_else_the_first():

@@ -474,6 +474,10 @@ def test_a_home_inside_the_project_has_a_site_whose_links_lead_to_the_projects_n
     site.build(night)
     soup = BeautifulSoup((night / "reports" / "pages" / "results.html").read_text(), "html.parser")
     assert soup.select_one("article p > a")["href"] == "../../../notebooks/1_data.ipynb"
+    told = "To try other settings, change overnight/params.yaml and run dvc repro overnight/dvc.yaml."
+    assert told in soup.select_one(".behind").get_text()
+    site.build(home)
+    assert "change params.yaml and run dvc repro." in page(home, "results").select_one(".behind").get_text()
 
 
 def menu(path: Path) -> dict[str, Path]:
