@@ -69,7 +69,6 @@ def test_reports_on_images_are_written(sprites, tmp_path):
     data.show_samples(sprites, tmp_path), data.show_ordered(sprites, tmp_path)
     assert first == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert len(data.distributions(sprites).axes) >= 5
-
     assert tables.left_out(sprites) is None
     table = tables.attribute_table(sprites)
     assert list(table.index) == list(dsprites.NAMES) and table.loc["orientation", "unit"] == "rad"
