@@ -726,6 +726,7 @@ def test_the_notebooks_curves_leave_out_a_run_that_diverged_at_once(trained: Pat
     names = {"results": results, "reports": tmp_path, "figures": tmp_path, "model": "arvae", "pd": pd}
     names |= {
         "label": "AR-VAE on MNIST",
+        "by_order": True,
         "setup": small(),
         "atomic_write": atomic_write,
         "metrics": metrics,
