@@ -7,6 +7,7 @@ import torch
 from ruamel.yaml import YAML
 
 from arvae import evaluation, params, paths
+from benchmarks import evaluation as waits
 from benchmarks import experiments, gpu, playground, speed
 from compendium.tables import study
 from tests.browser import chromium
@@ -195,3 +196,10 @@ def test_the_playground_is_timed_decoder_by_decoder(capsys):
 def test_a_page_that_is_not_there_is_named(tmp_path, capsys):
     assert playground.main([str(tmp_path / "page.html")]) == 1
     assert "no page" in (said := capsys.readouterr().err) or "no Chromium" in said
+
+
+def test_metrics_attributes_and_sliders_are_timed(capsys):
+    assert waits.main(["--codes", "300"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 9 and all(float(line.split()[-2]) > 0 for line in lines)
+    assert [line.split(",")[0] for line in lines][:2] == ["evaluate", "grouped"]

@@ -4,7 +4,6 @@ import json
 import math
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -313,22 +312,6 @@ def test_occupancy_is_the_share_of_a_traversals_points_where_codes_lie():
     assert low[0] == pytest.approx(-4.36, abs=0.05) and high[1] == pytest.approx(0.396, abs=0.01)
     with pytest.raises(ValueError, match="empty"):
         occupancy(z, 1, 1)
-
-
-@pytest.mark.parametrize(
-    ("count", "seconds"), [(12_800, 28), pytest.param(25_600, 60, marks=pytest.mark.slow)]
-)
-def test_evaluation_is_quick(count, seconds):
-    """Of as many codes as the paper's, and of half as many, in proportion (n log n)."""
-    generator = np.random.default_rng(0)
-    a = generator.standard_normal((count, 6))
-    z = generator.standard_normal((count, 32))
-    z[:, 1:7] = np.tanh(a) + 0.1 * z[:, 1:7]
-    # All threads' time together: whatever else the machine does meanwhile.
-    start = time.process_time()
-    evaluate(z, a, list("abcdef"), [1, 2, 3, 4, 5, 6])
-    grouped(z, a)
-    assert time.process_time() - start < seconds
 
 
 # ------------------------------------------------------------------ beyond the paper: other libraries' values
