@@ -17,7 +17,7 @@ help:
 # All of these are `dvc repro`; before it, what it would do one setup after another is done on all cores: trainings,
 # then the pages of each setup, two at a time. What fails there is left to `dvc repro`, which says why.
 setups = -@$(BIN)/dvc stage list $(1) --name-only | sed -nE 's/^(.*:)?train@(.*)/\1train@\2 \1evaluate@\2/p' | \
-	xargs -P 2 -L 1 $(BIN)/dvc --wait-for-lock repro -s
+	xargs -P 2 -L 1 sh -c '$(BIN)/dvc --wait-for-lock repro -s "$$@" || exit 1' dvc
 repro: $(VENV)/ready
 	$(BIN)/python -m compendium.pipeline
 	$(BIN)/dvc repro data classifier
@@ -79,7 +79,7 @@ mutate: $(VENV)/ready
 # PyTorch comes apart, in one of two builds: TORCH=cpu, without CUDA (the default on Linux where there is no
 # nvidia-smi), or TORCH=gpu, PyPI's, by hashes, which on Linux brings CUDA and on macOS does not.
 # The .pth line lets `.venv/bin/dvc repro` find its own python without activating anything.
-TORCH ?= $(if $(filter Linux,$(shell uname)),$(if $(shell command -v nvidia-smi),gpu,cpu),gpu)
+TORCH ?= $(if $(filter Linux,$(shell uname)),$(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu),gpu)
 TORCH_VERSION := $(shell sed -n 's/^torch==\([^ ]*\).*/\1/p' requirements-torch.lock)
 ifeq ($(TORCH),cpu)
 TORCH_FROM := --no-deps --retries 1 --extra-index-url https://download.pytorch.org/whl/cpu torch==$(TORCH_VERSION)+cpu
@@ -92,16 +92,23 @@ interruptible = $(1) & pid=$$!; \
 	echo "Interrupted. What was downloaded is kept: the same command goes on from there"; exit 130' INT TERM; \
 	wait $$pid
 pip = $(call interruptible,$(BIN)/python -m pip install -qq --disable-pip-version-check $(1))
+# The build that is asked for by name replaces the one that is there.
+ifneq ($(filter command environment,$(firstword $(origin TORCH))),)
+ifneq ($(TORCH),$(shell cat $(VENV)/ready 2>/dev/null))
+.PHONY: $(VENV)/ready
+endif
+endif
 $(VENV)/ready: requirements.lock requirements-torch.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11.5 to 3.14 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...") if not (3, 11, 5) <= sys.version_info[:3] < (3, 15) else None'
 	@echo 'Installing the environment into $(VENV), with PyTorch $(TORCH_VERSION) for $(TORCH) (a few minutes the first time) ...'
 	@test -x $(BIN)/pip || { $(call interruptible,$(PYTHON) -m venv $(VENV)); }
+	@test ! -s $@ || test "$$(cat $@)" = $(TORCH) || $(BIN)/python -m pip uninstall -qq -y torch
 	@$(call pip,--require-hashes --no-deps -r requirements.lock)
 	@$(call pip,$(TORCH_FROM)) || { echo 'PyTorch could not be installed. Without its index of builds for the CPU: make TORCH=gpu'; exit 1; }
 	@$(call pip,--no-deps --no-build-isolation --editable .)
 	@echo 'import os, sys; os.environ["PATH"] = os.path.join(sys.prefix, "bin") + os.pathsep + os.environ.get("PATH", "")' \
 		> "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/environment_first_on_path.pth"
-	touch $@
+	@echo $(TORCH) > $@
 
 # Resolve pyproject.toml for Python 3.11 to 3.14 on Linux and macOS; versions stay as they are where they can:
 # `make lock ARGS=--upgrade` takes the newest, ARGS='--upgrade-package NAME' one.

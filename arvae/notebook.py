@@ -48,7 +48,8 @@ REMEDY = f"{MAKE_ROOM}, and run `dvc repro` again"
 # Errors of the disk as Python ("[Errno 28] No space left ...") and safetensors ("os error 28") name them.
 _DISK = re.compile(rf"(?:Errno|os error) (?:{'|'.join(map(str, BARRED))})\b")
 CASTS = {"str": str, "int": int, "float": float, "bool": lambda t: {"true": True, "false": False}[t.lower()]}
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+LIBRARIES = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
+THREADS = (*(f"{name}_NUM_THREADS" for name in LIBRARIES), "VECLIB_MAXIMUM_THREADS")
 
 
 class NotebookError(RuntimeError):
@@ -134,7 +135,7 @@ def run(
     except RuntimeError as error:
         fault = f"its kernel did not start ({error}): run `dvc repro` again"
     except OSError as error:
-        fault = f"{error}: {REMEDY}"
+        fault = f"{error}: {REMEDY}" if error.errno in BARRED else str(error)
     finally:
         sockets.cleanup()
         try:

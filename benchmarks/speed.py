@@ -319,6 +319,11 @@ def main(arguments: list[str] | None = None) -> None:
     if given.rounds < 1:
         parser.error(f"--rounds {given.rounds}: at least 1")
     prepared = (given.data or paths.root() / "data" / "prepared").resolve()
+    for name in (given.names or NAMES) if given.learn else ():
+        if not (prepared / name / "manifest.json").is_file():
+            parser.error(
+                f"--learn needs data, and there are none at {prepared / name}: dvc repro data@{name}"
+            )
     if given.child:
         (name,) = given.names
         if given.learn:

@@ -9,6 +9,7 @@ processor they are, all but reports/machine; on another it is said how far each 
 else of the committed results belonged to the old ones). --numbers: every single one of them.
 """
 
+import contextlib
 import csv
 import json
 import math
@@ -43,7 +44,7 @@ def stale(home: Path) -> list[str]:
     command = [sys.executable, "-m", "dvc", "status", "--json"]
     asked = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
     if asked.returncode:
-        if re.search("Unable to acquire lock|is busy", asked.stderr):
+        if re.search("Unable to acquire lock|is busy|Unable to read RWLock", asked.stderr):
             raise RuntimeError(f"nothing was checked: {BUSY}")
         raise RuntimeError(f"nothing was checked: dvc status failed:\n{asked.stderr.strip()}")
     found = faults(
@@ -114,10 +115,10 @@ def values(text: str, path: str) -> dict[str, Any]:
             for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
                 walk(f"{place}.{key}".lstrip("."), inner)
         else:
-            try:
-                found[place] = float(value)
-            except (TypeError, ValueError):
-                found[place] = value
+            found[place] = value
+            with contextlib.suppress(TypeError, ValueError):
+                number = float(value)  # NaN and infinity are words: nothing is so many from them
+                found[place] = number if math.isfinite(number) else str(value)
 
     table = path.endswith(".csv")  # whose first line may be a caption
     walk("", list(csv.DictReader(text.splitlines()[text.startswith("#") :])) if table else json.loads(text))
@@ -127,7 +128,7 @@ def values(text: str, path: str) -> dict[str, Any]:
 def gaps(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
     """How far each number that is in both, and is another one, moved, by its place."""
     both = [p for p in before if all(isinstance(one.get(p), float) for one in (before, after))]
-    return {p: abs(after[p] - before[p]) for p in both if after[p] != before[p] and not math.isnan(after[p])}
+    return {p: abs(after[p] - before[p]) for p in both if after[p] != before[p]}
 
 
 def distance(before: dict[str, Any], after: dict[str, Any]) -> str:

@@ -31,9 +31,10 @@ def written(home: Path) -> dict[str, str]:
     """The text of each pipeline's file, by its path from the root. ParamsError for what is wrong."""
     try:
         return _written(home)
-    except (YAMLError, KeyError) as error:
-        why = f"there is no {error}" if isinstance(error, KeyError) else error
-        raise params.ParamsError(f"pipeline.yaml: {why}") from error
+    except KeyError as error:
+        raise params.ParamsError(f"pipeline.yaml: there is no {error}") from error
+    except (YAMLError, TypeError, AttributeError) as error:  # no YAML; empty where there should be something
+        raise params.ParamsError(f"pipeline.yaml is not made as it should be: {error}") from error
 
 
 def _written(home: Path) -> dict[str, str]:
@@ -43,7 +44,7 @@ def _written(home: Path) -> dict[str, str]:
         for names, known in ((body, [*KEYS, *pipelines]), (body["in"], pipelines)):
             if odd := next((name for name in names if name not in known), None):
                 raise params.ParamsError(unknown(f"pipeline.yaml: {stage}", odd, known))
-    files = {}
+    files, every = {}, {}
     for name, own in pipelines.items():
         given = params.load(home / own["home"] / "params.yaml")
         text, items = json.dumps(definition["stages"]), _items(given, name)
@@ -63,7 +64,38 @@ def _written(home: Path) -> dict[str, str]:
         up = "" if own["home"] else _up(own)
         head: dict[str, Any] = {"vars": [f"{up}/params.yaml"]} if up else {}
         files[own["file"]] = HEADER + _dumped(head | {"stages": stages})
+        every[own["file"]] = stages
+    _complete(every)
     return files
+
+
+def _complete(pipelines: dict[str, dict[str, Any]]) -> None:
+    """ParamsError for a stage that needs data or weights which no stage makes: its setup was taken out."""
+    needed, made = [], set()
+    for file, stages in pipelines.items():
+        for name, stage in stages.items():
+            one, each = stage.get("do", stage), stage.get("foreach", [None])
+            for key in each:
+                values = {"key": key, "item": each[key] if isinstance(each, dict) else key}
+                needed += [(file, name, _filled(dep, values)) for dep in one["deps"]]
+                made |= {
+                    _filled(next(iter(out)) if isinstance(out, dict) else out, values) for out in one["outs"]
+                }
+    for file, name, dep in needed:
+        if re.match(r"(\w+/)?data/(prepared|models|codes)/[^$]+$", dep) and dep not in made:
+            raise params.ParamsError(
+                f"{file}: the stage {name} needs {dep}, which no stage makes with these data sets and "
+                "setups: name it in params.yaml again, or take the stage's need of it out of pipeline.yaml"
+            )
+
+
+def _filled(text: str, values: dict[str, Any]) -> str:
+    """`text` with what DVC will put in for ${key}, ${item}, ${item.name}."""
+
+    def value(match: re.Match[str]) -> str:
+        return str(values[match[1]][match[2]] if match[2] else values[match[1]])
+
+    return re.sub(r"\$\{(key|item)(?:\.(\w+))?\}", value, text)
 
 
 def stale(home: Path) -> list[str]:

@@ -7,6 +7,7 @@ of it to the reports and the code.
 """
 
 import dataclasses
+import platform
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from arvae import datasets, params, paths
+from arvae import datasets, machine, params, paths
 from arvae.files import read_json, sha256, write_text
 from arvae.trained import SHIPPED, ModelError, TrainedModel, manifest
 from arvae.training import checkpoints, runs
@@ -150,7 +151,8 @@ def stale(project: Path, setups: Sequence[str] = SETUPS) -> list[str]:
             text.read_text(encoding="utf-8")
         ):
             found.append(f"{text.name}: not the card of these weights and their report")
-        if record["code"] != runs.code_hash(setup.kind, setup.hyperparameters.objective, record["fast"]):
+        code = runs.code_hash(setup.kind, setup.hyperparameters.objective, record["fast"])
+        if record["code"] != code and _hashed_alike(project / record["reports"], path.stem):
             found.append(f"{path.name}: the code of training has changed since")
     for name in dict.fromkeys(name.rpartition("-")[0] for name in setups):
         try:
@@ -163,15 +165,32 @@ def stale(project: Path, setups: Sequence[str] = SETUPS) -> list[str]:
     return found
 
 
+def _hashed_alike(reports: Path, setup: str) -> bool:
+    """Whether hashes of code can be compared with those of a setup's training: on the same minor of Python.
+
+    The syntax that is hashed has other fields in another one.
+    """
+    here = {"python": platform.python_version()}
+    there = machine.read(reports).get(f"train-{setup}", {}).get("machine", here)
+    return there["python"].split(".")[:2] == here["python"].split(".")[:2]
+
+
 def main(arguments: list[str]) -> int:
     """python -m compendium.weights [HOME]: ship what was trained in the project or in a folder of it."""
-    home = paths.project() / "".join(arguments[:1])
+    if len(arguments) > 1 or "".join(arguments).startswith("-"):
+        print(f"the one argument is a folder with a params.yaml, not: {' '.join(arguments)}", file=sys.stderr)
+        return 2
+    home = paths.project() / "".join(arguments)
     try:
-        for dataset in params.load(home / "params.yaml").datasets:
+        known = params.load(home / "params.yaml").datasets
+        for dataset in (name for name in DATASETS if name in known):
             sample(dataset, home)
             for model in MODELS:
                 path = ship(f"{dataset}-{model}", home)
                 print(f"{path.relative_to(paths.project(home))}: {path.stat().st_size:,} bytes")
+    except params.ParamsError as error:
+        print(error, file=sys.stderr)
+        return 1
     except (ModelError, datasets.DataError, OSError, KeyError) as error:
         print(f"{error}\nrun the pipeline to its end first", file=sys.stderr)
         return 1

@@ -82,12 +82,16 @@ class Tab:
         return result["result"].get("value")
 
     def wait(self, condition: str, seconds: float = 20) -> None:
-        """Until an expression is true, on a page that may still be loading."""
-        limit = time.monotonic() + seconds
-        while not self.run(f"Boolean({condition})"):
-            if time.monotonic() > limit:
-                raise RuntimeError(f"never true: {condition}")
+        """Until an expression is true, on a page that may still be loading: asked too early, it throws."""
+        limit, error = time.monotonic() + seconds, None
+        while time.monotonic() < limit:
+            try:
+                if self.run(f"Boolean({condition})"):
+                    return
+            except RuntimeError as thrown:
+                error = thrown
             time.sleep(0.05)
+        raise RuntimeError(f"never true: {condition}") from error
 
     def press(self, key: str) -> None:
         """Press and release a key of KEYS."""

@@ -32,11 +32,14 @@ def test_both_paths_learn_and_are_judged_by_the_same_scores(tmp_path):
         ("mnist bach --steps 0 --profile", ("mnist", "bach")),
     ],
 )
-def test_its_commands_go_through_the_data_sets_that_are_asked_for(command, names, monkeypatch):
+def test_its_commands_go_through_the_data_sets_that_are_asked_for(command, names, monkeypatch, tmp_path):
+    for name in names:  # learning asks whether there are data
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").touch()
     done = []
     for part in ("speed", "profile", "learn"):
         monkeypatch.setattr(speed, part, lambda name, *_, part=part: done.append((part, name)))
-    speed.main(command.split())
+    speed.main([*command.split(), "--data", str(tmp_path)])
     asked = {"speed": "--steps 0" not in command, "profile": "--prof" in command, "learn": "--l" in command}
     assert done == [(part, name) for name in names for part, wanted in asked.items() if wanted]
     for unsound in (["bahc"], ["--rounds", "0"]):
@@ -203,3 +206,9 @@ def test_metrics_attributes_and_sliders_are_timed(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 9 and all(float(line.split()[-2]) > 0 for line in lines)
     assert [line.split(",")[0] for line in lines][:2] == ["evaluate", "grouped"]
+
+
+def test_learning_without_data_is_refused_with_the_remedy(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        speed.main(["--steps", "0", "--learn", "2", "--data", str(tmp_path), "bach"])
+    assert "dvc repro data@bach" in capsys.readouterr().err

@@ -68,6 +68,16 @@ def test_numbers_that_moved_are_told_with_how_far(results, capsys):
     assert "\n    0.loss: 2 -> 2.5\n    1.loss: 1 -> 1.125\n" in said and said.count(" -> ") == 3 + 4
 
 
+def test_a_number_that_became_none_is_told():
+    one, other = ({"scc": 0.5, "loss": 1.0}, {"scc": float("nan"), "loss": 1.25})
+    before, after = (check.values(json.dumps(values), "a.json") for values in (one, other))
+    said = check.distance(before, after)
+    assert said.startswith(
+        "1 of 1 numbers moved; the furthest is loss, 1 -> 1.25; 1 values that are no numbers"
+    )
+    assert check.distance(after, after).startswith("the same values")
+
+
 def test_a_notebook_outside_of_reports_is_not_recorded(tmp_path):
     machine.write(tmp_path, tmp_path / "out.ipynb", 1.0, [])
     home = tmp_path / "reports" / "project"

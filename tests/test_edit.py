@@ -513,7 +513,7 @@ def test_the_command_on_a_shape(inside, tmp_path, capsys):
         (["nothing.png"], "no file"),
     ],
 )
-def test_the_command_refuses(inside, tmp_path, capsys, monkeypatch, arguments, said):
+def test_the_command_refuses(inside, capsys, arguments, said):
     abc(inside, "CDEF|")
     assert command.main(arguments) == 1
     error = capsys.readouterr().err
@@ -700,7 +700,7 @@ def test_the_documentation_names_what_there_is():
         wishes.parse([wish], toy(), 8)
 
 
-def test_the_python_of_the_documentation_runs(inside, tmp_path, monkeypatch):
+def test_the_python_of_the_documentation_runs(inside, tmp_path):
     text = (ROOT / "docs" / "editing.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
     abc(tmp_path, "CDEF|GABc|cBAG|FEDC|")

@@ -185,7 +185,7 @@ def test_training_on_a_full_disk_says_so_and_goes_on_once_there_is_room(
     assert digest(tmp_path / "models" / name) == digest(trained / "models" / name)
 
 
-def test_a_checkpoint_that_does_not_fit_stops_no_training(data, tmp_path, full_disk, monkeypatch):
+def test_a_checkpoint_that_does_not_fit_stops_no_training(data, tmp_path, full_disk):
     """Room for the finished weights, not for a checkpoint, which is three times as large."""
     run_training(small(1.0), data, tmp_path)
     size = (tmp_path / "models" / "seed0.safetensors").stat().st_size

@@ -204,7 +204,7 @@ def test_mnist_is_split_measured_and_cached(archive, golden, tmp_path):
     np.testing.assert_array_equal(mended.train.attributes, data.train.attributes)
 
 
-def test_gzipped_files_are_read_and_wrong_ones_named(archive, tmp_path, monkeypatch):
+def test_gzipped_files_are_read_and_wrong_ones_named(archive, tmp_path):
     name = "train-labels-idx1-ubyte"
     data = (archive / name).read_bytes()
     (archive / name).unlink()

@@ -141,6 +141,10 @@ def test_a_file_may_change_some_of_those_above_it(tmp_path):
     path.write_text("base: params.yaml\n")  # itself
     with pytest.raises(params.ParamsError, match="there is no file params.yaml"):
         params.load(path)
+    path.write_text("base: other.yaml\n")
+    (tmp_path / "other.yaml").write_text("base: params.yaml\n")  # in a circle
+    with pytest.raises(params.ParamsError, match="other.yaml: base: there is no file params.yaml below"):
+        params.load(path)
 
 
 def test_a_data_set_more_may_name_its_folder_from_the_projects_root(raw, tmp_path, monkeypatch):

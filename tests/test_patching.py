@@ -151,7 +151,7 @@ def pool():
              "21_clarinet_in_Bb.musicxml", "19_triplet_rounded.musicxml",
              "16_overlapping_repeated_note.mid"],
 )  # fmt: skip
-def test_whatever_is_edited_is_read_again(tmp_path, name, pool):
+def test_whatever_is_edited_is_read_again(name, pool):
     tune = melody.read(INPUTS / name, music.Vocabulary(0, 127))
     ending, whole = "." + name.split(".")[1], 0
     for number in range(len(tune.measures)):
@@ -522,7 +522,7 @@ def test_jumps_are_said_not_to_be_followed(tmp_path, sign):
     assert (melody.JUMPS in found.adapted) == (sign != '"Fine"')
 
 
-def test_accidentals_are_spelled_by_the_key(tmp_path):
+def test_accidentals_are_spelled_by_the_key():
     measures = np.full((1, 24), music.CONTINUE, np.int16)
     measures[0, ::6] = 66, 70, 66, 73
     assert "F ^A F ^c" not in write_abc.to_abc(measures, key=Key.of(1, "major"))

@@ -1613,7 +1613,7 @@ def test_every_note_can_be_written(tab):
     assert count > 3000 and wrong == 0
 
 
-def test_the_committed_page(tmp_path):
+def test_the_committed_page():
     """What is in reports/ came from trained models; it agrees with them on this machine's browser too."""
     made = ROOT / "reports" / "playground.html"
     if not made.is_file():

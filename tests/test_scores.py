@@ -81,7 +81,7 @@ def test_real_measures_go_through_every_format(tmp_path):
     assert scores.read(tmp_path / "melody.abc").shape == (2, 24)
 
 
-def test_files_are_the_same_every_time(tmp_path):
+def test_files_are_the_same_every_time():
     assert scores.to_musicxml(MELODY, title="a") == scores.to_musicxml(MELODY.copy(), title="a")
     assert write_midi.encode(MELODY) == write_midi.encode(MELODY.copy())
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from arvae import datasets
+from arvae import datasets, machine
 from arvae.datasets import dsprites, examples
 from arvae.datasets.contract import PackedImages
 from arvae.files import read_json, sha256, write_json
@@ -307,6 +307,18 @@ def test_shipped_weights_are_tied_to_the_report_of_their_run_and_to_the_code(shi
     tensors, record = read_tensors(path)
     write_tensors(path, tensors, record | {"code": "0" * 64})
     assert "bach-betavae.safetensors: the code of training has changed" in weights.stale(shipped, setups)[-1]
+    # Another Python writes the same syntax otherwise, so nothing can be said of code by the hash of one.
+    machine.write(shipped, shipped / "reports" / "notebooks" / "train-bach-betavae.ipynb", 1.0, [])
+    note = shipped / "reports" / "machine" / "train-bach-betavae.json"
+    told = read_json(note)
+    assert "the code of training has changed" in weights.stale(shipped, setups)[-1]
+    write_json(note, told | {"machine": told["machine"] | {"python": "3.99.1"}})
+    assert [line for line in weights.stale(shipped, setups) if "code of training" in line] == []
+
+
+@pytest.mark.parametrize("arguments", [["overnight", "x"], ["--help"]])
+def test_weights_are_shipped_of_one_folder(arguments, capsys):
+    assert weights.main(arguments) == 2 and "one argument is a folder" in capsys.readouterr().err
 
 
 def test_what_is_missing_edited_or_damaged_among_the_shipped_files_is_said(shipped):

@@ -609,7 +609,7 @@ def test_only_gradients_longer_than_the_clip_are_scaled_down(precision: str) -> 
     assert flat.weights()["weight"].isnan().any()  # never hidden
 
 
-def test_packed_images_come_out_as_they_went_in(tmp_path: Path) -> None:
+def test_packed_images_come_out_as_they_went_in() -> None:
     images = np.random.default_rng(0).integers(0, 2, (70, 64, 64), dtype=np.uint8)
     attributes = np.random.default_rng(1).random((70, 5), dtype=np.float32)
     split = Split(PackedImages.pack(images), attributes)

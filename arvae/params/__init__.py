@@ -5,6 +5,7 @@ setup = params.setup("mnist", "arvae")     # all that decides one training: data
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def load(path: Path | str | None = None) -> Params:
     return checked(Params, _read(path), os.path.relpath(path))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, above: Sequence[Path] = ()) -> dict[str, Any]:
     shown = os.path.relpath(path)
     try:
         raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
@@ -42,9 +43,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise ParamsError(f"{shown} holds {type(raw).__name__}: it must be a mapping of keys to values")
     if (base := raw.pop("base", None)) is None:
         return raw
-    if not (below := path.parent / str(base)).is_file() or below.samefile(path):
-        raise ParamsError(f"{shown}: base: there is no file {base}; name the parameters below these")
-    return _merged(_read(below), raw)
+    below, above = path.parent / str(base), [*above, path]
+    if not below.is_file() or any(below.samefile(one) for one in above):
+        raise ParamsError(
+            f"{shown}: base: there is no file {base} below it; name that of the parameters below"
+        )
+    return _merged(_read(below, above), raw)
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup, NavigableString, Tag
 from compendium.figures import animation
 
 MANY_COLUMNS = 9  # that a table needs smaller print for
+UNREAD = {"h1", "h2", "svg", "math", "style"}  # by the search
 LEFT_ALONE = {"a", "code", "pre", "h1", "h2", "h3", "h4", "summary", "math", "svg", "label", "style"}
 
 
@@ -158,14 +159,24 @@ def _anchors(soup: BeautifulSoup) -> None:
 def _texts(soup: BeautifulSoup) -> list[tuple[str, str, str]]:
     """Each section's id, heading and words; those before the first section go under the page's heading."""
     found = [("", soup.h1.get_text() if soup.h1 else "", [])]
-    for text in soup.find_all(string=True):
-        if text.find_parent(["h1", "h2", "svg", "math", "style"]) or not text.strip():
+    for text, heading in _under_headings(soup):
+        if not text.strip() or {parent.name for parent in text.parents} & UNREAD:
             continue
-        heading = text.find_previous("h2")
         if heading is not None and heading["id"] != found[-1][0]:
             found.append((str(heading["id"]), heading.get_text(), []))
         found[-1][2].append(" ".join(text.split()))
     return [(name, heading, " ".join(words)) for name, heading, words in found]
+
+
+def _under_headings(soup: BeautifulSoup) -> list[tuple[NavigableString, Tag | None]]:
+    """All texts in order, each with the last h2 that begins before it."""
+    heading, found = None, []
+    for part in soup.descendants:
+        if isinstance(part, NavigableString):
+            found.append((part, heading))
+        elif part.name == "h2":
+            heading = part
+    return found
 
 
 def _explain(soup: BeautifulSoup, glossary: Mapping[str, str], to_glossary: str) -> None:
@@ -174,11 +185,13 @@ def _explain(soup: BeautifulSoup, glossary: Mapping[str, str], to_glossary: str)
     pattern = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, words))})(?![\w-])", re.IGNORECASE)
     known = {word.lower(): word for word in words}
     done: set[tuple[int, str]] = set()
-    for text in list(soup.find_all(string=pattern)):
+    for text, heading in _under_headings(soup):
+        if not pattern.search(text):
+            continue
         around = {parent.name for parent in text.parents}
         if around & LEFT_ALONE or not around & {"p", "li", "th", "td"}:
             continue
-        section = id(text.find_previous("h2"))
+        section = id(heading)
         pieces: list[NavigableString | Tag] = []
         for number, piece in enumerate(pattern.split(str(text))):
             word = known.get(piece.lower()) if number % 2 else None

@@ -1,10 +1,9 @@
 """Is the finished site whole? Its anchors, alt texts and sizes."""
 
 from collections.abc import Sequence
+from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
-
-from bs4 import BeautifulSoup
 
 PAGE_LIMIT = 4_000_000  # bytes of a page; one with sound in it has some 2.5 MB
 ALONE_LIMIT = 15_000_000  # bytes of a page that carries trained decoders in itself (the playground)
@@ -20,26 +19,41 @@ class SiteError(ValueError):
         super().__init__("the site has faults:\n" + "\n".join(f"  {fault}" for fault in self.faults))
 
 
+class _Page(HTMLParser):
+    """The ids of a page, its links to headings, and its pictures without alt text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.silent: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if "id" in given:
+            self.ids.add(given["id"])
+        if tag == "a" and "#" in given.get("href", ""):
+            self.links.append(given["href"])
+        if tag == "img" and not given.get("alt", "").strip():
+            self.silent.append(given.get("src", ""))
+
+
 def check(reports: Path, total_limit: int = REPORTS_LIMIT) -> None:
     """Raise SiteError that lists every picture without alt text, link to no heading, and file too large.
 
     That linked files exist is found out by `convert`, when a page is made.
     """
-    pages = [reports / "index.html", *sorted((reports / "pages").glob("*.html"))]
-    soups = {page.resolve(): BeautifulSoup(page.read_text("utf-8"), "html.parser") for page in pages}
-    anchors = {page: {str(tag["id"]) for tag in soup.select("[id]")} for page, soup in soups.items()}
+    files = [reports / "index.html", *sorted((reports / "pages").glob("*.html"))]
+    pages = {path.resolve(): _Page(path.read_text("utf-8")) for path in files}
     faults = sizes(reports, total_limit)
-    for page, soup in soups.items():
-        for link in soup.select("a[href*='#']"):
-            path, _, heading = unquote(str(link["href"])).partition("#")
-            target = (page.parent / path).resolve() if path else page
-            if target in anchors and heading not in anchors[target]:
-                faults.append(f"{page.name}: {link['href']} points to no heading")
-        faults += [
-            f"{page.name}: {str(image.get('src'))[:60]} has no alt text"
-            for image in soup.find_all("img")
-            if not str(image.get("alt") or "").strip()
-        ]
+    for path, page in pages.items():
+        for link in page.links:
+            file, _, heading = unquote(link).partition("#")
+            target = (path.parent / file).resolve() if file else path
+            if target in pages and heading not in pages[target].ids:
+                faults.append(f"{path.name}: {link} points to no heading")
+        faults += [f"{path.name}: {source[:60]} has no alt text" for source in page.silent]
     if faults:
         raise SiteError(faults)
 
