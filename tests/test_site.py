@@ -107,6 +107,13 @@ def home(tmp_path) -> Path:
     return tmp_path
 
 
+def test_the_foot_of_a_page_names_the_seeds_once():
+    found = {"mnist-arvae": {"scale": "overnight", "seeds": [0, 1, 2], "runs": {"seed0": {}}}}
+    found |= {"mnist-betavae": {"scale": "overnight", "seeds": [0], "runs": {"seed0": {}}}}
+    seeds = [provenance.made_by(found, setup, "")["made"]["seeds"] for setup in ("mnist-arvae", "mnist", "")]
+    assert seeds == ["0, 1, 2", *["0, 1, 2 (not all of them in every setup)"] * 2]
+
+
 def page(home: Path, name: str) -> BeautifulSoup:
     return BeautifulSoup((home / "reports" / "pages" / f"{name}.html").read_text(), "html.parser")
 

@@ -63,7 +63,10 @@ def made_by(
     counts = sorted({len(one["runs"]) for one in about})
     runs = " to ".join(dict.fromkeys(map(str, (counts[0], counts[-1])))) if counts else ""
     several = "s" if runs != "1" else ""
-    made = {"scale": all_of("scale"), "seeds": all_of("seeds"), "made by the code of": code}
+    seeds = {tuple(one.get("seeds", ())) for one in about}
+    every = _words(sorted({seed for some in seeds for seed in some})) or "not recorded"
+    every += " (not all of them in every setup)" * (len(seeds) > 1)
+    made = {"scale": all_of("scale"), "seeds": every, "made by the code of": code}
     return {"runs": f"{runs} run{several} of each model, scale {made['scale']}" if runs else "", "made": made}
 
 
