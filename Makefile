@@ -102,7 +102,7 @@ $(VENV)/ready: requirements.lock requirements-torch.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11.5 to 3.14 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...") if not (3, 11, 5) <= sys.version_info[:3] < (3, 15) else None'
 	@echo 'Installing the environment into $(VENV), with PyTorch $(TORCH_VERSION) for $(TORCH) (a few minutes the first time) ...'
 	@test -x $(BIN)/pip || { $(call interruptible,$(PYTHON) -m venv $(VENV)); }
-	@test ! -s $@ || test "$$(cat $@)" = $(TORCH) || $(BIN)/python -m pip uninstall -qq -y torch
+	@test ! -s $@ || test "$$(cat $@)" = $(TORCH) || { rm $@ && $(BIN)/python -m pip uninstall -qq -y torch; }
 	@$(call pip,--require-hashes --no-deps -r requirements.lock)
 	@$(call pip,$(TORCH_FROM)) || { echo 'PyTorch could not be installed. Without its index of builds for the CPU: make TORCH=gpu'; exit 1; }
 	@$(call pip,--no-deps --no-build-isolation --editable .)

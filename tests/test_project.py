@@ -529,3 +529,44 @@ def test_no_report_holds_ids_drawn_at_random():
     assert len(books) > 100
     for path in books:
         assert not re.search(r'id=\\"T_[0-9a-f]{5}', path.read_text(encoding="utf-8")), path
+
+
+# ---------------------------------------------------------------- make
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """A folder with the Makefile, and an environment whose commands write down how they were called."""
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-torch.lock"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    commands = tmp_path / ".venv" / "bin"
+    commands.mkdir(parents=True)
+    listing = 'case "$*" in *list*) printf "train@%s\\n" a b c d;; *train@b*) exit 255;; esac'
+    packages = f'case "$*" in *purelib*) echo {tmp_path};; esac'
+    for name, then in (("dvc", listing), ("python", packages), ("pip", ""), ("jupyter", "")):
+        (commands / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {tmp_path}/calls\n{then}\n')
+        (commands / name).chmod(0o755)
+    (tmp_path / ".venv" / "ready").write_text("cpu\n")
+    monkeypatch.delenv("TORCH", raising=False)
+
+    def make(*arguments):
+        (tmp_path / "calls").write_text("")
+        subprocess.run(["make", *arguments], cwd=tmp_path, check=True, capture_output=True)
+        return (tmp_path / "calls").read_text().splitlines()
+
+    return make
+
+
+def test_a_setup_that_fails_leaves_the_others_to_be_made(made):
+    calls = made("repro")
+    assert {f"dvc --wait-for-lock repro -s train@{x} evaluate@{x}" for x in "abcd"} < set(calls)
+    assert calls[-1] == "dvc repro"
+
+
+def test_a_build_of_pytorch_asked_for_by_name_replaces_the_one_that_is_there(made):
+    assert not any("pip" in call for call in [*made("lab"), *made("lab", "TORCH=cpu")])
+    calls = made("lab", "TORCH=gpu")
+    removed, *rest = (call for call in calls if "torch" in call)
+    assert removed == "python -m pip uninstall -qq -y torch" and "requirements-torch.lock" in rest[0]
+    assert not any("pip" in call for call in made("lab"))
+    assert any("uninstall" in call for call in made("lab", "TORCH=cpu"))
