@@ -1,7 +1,6 @@
 """The one runner of the pipeline: execute a parameterized notebook with papermill, live and refusing typos.
 
-    python -m arvae.notebook notebooks/2_train.ipynb reports/notebooks/train-mnist-arvae.ipynb \\
-        -p dataset mnist -p model arvae
+    python -m arvae.notebook notebooks/2_train.ipynb executed.ipynb -p dataset mnist -p model arvae
 
 Before anything runs, params.yaml is checked and every parameter name is compared with the notebook's
 `parameters` cell (papermill itself only warns). What the notebook prints appears here as it is printed. The
@@ -48,8 +47,9 @@ REMEDY = f"{MAKE_ROOM}, and run `dvc repro` again"
 # Errors of the disk as Python ("[Errno 28] No space left ...") and safetensors ("os error 28") name them.
 _DISK = re.compile(rf"(?:Errno|os error) (?:{'|'.join(map(str, BARRED))})\b")
 CASTS = {"str": str, "int": int, "float": float, "bool": lambda t: {"true": True, "false": False}[t.lower()]}
-LIBRARIES = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
-THREADS = (*(f"{name}_NUM_THREADS" for name in LIBRARIES), "VECLIB_MAXIMUM_THREADS")
+THREADS = [f"{name}_NUM_THREADS" for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")] + [
+    "VECLIB_MAXIMUM_THREADS"
+]
 
 
 class NotebookError(RuntimeError):
@@ -57,10 +57,7 @@ class NotebookError(RuntimeError):
 
 
 class Kernel(AsyncKernelManager):
-    """Ends an idle kernel without the interrupt that jupyter_client sends first.
-
-    A kernel that is still busy with its last answer reports that interrupt as an error.
-    """
+    """Ends an idle kernel without jupyter_client's interrupt: an error to one busy with its last answer."""
 
     at_work = threading.Event()  # in a cell
 
@@ -201,9 +198,7 @@ def _cast(kind: str, text: str) -> Any:
 
 def _normalise(path: Path, failed: bool, error: tuple[str, str] | None = None) -> list[str]:
     """Remove from an executed notebook what differs between two equal runs; of one that failed keep the logs.
-
-    Returns the removed lines of the logs. error: (name, message) to show below the cell that ran last.
-    """
+    Returns their removed lines. error: (name, message) to show below the cell that ran last."""
     notebook = nbformat.read(path, as_version=4)
     if error:
         shown = nbformat.v4.new_output("error", ename=error[0], evalue=error[1], traceback=[": ".join(error)])
@@ -236,10 +231,8 @@ def _give_up(target: Path) -> None:
 
 
 def end_with(processes: list[psutil.Process], every: float = 0.2) -> None:
-    """End this process and all that it started as soon as one of `processes` has ended.
-
-    Without it, a stage whose `dvc` was killed would go on, beside the one that the next `dvc repro` starts.
-    """
+    """End this process and all that it started as soon as one of `processes` has ended: a stage whose `dvc`
+    was killed would go on beside that of the next `dvc repro`."""
 
     def watch() -> None:
         while all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes):

@@ -180,6 +180,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit status 1 where something is stale or could not be checked; which, is printed."""
     home = paths.project()
     given = sys.argv[1:] if arguments is None else arguments
+    if {"-h", "--help"} & set(given):
+        print(__doc__)
+        return 0
     if unknown := [one for one in given if one not in ("--strict", "--numbers")]:
         print(f"unknown {' '.join(unknown)}: there are only --strict and --numbers", file=sys.stderr)
         return 2

@@ -177,6 +177,9 @@ def _dumped(value: Any) -> str:
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Write the files that are stale; exit status 1 with the reason where params.yaml is unsound."""
+    if {"-h", "--help"} & set(arguments):
+        print(__doc__)
+        return 0
     if arguments:
         print(f"there are no arguments, but: {' '.join(arguments)}", file=sys.stderr)
         return 2

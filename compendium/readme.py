@@ -80,6 +80,9 @@ def rewritten(text: str, tables: dict[str, str]) -> str:
 
 def main(arguments: list[str]) -> int:
     """Exit status 1 where --check finds a table that is not the reports'."""
+    if {"-h", "--help"} & set(arguments):
+        print(__doc__)
+        return 0
     if set(arguments) - {"--check"}:
         print(f"there is only --check, not {' '.join(arguments)}", file=sys.stderr)
         return 2

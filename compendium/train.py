@@ -70,6 +70,9 @@ def train(jobs: Sequence[Job], home: Path, log: Callable[[str], None] = print) -
 
 def main(arguments: list[str]) -> int:
     """Exit status 1 with the reasons where a setup could not be trained; the others are kept."""
+    if {"-h", "--help"} & set(arguments):
+        print(__doc__)
+        return 0
     name, root = (arguments or ["main"])[0], paths.project()
     pipelines = YAML(typ="safe").load((root / "pipeline.yaml").read_text(encoding="utf-8"))["pipelines"]
     if name not in pipelines or len(arguments) > 1:

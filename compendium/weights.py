@@ -177,6 +177,9 @@ def _hashed_alike(reports: Path, setup: str) -> bool:
 
 def main(arguments: list[str]) -> int:
     """python -m compendium.weights [HOME]: ship what was trained in the project or in a folder of it."""
+    if {"-h", "--help"} & set(arguments):
+        print(__doc__)
+        return 0
     if len(arguments) > 1 or "".join(arguments).startswith("-"):
         print(f"the one argument is a folder with a params.yaml, not: {' '.join(arguments)}", file=sys.stderr)
         return 2

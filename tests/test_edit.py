@@ -14,7 +14,7 @@ import torch
 from PIL import ExifTags, Image
 
 from arvae import models, params, paths
-from arvae.datasets import dsprites, pictures
+from arvae.datasets import custom, dsprites, pictures
 from arvae.datasets.contract import Dataset, PackedImages, Split
 from arvae.edit import __main__ as command
 from arvae.edit import melody, picture, report, search, wishes
@@ -26,7 +26,7 @@ from arvae.trained import Control, ModelError, TrainedModel
 from arvae.training import checkpoints
 from arvae.training.runs import Run, describe
 from compendium.playground import effects
-from tests.small import HEAD, abc
+from tests.small import HEAD, abc, fresh_model, sprites_dataset
 
 torch.set_num_threads(1)
 ROOT = paths.root(__file__)
@@ -503,10 +503,27 @@ def test_the_command_on_a_shape(inside, tmp_path, capsys):
     assert "of the pixels as given" in capsys.readouterr().out
 
 
+def test_a_model_of_pictures_of_ones_own_takes_them_as_they_are_prepared(tmp_path):
+    sprites = fresh_model(sprites_dataset())
+    grey = np.tile(np.arange(100, dtype=np.uint8), (80, 1))  # neither a digit's size nor a frame's, nor black
+    path = save(tmp_path / "own.png", grey)
+    with pytest.raises(EditError, match="a dSprites frame is 64 x 64"):
+        picture.read_for(sprites, path)
+    own = dataclasses.replace(sprites, attribute_names=("radius",))
+    image, _ = picture.read_for(own, path)
+    np.testing.assert_array_equal(image[0], custom.read_image(tmp_path, "own.png", 64)[0])
+    assert own.encode(image)[0].shape == (1, own.setup.latent_dim)
+    with pytest.raises(EditError, match="no file"):
+        picture.read_for(own, tmp_path / "none.png")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["tune.abc", "-o", "out.pdf"], "melodies are written as"),
+        (["tune.abc", "note_density", "+1.5"], "write NAME=+1.5, without blanks"),
+        (["notes.txt", "note_density=+1"], "a melody: as .musicxml"),
+        (["."], "is a folder"),
         (["tune.abc", "--model", "dsprites"], "edits pictures"),
         (["tune.abc", "--model", "shoes"], "no trained model 'shoes'"),
         (["tune.abc", "loudness=+1"], "is unknown"),
@@ -515,6 +532,7 @@ def test_the_command_on_a_shape(inside, tmp_path, capsys):
 )
 def test_the_command_refuses(inside, capsys, arguments, said):
     abc(inside, "CDEF|")
+    abc(inside, "CDEF|", name="notes.txt")
     assert command.main(arguments) == 1
     error = capsys.readouterr().err
     assert said in error and "Traceback" not in error

@@ -448,6 +448,8 @@ def test_a_typo_in_the_definition_of_the_pipelines_is_named(bare, monkeypatch, c
 def test_commands_refuse_arguments_that_they_do_not_know(bare, monkeypatch, capsys):
     monkeypatch.chdir(bare)
     before = {path: path.read_bytes() for path in bare.rglob("*") if path.is_file()}
+    for command in (readme, pipeline, train, check, weights):
+        assert command.main(["--help"]) == 0 and f"python -m {command.__name__}" in capsys.readouterr().out
     assert [readme.main(["--chek"]), pipeline.main(["--check"]), train.main(["studies", "x"])] == [2, 2, 1]
     said = capsys.readouterr().err
     assert "--chek" in said and "--check" in said and "'studies x'" in said

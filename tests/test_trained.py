@@ -316,7 +316,7 @@ def test_shipped_weights_are_tied_to_the_report_of_their_run_and_to_the_code(shi
     assert [line for line in weights.stale(shipped, setups) if "code of training" in line] == []
 
 
-@pytest.mark.parametrize("arguments", [["overnight", "x"], ["--help"]])
+@pytest.mark.parametrize("arguments", [["overnight", "x"], ["--hlep"]])
 def test_weights_are_shipped_of_one_folder(arguments, capsys):
     assert weights.main(arguments) == 2 and "one argument is a folder" in capsys.readouterr().err
 

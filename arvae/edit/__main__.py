@@ -14,6 +14,7 @@ If a turn does not move the attribute in the requested direction, the nearest se
 
 import argparse
 import dataclasses
+import re
 import sys
 from pathlib import Path
 
@@ -48,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         fault = "--variations and --seed must be 0 or more"
     elif given.tempo is not None and not 4 <= given.tempo <= 1000:
         fault = f"--tempo {given.tempo:g} must be 4 to 1000 quarter notes per minute"
+    elif amount := next((one for one in given.items if re.fullmatch(r"=?[+-]?\d*\.?\d+", one)), None):
+        fault = f"{amount} is neither a file nor a request: write NAME={amount.strip('=')}, without blanks"
     if fault:
         print(f"arvae.edit: {fault}", file=sys.stderr)
         return 1
@@ -62,11 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
             music = trained.setup.kind == "music"
             if music != is_score:
                 kind = f"melodies ({', '.join(ENDINGS)})" if music else "pictures"
-                name = trained.setup.name
-                raise EditError(f"{name} edits {kind}, not {path.name}: choose another --model")
-            if asked := [
-                f"--{one.replace('_', '-')}" for one in MELODIES if getattr(given, one) and not music
-            ]:
+                raise EditError(f"{trained.setup.name} edits {kind}, not {path.name}: choose another --model")
+            asked = [f"--{one}".replace("_", "-") for one in MELODIES if getattr(given, one) and not music]
+            if asked:
                 raise EditError(f"{path.name} is a picture: leave out {', '.join(asked)} (for melodies)")
             targets = _targets(given, path, WRITTEN if music else (".png",), len(inputs) > 1, taken)
             _run(given, path, wishes, trained, targets)
@@ -148,7 +149,7 @@ def _run(
         if given.in_key:
             scale, adapted = tune.scale, (*adapted, tune.in_key(only or ()))
     else:
-        examples, adapted = picture.read(path, trained.setup.dataset, given.invert)
+        examples, adapted = picture.read_for(trained, path, given.invert)
     wishes = parse(asked, trained, count)
     size = "" if count is None else f"{count} measure{'s' if count > 1 else ''}, "
     print(f"{path.name}: {size}model {trained.setup.name}, run {trained.run}")

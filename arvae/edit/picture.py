@@ -5,11 +5,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from arvae.datasets import DataError, pictures
+from arvae.datasets import DataError, catalogue, custom, pictures
 from arvae.edit.faults import EditError
 from arvae.files import atomic_write
+from arvae.music.files import ENDINGS
+from arvae.trained import TrainedModel
 
 SPRITE = 64
+Read = tuple[np.ndarray, tuple[str, ...]]
 
 
 def model_for(path: Path | str) -> str:
@@ -17,7 +20,21 @@ def model_for(path: Path | str) -> str:
     return "dsprites" if _read(Path(path)).size == (SPRITE, SPRITE) else "mnist"
 
 
-def read(path: Path | str, dataset: str, invert: bool | None = False) -> tuple[np.ndarray, tuple[str, ...]]:
+def read_for(trained: TrainedModel, path: Path, invert: bool | None = False) -> Read:
+    """`read` for a model: one of MNIST's or dSprites' attributes, or of pictures prepared from a folder."""
+    for dataset in ("mnist", "dsprites"):
+        if catalogue.data_sets()[dataset].attributes.keys() <= set(trained.attribute_names):
+            return read(path, dataset, invert)
+    _read(path)
+    try:
+        side = trained.decode(np.zeros((1, trained.setup.latent_dim))).shape[-1]
+        image, adapted = custom.read_image(path.parent, path.name, side)
+    except DataError as error:
+        raise EditError(str(error)) from error
+    return image[None], adapted
+
+
+def read(path: Path | str, dataset: str, invert: bool | None = False) -> Read:
     """A picture -> (what the data set's model takes, what was done to it in words).
 
     mnist: uint8 (1, 28, 28), light on dark; larger pictures are cut out, scaled and centred as MNIST's were.
@@ -58,11 +75,13 @@ def read(path: Path | str, dataset: str, invert: bool | None = False) -> tuple[n
 
 def _read(path: Path) -> pictures.Picture:
     if not path.is_file():
-        raise EditError(f"there is no file {path}: check the name")
+        raise EditError(
+            f"there is no file {path}: check the name" if not path.is_dir() else f"{path} is a folder"
+        )
     try:
         return pictures.read(path)
     except DataError as error:
-        raise EditError(f"{error}: save it as PNG, at a few hundred pixels a side") from error
+        raise EditError(f"{error}: save it as PNG (a melody: as {', '.join(ENDINGS)})") from error
 
 
 def write(path: Path | str, image: np.ndarray, enlarge: int = 1) -> Path:

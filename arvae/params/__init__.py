@@ -5,7 +5,6 @@ setup = params.setup("mnist", "arvae")     # all that decides one training: data
 """
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ def load(path: Path | str | None = None) -> Params:
     return checked(Params, _read(path), os.path.relpath(path))
 
 
-def _read(path: Path, above: Sequence[Path] = ()) -> dict[str, Any]:
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     shown = os.path.relpath(path)
     try:
         raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
@@ -43,7 +42,7 @@ def _read(path: Path, above: Sequence[Path] = ()) -> dict[str, Any]:
         raise ParamsError(f"{shown} holds {type(raw).__name__}: it must be a mapping of keys to values")
     if (base := raw.pop("base", None)) is None:
         return raw
-    below, above = path.parent / str(base), [*above, path]
+    below, above = path.parent / str(base), (*above, path)
     if not below.is_file() or any(below.samefile(one) for one in above):
         raise ParamsError(
             f"{shown}: base: there is no file {base} below it; name that of the parameters below"

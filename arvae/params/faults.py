@@ -37,7 +37,7 @@ def _fault(cls: type[BaseModel], fault: Any) -> str:
         return unknown(key, str(name), _keys_at(cls, above)) + f" (its value here: {fault['input']!r})"
     if fault["type"] == "missing":
         return f"{key} is missing; add it"
-    message = fault["msg"].removeprefix("Value error, ")
+    message = fault["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list, such as [0, 1]")
     shown = "" if isinstance(fault["input"], dict) else f" = {fault['input']!r}"
     return f"{key}{shown}: {message}" if key else message
 

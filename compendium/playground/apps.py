@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from arvae import datasets, paths
-from arvae.edit import EditError, Melody, TrainedModel, picture, read_melody, read_picture
+from arvae.edit import EditError, Melody, TrainedModel, picture, read_melody
 from arvae.music.files import ENDINGS
 from arvae.trained import ModelError, as_shown
 from compendium.figures import engraving
@@ -183,7 +183,7 @@ class ImageApp(App):
 
     def read(self, path: Path) -> Item:
         """A picture of one's own; one that is dark on light is inverted."""
-        image, adapted = read_picture(path, self.trained.setup.dataset, invert=None)
+        image, adapted = picture.read_for(self.trained, path, invert=None)
         return Item(" – ".join([path.stem, *adapted]), self.trained.encode(image)[0], as_shown(image))
 
     def write(self, path: Path) -> Path:
